@@ -1,0 +1,264 @@
+"""``site.toml``: one file says what the site is. All problems are reported at once, each with its path."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from edge.errors import ConfigError
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Array:
+    """One PV array; an absent tilt or azimuth is identified by training."""
+
+    dc_w: float
+    tilt_deg: float = math.nan
+    azimuth_deg: float = math.nan
+    inverter_w: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """The battery as the controller sees it; ``efficiency_frac`` is the AC-AC round trip."""
+
+    capacity_wh: float
+    charge_w: float
+    discharge_w: float
+    efficiency_frac: float = 0.90
+    soc_min_frac: float = 0.1
+    soc_max_frac: float = 1.0
+    chemistry: Literal["lfp", "nmc"] = "lfp"
+    replacement_eur_per_kwh: float = 400.0
+
+    @property
+    def leg_efficiency_frac(self) -> float:
+        """One-way efficiency, the same for charge and discharge."""
+        return math.sqrt(self.efficiency_frac)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Limits at the connection point."""
+
+    import_w: float = 17_000.0
+    export_w: float = 17_000.0
+    phases: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tariff:
+    """Fees on top of the market price, and where the market prices are read from (a table)."""
+
+    import_fee_eur_per_kwh: float = 0.0
+    export_fee_eur_per_kwh: float = 0.0
+    peak_eur_per_kw_month: float = 0.0
+    prices: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One device on one wire. ``serial:///dev/ttyUSB0?baud=9600`` or ``tcp://host:port``."""
+
+    profile: str
+    url: str
+    unit: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The signed models of this site, and the public key that must have signed them."""
+
+    path: str
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """A table with forecast weather (columns ``fc_*``)."""
+
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """Where the status page listens; loopback unless said otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = 8123
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Extra columns of a table that the models may use."""
+
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The whole file. A part that is ``None`` or empty is not there."""
+
+    name: str
+    latitude_deg: float
+    longitude_deg: float
+    altitude_m: float = 0.0
+    timezone: str = "UTC"
+    arrays: tuple[Array, ...] = ()
+    battery: Battery | None = None
+    grid: Grid = Grid()
+    tariff: Tariff = Tariff()
+    links: tuple[Link, ...] = ()
+    bundle: Bundle | None = None
+    weather: Weather | None = None
+    web: Web | None = None
+    features: Features = Features()
+    folder: Path = Path()
+
+    def path(self, text: str) -> Path:
+        """A path of the file, relative to the file's own folder."""
+        return self.folder / text
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's local time, for tariffs, screens and calendar features only."""
+        return ZoneInfo(self.timezone)
+
+
+_Check = tuple[Callable[[Any], bool], str]
+_POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
+_NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
+_FRACTION: _Check = (lambda v: 0 <= v <= 1, "must be 0..1")
+_CHECKS: dict[str, _Check] = {
+    "site.latitude_deg": (lambda v: -90 <= v <= 90, "must be -90..90"),
+    "site.longitude_deg": (lambda v: -180 <= v <= 180, "must be -180..180"),
+    "site.altitude_m": (lambda v: -500 <= v <= 9000, "must be -500..9000"),
+    "array.dc_w": _POSITIVE,
+    "array.inverter_w": _POSITIVE,
+    "array.tilt_deg": (lambda v: 0 <= v <= 90, "must be 0..90"),
+    "array.azimuth_deg": (lambda v: 0 <= v < 360, "must be 0..360 (north 0, clockwise)"),
+    "battery.capacity_wh": _POSITIVE,
+    "battery.charge_w": _POSITIVE,
+    "battery.discharge_w": _POSITIVE,
+    "battery.efficiency_frac": (lambda v: 0.3 <= v <= 1, "must be 0.3..1"),
+    "battery.soc_min_frac": _FRACTION,
+    "battery.soc_max_frac": _FRACTION,
+    "battery.chemistry": (lambda v: v in ("lfp", "nmc"), 'must be "lfp" or "nmc"'),
+    "battery.replacement_eur_per_kwh": _NOT_NEGATIVE,
+    "grid.import_w": _NOT_NEGATIVE,
+    "grid.export_w": _NOT_NEGATIVE,
+    "grid.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
+    "tariff.peak_eur_per_kw_month": _NOT_NEGATIVE,
+    "link.unit": (lambda v: 1 <= v <= 247, "must be 1..247"),
+    "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),
+}
+
+
+def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
+    """A TOML value as the field's type; a problem is noted and the value returned as it is."""
+    if annotation == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            problems.append(f"{path} must be a finite number")
+        return float(value)
+    if annotation == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if annotation == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if (annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str):
+        return value
+    expected = {"float": "a number", "int": "a whole number", "str": "text"}.get(annotation, annotation)
+    problems.append(f"{path} must be {expected}, got {value!r}")
+    return value
+
+
+def _section(kind: type[Section], path: str, data: Any, problems: list[str]) -> Section | None:
+    """One table of the file as its record, or ``None`` with the problems noted."""
+    if not isinstance(data, Mapping):
+        problems.append(f"{path} must be a table")
+        return None
+    before = len(problems)
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            problems.append(f"{path}.{key} is not a known key")
+            continue
+        noted = len(problems)
+        values[key] = _coerce(f"{path}.{key}", value, str(known[key].type), problems)
+        check = _CHECKS.get(f"{path.split('[')[0]}.{key}")
+        if check and len(problems) == noted and not check[0](values[key]):
+            problems.append(f"{path}.{key} {check[1]}, got {value!r}")
+    if len(problems) > before:
+        return None
+    try:
+        return kind(**values)
+    except TypeError as error:
+        problems.append(f"{path}: {str(error).split('__init__() ')[-1]}")
+        return None
+
+
+_TABLES: dict[str, type[Any]] = {
+    "battery": Battery,
+    "grid": Grid,
+    "tariff": Tariff,
+    "bundle": Bundle,
+    "weather": Weather,
+    "web": Web,
+    "features": Features,
+}
+_LISTS: dict[str, tuple[str, type[Any]]] = {"array": ("arrays", Array), "link": ("links", Link)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    name: str
+    latitude_deg: float
+    longitude_deg: float
+    altitude_m: float = 0.0
+    timezone: str = "UTC"
+
+
+def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
+    """A site from parsed TOML; raises :class:`ConfigError` with every problem found."""
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    head = _section(_Head, "site", data.get("site", {}), problems)
+    for key, content in data.items():
+        if key in _TABLES:
+            values[key] = _section(_TABLES[key], key, content, problems)
+        elif key in _LISTS:
+            name, kind = _LISTS[key]
+            rows = content if isinstance(content, list) else [content]
+            values[name] = tuple(_section(kind, f"{key}[{i}]", row, problems) for i, row in enumerate(rows))
+        elif key != "site":
+            problems.append(f"{key} is not a known section")
+    if head is not None:
+        try:
+            ZoneInfo(head.timezone)
+        except (KeyError, ValueError, OSError):
+            problems.append(f"site.timezone {head.timezone!r} is not a known time zone")
+    battery = values.get("battery")
+    if battery is not None and battery.soc_min_frac >= battery.soc_max_frac:
+        problems.append("battery.soc_min_frac must be below battery.soc_max_frac")
+    if problems or head is None:
+        raise ConfigError(source, problems)
+    basics = {item.name: getattr(head, item.name) for item in fields(_Head)}
+    return Site(**basics, **values, folder=folder)
+
+
+def load_site(path: Path) -> Site:
+    """Read ``site.toml``; raises :class:`ConfigError`."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
+    return parse_site(data, str(path), path.parent)

@@ -1,0 +1,155 @@
+"""What rooms and processes say to each other: frozen records and their JSON form (NaN travels as null)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, Literal
+
+State = Literal["good", "stale", "invalid"]
+Mode = Literal["native", "power"]
+Outcome = Literal["applied", "unchanged", "refused", "ignored", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One signal of one device. ``value`` is NaN when the state is invalid; ``reason`` says why."""
+
+    signal: str
+    value: float
+    unit: str
+    measured_s: float
+    state: State
+    reason: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The judged process image of one cycle; NaN where unknown. Signs as in ``core_kernels.units``."""
+
+    time_s: float
+    pv_w: float
+    load_w: float
+    grid_w: float
+    battery_w: float
+    soc_frac: float
+    residual_w: float
+    grid_import_wh: float
+    grid_export_wh: float
+    flags: Mapping[str, int]
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What the battery shall do: follow its native rules, or hold a power (positive discharge) for a lease."""
+
+    mode: Mode
+    battery_w: float
+    lease_s: float
+    reason: str
+    vetoes: tuple[str, ...] = ()
+
+    @classmethod
+    def native(cls, reason: str, vetoes: tuple[str, ...] = ()) -> Command:
+        """Back to the inverter's own rules; always allowed."""
+        return cls(mode="native", battery_w=math.nan, lease_s=0.0, reason=reason, vetoes=vetoes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteResult:
+    """What became of a command on the wire; ``writes`` counts register writes sent."""
+
+    outcome: Outcome
+    writes: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """48 h of intentions with a lease: after ``valid_until_s`` nobody acts on it.
+
+    Tuples of powers hold one value a slot, ``soc_frac`` one an edge (n + 1).
+    """
+
+    issued_s: float
+    valid_until_s: float
+    start_s: int
+    slot_s: int
+    source: str
+    reason: str
+    violations: tuple[str, ...]
+    water_value_eur_per_kwh: float
+    wear_eur_per_kwh: float
+    cost_eur: float
+    battery_w: tuple[float, ...]
+    soc_frac: tuple[float, ...]
+    grid_w: tuple[float, ...]
+    pv_p10_w: tuple[float, ...]
+    pv_p50_w: tuple[float, ...]
+    pv_p90_w: tuple[float, ...]
+    load_p10_w: tuple[float, ...]
+    load_p50_w: tuple[float, ...]
+    load_p90_w: tuple[float, ...]
+    price_import_eur_per_kwh: tuple[float, ...]
+    price_export_eur_per_kwh: tuple[float, ...]
+
+    def slot(self, time_s: float) -> int | None:
+        """Index of the slot in force, ``None`` outside the plan."""
+        index = int((time_s - self.start_s) // self.slot_s)
+        return index if 0 <= index < len(self.battery_w) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRecord:
+    """All that one control cycle saw, wanted and did."""
+
+    house: House
+    wish: Command
+    command: Command
+    result: WriteResult
+    plan_source: str
+    plan_age_s: float
+    duration_s: float
+
+
+def to_json(value: Any) -> Any:
+    """Records, enums, tuples and NaN as plain JSON types."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def _number(value: object) -> float:
+    return math.nan if value is None else float(str(value))
+
+
+def plan_from_json(data: Mapping[str, Any]) -> Plan:
+    """A plan from its JSON form; raises ``ValueError`` where the fields do not fit."""
+    known = {item.name for item in fields(Plan)}
+    if set(data) != known:
+        raise ValueError(f"not a plan: missing {sorted(known - set(data))}, unknown {sorted(set(data) - known)}")
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in ("source", "reason"):
+            values[name] = str(value)
+        elif name == "violations":
+            values[name] = tuple(str(item) for item in value)
+        elif name in ("start_s", "slot_s"):
+            values[name] = int(value)
+        elif isinstance(value, list):
+            values[name] = tuple(_number(item) for item in value)
+        else:
+            values[name] = _number(value)
+    return Plan(**values)
