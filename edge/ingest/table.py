@@ -1,0 +1,159 @@
+"""Tables: CSV, or Parquet where pyarrow is installed. ``time_utc`` and any of the signal names; missing is NaN."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from core_kernels.records import Frame
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import FloatArray
+from edge.errors import StoreError
+
+TIME_COLUMN = "time_utc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Table:
+    """A table as read: times as they stand in it (not sorted, not checked), columns of the same length."""
+
+    source: str
+    times_s: FloatArray
+    columns: Mapping[str, FloatArray]
+
+    def frame(self, slot_s: int | None = None) -> Frame:
+        """The table on its own uniform grid; rows that are missing become NaN.
+
+        Raises
+        ------
+        StoreError
+            Times that go backwards, repeat, or do not lie on slots.
+        """
+        slot = slot_s or self.slot_s()
+        steps = np.diff(self.times_s)
+        if steps.size and not (steps > 0).all():
+            row = int(np.argmax(steps <= 0)) + 1
+            raise StoreError(f"{self.source}: row {row + 1} is not later than the row before")
+        start = int(self.times_s[0])
+        offsets = (self.times_s - start) / slot
+        if start % slot or not np.array_equal(offsets, np.round(offsets)):
+            raise StoreError(f"{self.source}: times do not lie on slots of {slot} s")
+        index = offsets.astype(np.int64)
+        grid = TimeGrid(start_s=start, slot_s=slot, count=int(index[-1]) + 1)
+        columns = {}
+        for name, values in self.columns.items():
+            full = np.full(grid.count, np.nan)
+            full[index] = values
+            columns[name] = full
+        return Frame(grid=grid, columns=columns)
+
+    def slot_s(self) -> int:
+        """The usual distance of two rows [s]; raises :class:`StoreError` where there is none."""
+        if self.times_s.size < 2:
+            raise StoreError(f"{self.source}: needs at least two rows, has {self.times_s.size}")
+        slot = int(np.median(np.diff(self.times_s)))
+        if slot <= 0:
+            raise StoreError(f"{self.source}: times do not increase")
+        return slot
+
+
+def parse_time_s(text: str) -> float:
+    """Unix seconds of an ISO 8601 time; a time without zone is UTC; raises ``ValueError``."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def format_time(time_s: float) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parse_number(text: str, place: str) -> float:
+    if text.strip() == "":
+        return math.nan
+    try:
+        return float(text)
+    except ValueError as error:
+        raise StoreError(f"{place}: {text!r} is not a number") from error
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.reader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    if not rows or TIME_COLUMN not in rows[0]:
+        raise StoreError(f"{path}: has no column {TIME_COLUMN}")
+    header, body = rows[0], [row for row in rows[1:] if row]
+    for number, row in enumerate(body, start=2):
+        if len(row) != len(header):
+            raise StoreError(f"{path}: line {number} has {len(row)} fields, the header has {len(header)}")
+    clock = header.index(TIME_COLUMN)
+    times = np.empty(len(body))
+    for i, row in enumerate(body):
+        try:
+            times[i] = parse_time_s(row[clock])
+        except ValueError as error:
+            raise StoreError(f"{path}: line {i + 2}: {row[clock]!r} is not an ISO time") from error
+    columns = {
+        name: np.array([_parse_number(row[j], f"{path}: line {i + 2}, {name}") for i, row in enumerate(body)])
+        for j, name in enumerate(header)
+        if j != clock
+    }
+    return Table(source=str(path), times_s=times, columns=columns)
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise StoreError(f"{path}: Parquet needs pyarrow (pip install 'pems-edge[training]'); or use CSV") from error
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise StoreError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    if TIME_COLUMN not in table.column_names:
+        raise StoreError(f"{path}: has no column {TIME_COLUMN}")
+    clock = table[TIME_COLUMN]
+    if pyarrow.types.is_timestamp(clock.type):
+        times = clock.cast(pyarrow.timestamp("us", clock.type.tz)).cast(pyarrow.int64()).to_numpy() / 1e6
+    else:
+        try:
+            times = np.array([parse_time_s(str(item)) for item in clock.to_pylist()])
+        except ValueError as error:
+            raise StoreError(f"{path}: {TIME_COLUMN}: {error}") from error
+    columns = {
+        name: np.asarray(table[name].cast(pyarrow.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        for name in table.column_names
+        if name != TIME_COLUMN
+        and (pyarrow.types.is_floating(table[name].type) or pyarrow.types.is_integer(table[name].type))
+    }
+    return Table(source=str(path), times_s=np.asarray(times, dtype=np.float64), columns=columns)
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV or Parquet table; raises :class:`StoreError` with the file and line."""
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    table = _read_parquet(path) if path.suffix in (".parquet", ".pq") else _read_csv(path)
+    if table.times_s.size == 0:
+        raise StoreError(f"{path}: is empty")
+    return table
+
+
+def write_csv(path: Path, times_s: Iterable[float], columns: Mapping[str, Sequence[float] | FloatArray]) -> None:
+    """Write a table; NaN becomes an empty field."""
+    names = list(columns)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow([TIME_COLUMN, *names])
+        for time_s, *values in zip(times_s, *(columns[name] for name in names), strict=True):
+            writer.writerow([format_time(time_s), *("" if math.isnan(v) else repr(float(v)) for v in values)])
