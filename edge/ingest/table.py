@@ -83,19 +83,19 @@ def _parse_number(text: str, place: str) -> float:
         raise StoreError(f"{place}: {text!r} is not a number") from error
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path, time_column: str) -> Table:
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             rows = list(csv.reader(handle))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
-    if not rows or TIME_COLUMN not in rows[0]:
-        raise StoreError(f"{path}: has no column {TIME_COLUMN}")
+    if not rows or time_column not in rows[0]:
+        raise StoreError(f"{path}: has no column {time_column}")
     header, body = rows[0], [row for row in rows[1:] if row]
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
             raise StoreError(f"{path}: line {number} has {len(row)} fields, the header has {len(header)}")
-    clock = header.index(TIME_COLUMN)
+    clock = header.index(time_column)
     times = np.empty(len(body))
     for i, row in enumerate(body):
         try:
@@ -110,7 +110,7 @@ def _read_csv(path: Path) -> Table:
     return Table(source=str(path), times_s=times, columns=columns)
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path, time_column: str) -> Table:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -120,30 +120,31 @@ def _read_parquet(path: Path) -> Table:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise StoreError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    if TIME_COLUMN not in table.column_names:
-        raise StoreError(f"{path}: has no column {TIME_COLUMN}")
-    clock = table[TIME_COLUMN]
+    if time_column not in table.column_names:
+        raise StoreError(f"{path}: has no column {time_column}")
+    clock = table[time_column]
     if pyarrow.types.is_timestamp(clock.type):
         times = clock.cast(pyarrow.timestamp("us", clock.type.tz)).cast(pyarrow.int64()).to_numpy() / 1e6
     else:
         try:
             times = np.array([parse_time_s(str(item)) for item in clock.to_pylist()])
         except ValueError as error:
-            raise StoreError(f"{path}: {TIME_COLUMN}: {error}") from error
+            raise StoreError(f"{path}: {time_column}: {error}") from error
     columns = {
         name: np.asarray(table[name].cast(pyarrow.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
         for name in table.column_names
-        if name != TIME_COLUMN
+        if name != time_column
         and (pyarrow.types.is_floating(table[name].type) or pyarrow.types.is_integer(table[name].type))
     }
     return Table(source=str(path), times_s=np.asarray(times, dtype=np.float64), columns=columns)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, time_column: str = TIME_COLUMN) -> Table:
     """Read a CSV or Parquet table; raises :class:`StoreError` with the file and line."""
     if not path.is_file():
         raise StoreError(f"{path}: no such file")
-    table = _read_parquet(path) if path.suffix in (".parquet", ".pq") else _read_csv(path)
+    read = _read_parquet if path.suffix in (".parquet", ".pq") else _read_csv
+    table = read(path, time_column)
     if table.times_s.size == 0:
         raise StoreError(f"{path}: is empty")
     return table

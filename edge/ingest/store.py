@@ -1,0 +1,233 @@
+"""The box's own store: one SQLite file in WAL mode with full synchronisation.
+
+``minute`` holds what the cycles saw, one row a signal and minute, and is pruned after two days; ``slot`` holds the
+quarter hours that models learn from and plans look back on, and is kept. A quarter is closed from its minutes, so a
+restart in its middle loses nothing. Every write to hardware has a row in ``device_write`` before its first byte.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core_kernels.records import Frame
+from core_kernels.signals import Kind, signal
+from core_kernels.timegrid import TimeGrid, floor_s
+from core_kernels.units import SECONDS_PER_DAY
+from edge.errors import StoreError
+from edge.messages import Plan, to_json
+
+MINUTE_S = 60
+SLOT_S = 900
+_KEEP_MINUTES_S = 2 * SECONDS_PER_DAY
+_KEEP_PLANS_S = 14 * SECONDS_PER_DAY
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS minute (
+    time_s INTEGER NOT NULL, signal TEXT NOT NULL, mean REAL NOT NULL, last REAL NOT NULL,
+    low REAL NOT NULL, high REAL NOT NULL, count INTEGER NOT NULL, flags INTEGER NOT NULL,
+    PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS slot (
+    time_s INTEGER NOT NULL, signal TEXT NOT NULL, value REAL NOT NULL, minutes INTEGER NOT NULL,
+    flags INTEGER NOT NULL, PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS plan (issued_s REAL PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS device_write (
+    time_s REAL NOT NULL, register TEXT NOT NULL, raw INTEGER NOT NULL, wear TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS device_write_by_register ON device_write (register, time_s);
+CREATE TABLE IF NOT EXISTS event (time_s REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+"""
+_CLOSE_SLOT = """
+INSERT OR REPLACE INTO slot
+SELECT :slot, signal, CASE WHEN :last THEN last ELSE sum(mean * count) / sum(count) END, count(*), max(flags)
+FROM (SELECT * FROM minute WHERE time_s >= :slot AND time_s < :end AND signal = :signal ORDER BY time_s)
+GROUP BY signal HAVING count(*) > 0
+"""
+
+
+@dataclass(slots=True)
+class _Minute:
+    """Running minute of one signal."""
+
+    total: float = 0.0
+    last: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+    count: int = 0
+    flags: int = 0
+
+    def add(self, value: float, flags: int) -> None:
+        self.flags |= flags
+        if math.isnan(value):
+            return
+        self.total += value
+        self.last = value
+        self.low = min(self.low, value)
+        self.high = max(self.high, value)
+        self.count += 1
+
+
+@dataclass(slots=True)
+class _Open:
+    """The minute being filled."""
+
+    time_s: int = -1
+    signals: dict[str, _Minute] = field(default_factory=dict)
+
+
+class Store:
+    """The writing side; one process only (control), one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _SCHEMA_VERSION):
+                raise StoreError(f"{path}: schema {version}, this release knows {_SCHEMA_VERSION}")
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from error
+        self._path = path
+        self._open = _Open()
+
+    def add(self, time_s: float, values: Mapping[str, float], flags: Mapping[str, int]) -> None:
+        """Take one cycle's values; a full minute is committed, a full quarter closed."""
+        minute = floor_s(time_s, MINUTE_S)
+        if minute != self._open.time_s:
+            self.flush()
+            if floor_s(minute, SLOT_S) != floor_s(self._open.time_s, SLOT_S) and self._open.time_s >= 0:
+                self._close_slot(floor_s(self._open.time_s, SLOT_S))
+            self._open = _Open(time_s=minute)
+        for name, value in values.items():
+            self._open.signals.setdefault(name, _Minute()).add(value, flags.get(name, 0))
+
+    def flush(self) -> None:
+        """Commit the open minute as far as it goes."""
+        rows = [
+            (self._open.time_s, name, m.total / m.count, m.last, m.low, m.high, m.count, m.flags)
+            for name, m in self._open.signals.items()
+            if m.count
+        ]
+        self._many("INSERT OR REPLACE INTO minute VALUES (?,?,?,?,?,?,?,?)", rows)
+
+    def _close_slot(self, slot: int) -> None:
+        names = self._db.execute(
+            "SELECT DISTINCT signal FROM minute WHERE time_s >= ? AND time_s < ?", (slot, slot + SLOT_S)
+        ).fetchall()
+        with self._transaction():
+            for (name,) in names:
+                last = signal(name).kind in (Kind.STATE, Kind.COUNTER)
+                statement = _CLOSE_SLOT
+                self._db.execute(statement, {"slot": slot, "end": slot + SLOT_S, "signal": name, "last": last})
+            self._db.execute("DELETE FROM minute WHERE time_s < ?", (slot - _KEEP_MINUTES_S,))
+            self._db.execute("DELETE FROM plan WHERE issued_s < ?", (slot - _KEEP_PLANS_S,))
+
+    def import_frame(self, frame: Frame) -> int:
+        """Bring history along (the old system's, or a table): quarter hours that are not yet known."""
+        if frame.grid.slot_s != SLOT_S:
+            raise StoreError(f"history must come in slots of {SLOT_S} s, got {frame.grid.slot_s}")
+        starts = frame.grid.starts_s()
+        rows = [
+            (int(time_s), name, float(value), SLOT_S // MINUTE_S, 0)
+            for name, values in frame.columns.items()
+            for time_s, value in zip(starts, values, strict=True)
+            if math.isfinite(value)
+        ]
+        self._many("INSERT OR IGNORE INTO slot VALUES (?,?,?,?,?)", rows)
+        return len(rows)
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a published plan."""
+        body = json.dumps(to_json(plan))
+        self._many("INSERT OR REPLACE INTO plan VALUES (?,?,?)", [(plan.issued_s, plan.source, body)])
+
+    def add_event(self, time_s: float, kind: str, text: str) -> None:
+        """Keep something that a person may ask about later."""
+        self._many("INSERT INTO event VALUES (?,?,?)", [(time_s, kind, text)])
+
+    def add_write(self, time_s: float, register: str, raw: int, wear: str, reason: str) -> None:
+        """Journal a register write; call before the first byte leaves."""
+        self._many("INSERT INTO device_write VALUES (?,?,?,?,?)", [(time_s, register, raw, wear, reason)])
+
+    def count_writes(self, register: str, since_s: float) -> int:
+        """Writes to one register since an instant."""
+        row = self._db.execute(
+            "SELECT count(*) FROM device_write WHERE register = ? AND time_s >= ?", (register, since_s)
+        ).fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Commit what is open and let go of the file."""
+        self.flush()
+        self._db.close()
+
+    def _transaction(self) -> sqlite3.Connection:
+        self._db.execute("BEGIN IMMEDIATE")
+        return self._db  # as a context manager: commits, or rolls back on an exception
+
+    def _many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        try:
+            with self._transaction():
+                self._db.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from error
+
+
+class StoreReader:
+    """The reading side: any number of processes, never blocks the writer."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
+            self._db.execute("SELECT 1 FROM slot LIMIT 1")
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from error
+
+    def window(self, until_s: float, days: int) -> Frame:
+        """The last quarter hours that ended by ``until_s``; a quarter covered by less than half is NaN."""
+        end = floor_s(until_s, SLOT_S)
+        count = days * SECONDS_PER_DAY // SLOT_S
+        grid = TimeGrid(start_s=end - count * SLOT_S, slot_s=SLOT_S, count=count)
+        columns: dict[str, Any] = {}
+        flags: dict[str, Any] = {}
+        rows = self._db.execute(
+            "SELECT time_s, signal, value, flags FROM slot WHERE time_s >= ? AND time_s < ? AND minutes * 2 >= ?",
+            (grid.start_s, grid.end_s, SLOT_S // MINUTE_S),
+        )
+        for time_s, name, value, mask in rows:
+            index = (time_s - grid.start_s) // SLOT_S
+            columns.setdefault(name, np.full(count, np.nan))[index] = value
+            flags.setdefault(name, np.zeros(count, dtype=np.uint16))[index] = mask
+        return Frame(grid=grid, columns=columns, flags=flags)
+
+    def writes(self, since_s: float, until_s: float) -> list[dict[str, Any]]:
+        """The journal of register writes in a span."""
+        rows = self._db.execute(
+            "SELECT time_s, register, raw, wear, reason FROM device_write WHERE time_s >= ? AND time_s < ? ORDER BY time_s",
+            (since_s, until_s),
+        )
+        return [dict(zip(("time_s", "register", "raw", "wear", "reason"), row, strict=True)) for row in rows]
+
+    def events(self, since_s: float, kind: str | None = None) -> list[tuple[float, str, str]]:
+        """Events since an instant, oldest first."""
+        rows = self._db.execute("SELECT time_s, kind, text FROM event WHERE time_s >= ? ORDER BY time_s", (since_s,))
+        return [row for row in rows if kind is None or row[1] == kind]
+
+    def plans(self, since_s: float) -> list[dict[str, Any]]:
+        """Published plans since an instant, oldest first, as JSON."""
+        rows = self._db.execute("SELECT body FROM plan WHERE issued_s >= ? ORDER BY issued_s", (since_s,))
+        return [json.loads(body) for (body,) in rows]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
