@@ -1,0 +1,33 @@
+"""What users can type is written down."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
+    """Every command below (and with) a command, as a user types it."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from commands(child, (*words, name))
+    else:
+        yield " ".join(words)
+
+
+def test_every_command_appears_in_the_docs():
+    cli = pytest.importorskip("edge.cli")
+    text = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    assert [name for name in commands(cli.main, ("pems",)) if name not in text] == []
+
+
+def test_every_command_says_what_it_does():
+    cli = pytest.importorskip("edge.cli")
+    silent = [name for name, command in cli.main.commands.items() if not command.get_short_help_str()]
+    assert silent == []
