@@ -82,3 +82,24 @@ class FeatureMatrix:
             raise ValueError(f"scale_w {self.scale_w.shape} does not fit {self.values.shape[0]} rows")
         self.values.setflags(write=False)
         object.__setattr__(self, "scale_w", frozen_f64(self.scale_w))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prices:
+    """All-in prices on a grid; ``known`` is false where the market has not published and a guess stands in."""
+
+    grid: TimeGrid
+    import_eur_per_kwh: FloatArray
+    export_eur_per_kwh: FloatArray
+    known: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        known = np.array(self.known, dtype=np.bool_, copy=True)
+        known.setflags(write=False)
+        object.__setattr__(self, "known", known)
+        for name in ("import_eur_per_kwh", "export_eur_per_kwh"):
+            object.__setattr__(self, name, frozen_f64(getattr(self, name)))
+        for name in ("import_eur_per_kwh", "export_eur_per_kwh", "known"):
+            shape = getattr(self, name).shape
+            if shape != (self.grid.count,):
+                raise ValueError(f"{name} has shape {shape}, the grid has {self.grid.count} slots")
