@@ -1,0 +1,112 @@
+"""The OSQP door: everything that goes in is checked, nothing that comes out is believed."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+import osqp
+from scipy.sparse import csc_matrix
+
+from core_kernels.qp import Csc, Structure, Vectors, shift, violation
+from core_kernels.units import FloatArray
+from edge.errors import PlanError
+
+# Robust settings, measured over 84,000 closed-loop solves (docs/architecture.md): a rho update every 200 iterations
+# only ever happens in cold or hard solves; polishing fails on degenerate active sets.
+SETTINGS = {
+    "eps_abs": 1e-3,
+    "eps_rel": 1e-3,
+    "max_iter": 4000,
+    "adaptive_rho": 1,
+    "adaptive_rho_interval": 200,
+    "scaling": 10,
+    "alpha": 1.6,
+    "sigma": 1e-6,
+    "check_termination": 25,
+    "polishing": False,
+    "warm_starting": True,
+    "time_limit": 1.0,
+    "verbose": False,
+}
+ACCEPTED_VIOLATION_KW = 2e-2
+
+# Two solves at once leave SIGINT swallowed for good (OSQP 1.1.3): one solve at a time in a process.
+_LOCK = threading.Lock()
+
+
+class Solved(NamedTuple):
+    """A candidate that passed the residual check."""
+
+    x: FloatArray
+    y: FloatArray
+    iterations: int
+    violation_kw: float
+    status: str
+
+
+def _matrix(parts: Csc) -> csc_matrix:
+    return csc_matrix((parts.data, parts.indices, parts.indptr), shape=parts.shape)
+
+
+def _checked(name: str, values: FloatArray, size: int) -> FloatArray:
+    """OSQP reads strided, short or NaN arrays without a word, so none of them may get there."""
+    if values.dtype != np.float64 or values.shape != (size,) or not values.flags.c_contiguous:
+        raise PlanError(f"{name} must be {size} contiguous float64, got {values.dtype} {values.shape}")
+    if not np.isfinite(values).all():
+        raise PlanError(f"{name} holds a number that is not finite")
+    return values
+
+
+class Solver:
+    """One OSQP problem of a fixed structure, solved again and again from the shifted previous answer."""
+
+    def __init__(self, shape: Structure, **settings: float) -> None:
+        self._shape = shape
+        self._settings = {**SETTINGS, **settings}
+        self._problem: osqp.OSQP | None = None
+        self._last: Solved | None = None
+
+    def shift(self, steps: int) -> None:
+        """Say that the next horizon begins ``steps`` later than the last; a jump back forgets the last answer."""
+        if self._last is None or steps == 0:
+            return
+        if not 0 < steps < self._shape.count:
+            self._last = None
+            return
+        x, y = shift(self._last.x, self._last.y, steps)
+        self._last = self._last._replace(x=x, y=y)
+
+    def solve(self, vectors: Vectors) -> Solved:
+        """The optimum within tolerance; raises :class:`PlanError` where the answer fails the residual check."""
+        columns, rows = self._shape.rows.shape[1], self._shape.rows.shape[0]
+        q = _checked("q", vectors.q, columns)
+        l, u = _checked("l", vectors.l, rows), _checked("u", vectors.u, rows)
+        if (l > u).any():
+            raise PlanError(f"row {int(np.argmax(l > u))}: the lower bound is above the upper bound")
+        with _LOCK:
+            solved = self._run(q, l, u, vectors)
+        if not solved.violation_kw <= ACCEPTED_VIOLATION_KW or not np.isfinite(solved.y).all():
+            self._last = None
+            raise PlanError(f"the solver's answer breaks its bounds by {solved.violation_kw:.3g} kW ({solved.status})")
+        self._last = solved
+        return solved
+
+    def _run(self, q: FloatArray, l: FloatArray, u: FloatArray, vectors: Vectors) -> Solved:
+        try:
+            if self._problem is None:
+                self._problem = osqp.OSQP()
+                self._problem.setup(_matrix(self._shape.quadratic), q, _matrix(self._shape.rows), l, u, **self._settings)
+            else:
+                self._problem.update(q=q, l=l, u=u)
+            if self._last is None:
+                self._problem.warm_start(x=np.zeros(q.size), y=np.zeros(l.size))
+            else:
+                self._problem.warm_start(x=self._last.x, y=self._last.y)
+            result = self._problem.solve(raise_error=False)
+        except (osqp.OSQPException, ValueError) as error:
+            self._problem = None
+            raise PlanError(f"OSQP refused the problem: {error}") from error
+        x, y = np.array(result.x, dtype=np.float64), np.array(result.y, dtype=np.float64)
+        return Solved(x, y, int(result.info.iter), violation(self._shape, vectors, x), str(result.info.status))
