@@ -45,9 +45,17 @@ CREATE TABLE IF NOT EXISTS event (time_s REAL NOT NULL, kind TEXT NOT NULL, text
 """
 _CLOSE_SLOT = """
 INSERT OR REPLACE INTO slot
-SELECT :slot, signal, CASE WHEN :last THEN last ELSE sum(mean * count) / sum(count) END, count(*), max(flags)
-FROM (SELECT * FROM minute WHERE time_s >= :slot AND time_s < :end AND signal = :signal ORDER BY time_s)
-GROUP BY signal HAVING count(*) > 0
+SELECT :slot, :signal,
+    CASE WHEN :last
+    THEN (SELECT last FROM minute WHERE time_s >= :slot AND time_s < :end AND signal = :signal
+          ORDER BY time_s DESC LIMIT 1)
+    ELSE sum(mean * count) / sum(count) END,
+    count(*), max(flags)
+FROM minute WHERE time_s >= :slot AND time_s < :end AND signal = :signal
+"""
+_LEFT_OPEN = """
+SELECT DISTINCT time_s - time_s % :slot_s AS quarter FROM minute
+WHERE quarter < :before AND quarter > (SELECT coalesce(max(time_s), 0) FROM slot WHERE time_s < :before)
 """
 
 
@@ -105,8 +113,8 @@ class Store:
         minute = floor_s(time_s, MINUTE_S)
         if minute != self._open.time_s:
             self.flush()
-            if floor_s(minute, SLOT_S) != floor_s(self._open.time_s, SLOT_S) and self._open.time_s >= 0:
-                self._close_slot(floor_s(self._open.time_s, SLOT_S))
+            if floor_s(minute, SLOT_S) != floor_s(self._open.time_s, SLOT_S):
+                self._close_slots(before_s=floor_s(minute, SLOT_S))
             self._open = _Open(time_s=minute)
         for name, value in values.items():
             self._open.signals.setdefault(name, _Minute()).add(value, flags.get(name, 0))
@@ -120,6 +128,11 @@ class Store:
         ]
         self._many("INSERT OR REPLACE INTO minute VALUES (?,?,?,?,?,?,?,?)", rows)
 
+    def _close_slots(self, before_s: int) -> None:
+        """Close every quarter that has minutes and no slot yet: the last one, and what a restart left open."""
+        for (quarter,) in self._db.execute(_LEFT_OPEN, {"slot_s": SLOT_S, "before": before_s}).fetchall():
+            self._close_slot(quarter)
+
     def _close_slot(self, slot: int) -> None:
         names = self._db.execute(
             "SELECT DISTINCT signal FROM minute WHERE time_s >= ? AND time_s < ?", (slot, slot + SLOT_S)
@@ -127,8 +140,7 @@ class Store:
         with self._transaction():
             for (name,) in names:
                 last = signal(name).kind in (Kind.STATE, Kind.COUNTER)
-                statement = _CLOSE_SLOT
-                self._db.execute(statement, {"slot": slot, "end": slot + SLOT_S, "signal": name, "last": last})
+                self._db.execute(_CLOSE_SLOT, {"slot": slot, "end": slot + SLOT_S, "signal": name, "last": last})
             self._db.execute("DELETE FROM minute WHERE time_s < ?", (slot - _KEEP_MINUTES_S,))
             self._db.execute("DELETE FROM plan WHERE issued_s < ?", (slot - _KEEP_PLANS_S,))
 

@@ -1,0 +1,223 @@
+"""The real ports of the box: what the cycles see of devices, store, tariff, models and each other."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core_kernels.records import Frame
+from core_kernels.timegrid import TimeGrid
+from edge.clock import Clock
+from edge.config import Site
+from edge.devices.driver import Devices
+from edge.errors import BundleError, ConfigError, EdgeError, PlanError
+from edge.forecast.runtime import Baseline, Forecaster
+from edge.ingest.store import Store, StoreReader
+from edge.ingest.table import read_table
+from edge.ingest.tariff import PriceBook, Prices
+from edge.ipc import Client, IpcError
+from edge.log import Log
+from edge.messages import Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
+from edge.planning import Forecasts
+
+STORE_NAME = "store.sqlite"
+SOCKET_NAME = "control.sock"
+_RECORDED = ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac", "grid_import_wh", "grid_export_wh")
+
+
+class StoreLedger:
+    """The wear ledger of the write pipeline, kept in the store; a day is the site's local day."""
+
+    def __init__(self, store: Store, clock: Clock, site: Site) -> None:
+        self._store, self._clock, self._zone = store, clock, site.zone
+
+    def count_today(self, register: str) -> int:
+        """Writes to a register since local midnight."""
+        midnight = datetime.fromtimestamp(self._clock.now_s(), self._zone).replace(hour=0, minute=0, second=0)
+        return self._store.count_writes(register, midnight.timestamp())
+
+    def note(self, register: str, raw: int, wear: str, reason: str) -> None:
+        """Journal a write before its first byte."""
+        self._store.add_write(self._clock.now_s(), register, raw, wear, reason)
+
+
+class ControlPorts:
+    """The control process' side of ``edge.cycle.Ports``, and its answers to the other processes."""
+
+    def __init__(self, site: Site, state: Path, clock: Clock, *, read_budget_s: float) -> None:
+        self._site, self._clock, self._log = site, clock, Log("control")
+        self._read_budget_s = read_budget_s
+        self._store = Store(state / STORE_NAME)
+        self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
+        self._plan = _kept_plan(state / STORE_NAME, clock.now_s())
+        self._last: CycleRecord | None = None
+        self._readings: Sequence[Reading] = ()
+        self._mode = "unknown"
+        self._alarms: deque[str] = deque(maxlen=20)
+
+    def now_s(self) -> float:
+        """Unix UTC [s]."""
+        return self._clock.now_s()
+
+    def read(self) -> Sequence[Reading]:
+        """The devices, within the cycle's budget."""
+        return self._devices.read(self._read_budget_s)
+
+    def plan(self) -> Plan | None:
+        """The last plan that the planner published."""
+        return self._plan
+
+    def write(self, command: Command) -> WriteResult:
+        """Through the device layer's write pipeline."""
+        return self._devices.write(command)
+
+    def record(self, record: CycleRecord, readings: Sequence[Reading]) -> None:
+        """Publish the cycle to the screens and keep it in the store."""
+        previous, self._last, self._readings = self._last, record, readings
+        self._mode = self._devices.mode()
+        self._note_change(previous, record)
+        house = record.house
+        values = {name: float(getattr(house, name)) for name in _RECORDED}
+        self._store.add(house.time_s, values, house.flags)
+
+    def _note_change(self, previous: CycleRecord | None, record: CycleRecord) -> None:
+        """Keep a change of mind as an event, with its reason."""
+        command = record.command
+        if previous is not None and previous.command.reason == command.reason:
+            return
+        power = "" if command.mode == "native" else f" {command.battery_w:+.0f} W"
+        text = f"{command.mode}{power}: {command.reason}"
+        self._store.add_event(record.house.time_s, "command", text)
+        self._log.event("command", text, time_s=record.house.time_s, outcome=record.result.outcome)
+
+    def alarm(self, text: str) -> None:
+        """Show and log what a cycle survived."""
+        self._alarms.append(text)
+        self._log.event("alarm", text)
+
+    def handlers(self) -> dict[str, Any]:
+        """What the other processes may ask; see ``edge.ipc``."""
+        return {"status": lambda _: self._status(), "publish_plan": self._publish_plan}
+
+    def _status(self) -> dict[str, Any]:
+        last = self._last
+        return {
+            "time_s": self._clock.now_s(),
+            "speed": self._clock.speed,
+            "pid": os.getpid(),
+            "site": {"name": self._site.name, "timezone": self._site.timezone},
+            "house": last and last.house,
+            "wish": last and last.wish,
+            "command": last and last.command,
+            "result": last and last.result,
+            "mode": self._mode,
+            "cycle_s": last.duration_s if last else math.nan,
+            "plan": self._plan,
+            "readings": list(self._readings),
+            "alarms": list(self._alarms),
+        }
+
+    def _publish_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        plan = plan_from_json(payload["plan"])
+        self._plan = plan
+        self._store.add_plan(plan)
+        return {"accepted": True}
+
+    def release(self) -> WriteResult:
+        """Leave the inverter on its own rules and let go of everything."""
+        result = self._devices.write(Command.native("the box stops"))
+        self._log.event("release", f"native on stop: {result.outcome}", detail=result.detail)
+        self._devices.close()
+        self._store.close()
+        return result
+
+
+def _kept_plan(path: Path, now_s: float) -> Plan | None:
+    """The newest plan of the store, so that a restart of control goes on with it while its lease runs."""
+    reader = StoreReader(path)
+    plans = reader.plans(now_s - 3600.0)
+    reader.close()
+    return plan_from_json(plans[-1]) if plans else None
+
+
+class PlannerPorts:
+    """The planner's side of ``edge.planning.PlanningPorts``: the store to read, control to ask and tell."""
+
+    def __init__(self, site: Site, state: Path, clock: Clock) -> None:
+        self._site, self._clock = site, clock
+        self._store = StoreReader(state / STORE_NAME)
+        self._control = Client(state / SOCKET_NAME)
+        self._weather = weather_of(site)
+        self._prices = prices_of(site)
+
+    def now_s(self) -> float:
+        """Unix UTC [s]."""
+        return self._clock.now_s()
+
+    def window(self, until_s: float, days: int) -> Frame:
+        """Measured quarter hours."""
+        return self._store.window(until_s, days)
+
+    def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:  # noqa: ARG002 -- one issue per file
+        """The forecast weather of the site's table."""
+        return self._weather
+
+    def prices(self, grid: TimeGrid, issued_s: float) -> Prices:
+        """Prices as the market had published them at ``issued_s``."""
+        return self._prices.forecast(grid, issued_s)
+
+    def soc_frac(self) -> float:
+        """What control last read; NaN where it could not."""
+        house = self._control.ask("status")["house"]
+        value = house["soc_frac"] if house else None
+        return math.nan if value is None else float(value)
+
+    def publish(self, plan: Plan) -> None:
+        """Hand a plan to control; raises :class:`PlanError` when control is away."""
+        try:
+            self._control.ask("publish_plan", plan=plan)
+        except IpcError as error:
+            raise PlanError(f"the plan could not be handed over: {error}") from error
+
+
+def weather_of(site: Site) -> Frame | None:
+    """The site's table of forecast weather, if it names one."""
+    return read_table(site.path(site.weather.table)).frame() if site.weather else None
+
+
+def prices_of(site: Site) -> PriceBook:
+    """The site's prices; raises :class:`ConfigError` where it names none."""
+    if not site.tariff.prices:
+        raise ConfigError("site.toml", ["tariff.prices is missing: without prices there is nothing to plan"])
+    return PriceBook.load(site.path(site.tariff.prices), site)
+
+
+def forecaster_of(site: Site, log: Log) -> Forecasts:
+    """The signed bundle's models; the baseline where there is no bundle, or, loudly, where it must not be used."""
+    if site.bundle is None:
+        return Baseline(site)
+    try:
+        return Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
+    except BundleError as error:
+        log.event("alarm", f"models refused, the baseline forecasts instead: {error}")
+        return Baseline(site)
+
+
+def check_site(site: Site) -> list[str]:
+    """Problems of a configuration that only show when its parts are opened; empty when all is well."""
+    problems: list[str] = []
+    checks = [lambda: prices_of(site), lambda: weather_of(site)]
+    if site.bundle is not None:
+        bundle = site.bundle
+        checks.append(lambda: Forecaster.load(site.path(bundle.path), site.path(bundle.public_key), site))
+    for check in checks:
+        try:
+            check()
+        except EdgeError as error:
+            problems.append(str(error))
+    return problems

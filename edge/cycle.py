@@ -1,0 +1,128 @@
+"""One CONTROL cycle: read, judge, track the plan, guard, write, record. Start reading the product here.
+
+The cycle needs no plan, no model and no network to be safe: without a plan the wish is the inverter's native mode,
+and the guard has the last word over every wish.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from core_kernels.flags import Flag
+from core_kernels.signals import signal
+from core_kernels.units import balance_residual_w
+from core_kernels.units import load_w as load_from_balance
+from edge.config import Site
+from edge.control import fastloop, guard
+from edge.errors import StoreError
+from edge.messages import Command, CycleRecord, House, Plan, Reading, WriteResult
+
+
+class Ports(Protocol):
+    """The one seam between the cycle and the world; ``daemon.py`` wires it, tests and replay fake it."""
+
+    def now_s(self) -> float:
+        """Unix UTC [s]."""
+        ...
+
+    def read(self) -> Sequence[Reading]:
+        """Every signal of every device with its state; never raises for a device."""
+        ...
+
+    def plan(self) -> Plan | None:
+        """The last published plan, valid or not."""
+        ...
+
+    def write(self, command: Command) -> WriteResult:
+        """Bring the battery inverter to the command; never raises for a device."""
+        ...
+
+    def record(self, record: CycleRecord, readings: Sequence[Reading]) -> None:
+        """Keep what happened; may raise ``StoreError``."""
+        ...
+
+    def alarm(self, text: str) -> None:
+        """Tell the log that something failed which the cycle survived."""
+        ...
+
+
+def control_cycle(ports: Ports, site: Site) -> CycleRecord:
+    """Run one cycle and return its record."""
+    started_s = ports.now_s()
+    readings = ports.read()
+    house = judge(readings, ports.now_s())
+    plan = plan_in_force(ports.plan(), house.time_s)
+    wish = wish_of(house, plan, site)
+    command = guard.narrow(wish, house, site, now_s=house.time_s)
+    result = ports.write(command)
+    record = CycleRecord(
+        house=house,
+        wish=wish,
+        command=command,
+        result=result,
+        plan_source=plan.source if plan else "none",
+        plan_age_s=house.time_s - plan.issued_s if plan else math.nan,
+        duration_s=ports.now_s() - started_s,
+    )
+    try:
+        ports.record(record, readings)
+    except StoreError as error:  # a full or broken disk must not stop control
+        ports.alarm(str(error))
+    return record
+
+
+def plan_in_force(plan: Plan | None, now_s: float) -> Plan | None:
+    """The plan while its lease runs and its slots reach, else nothing."""
+    if plan is None or not plan.issued_s <= now_s < plan.valid_until_s or plan.slot(now_s) is None:
+        return None
+    return plan
+
+
+def wish_of(house: House, plan: Plan | None, site: Site) -> Command:
+    """What control would like to do, before the guard."""
+    if site.battery is None:
+        return Command.native("there is no battery to command")
+    return fastloop.wish(house, plan, site.battery)
+
+
+def judge(readings: Sequence[Reading], now_s: float) -> House:
+    """The process image of a cycle: good readings in range, everything else NaN with its flag."""
+    values: dict[str, float] = {}
+    flags: dict[str, int] = {}
+    findings: list[str] = []
+    for reading in readings:
+        values[reading.signal], flags[reading.signal] = _judge_one(reading, findings)
+    grid_w, pv_w, battery_w = (values.get(name, math.nan) for name in ("grid_w", "pv_w", "battery_w"))
+    metered_w = values.get("load_w", math.nan)
+    derived_w = max(load_from_balance(grid_w, pv_w, battery_w), 0.0) if not _any_nan(grid_w, pv_w, battery_w) else math.nan
+    return House(
+        time_s=now_s,
+        pv_w=pv_w,
+        load_w=derived_w if math.isnan(metered_w) else metered_w,
+        grid_w=grid_w,
+        battery_w=battery_w,
+        soc_frac=values.get("soc_frac", math.nan),
+        residual_w=balance_residual_w(grid_w, pv_w, battery_w, metered_w),
+        grid_import_wh=values.get("grid_import_wh", math.nan),
+        grid_export_wh=values.get("grid_export_wh", math.nan),
+        flags=flags,
+        findings=tuple(findings),
+    )
+
+
+def _judge_one(reading: Reading, findings: list[str]) -> tuple[float, int]:
+    """Value and quality mask of one reading; what is not good is noted in words."""
+    if reading.state != "good" or math.isnan(reading.value):
+        findings.append(f"{reading.signal}: {reading.reason or reading.state}")
+        return math.nan, int(Flag.STALE if reading.state == "stale" else Flag.MISSING)
+    row = signal(reading.signal)
+    if not row.low <= reading.value <= row.high:
+        findings.append(f"{reading.signal}: {reading.value:g} {row.unit} is not plausible")
+        return math.nan, int(Flag.RANGE)
+    return reading.value, int(Flag.GOOD)
+
+
+def _any_nan(*values: float) -> bool:
+    return any(math.isnan(value) for value in values)

@@ -1,0 +1,194 @@
+"""The box's processes: control, planner and web, and the parent that keeps them alive.
+
+They share nothing but the control process' Unix socket and its store. ``pems run`` is the parent; on an appliance each
+runs as its own unit with ``pems run --only NAME``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from core_kernels.timegrid import floor_s
+from edge.clock import Clock
+from edge.config import Site, load_site
+from edge.cycle import control_cycle
+from edge.errors import ConfigError, EdgeError
+from edge.log import Log
+from edge.planning import SLOT_S, Planner, planning_cycle
+
+PROCESSES = ("control", "planner", "web")
+_RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick deaths in a row
+_QUICK_DEATH_S = 30.0
+_STOP_WITHIN_S = 8.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a box is run: what ``pems run`` was told."""
+
+    site_path: Path
+    state: Path
+    clock: Clock
+    period_s: float = 1.0
+
+    def command(self, name: str) -> list[str]:
+        """The command line of one of the processes."""
+        return [
+            *(sys.executable, "-m", "edge.cli", "run", "--only", name),
+            *("--site", str(self.site_path), "--state", str(self.state)),
+            *("--clock", self.clock.describe(), "--period", repr(self.period_s)),
+        ]
+
+
+class Stop:
+    """Set by SIGTERM and SIGINT, and by the death of the parent that started us."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._parent = os.getppid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- the handler's signature
+        self._event.set()
+
+    def asked(self) -> bool:
+        """Whether it is time to go."""
+        return self._event.is_set() or os.getppid() != self._parent
+
+    def wait_until(self, clock: Clock, time_s: float) -> None:
+        """Sleep to a simulated instant, in pieces, unless it is time to go."""
+        while not self.asked() and (left_s := clock.wall_s(time_s - clock.now_s())) > 0.0:
+            self._event.wait(min(left_s, _POLL_S))
+
+
+def run_control(run: Run) -> None:
+    """The field bus, the guard and the store, once a period, until told to stop."""
+    from edge.box import SOCKET_NAME, ControlPorts
+    from edge.ipc import Service
+
+    site = load_site(run.site_path)
+    stop = Stop()
+    ports = ControlPorts(site, run.state, run.clock, read_budget_s=0.9 * run.period_s)
+    service = Service(run.state / SOCKET_NAME, ports.handlers())
+    try:
+        stop.wait_until(run.clock, run.clock.start_s)
+        while not stop.asked():
+            control_cycle(ports, site)
+            stop.wait_until(run.clock, (run.clock.now_s() // run.period_s + 1.0) * run.period_s)
+    finally:
+        ports.release()
+        service.close()
+
+
+def run_planner(run: Run) -> None:
+    """A plan at every quarter hour; when one fails, the next try comes a minute later."""
+    from edge.box import STORE_NAME, PlannerPorts, forecaster_of
+    from edge.control.mpc import Mpc
+
+    site, log, stop = load_site(run.site_path), Log("planner"), Stop()
+    if site.battery is None:
+        raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
+    planner = Planner(forecaster=forecaster_of(site, log), solve=Mpc(site).plan)
+    while not (run.state / STORE_NAME).exists() and not stop.asked():
+        stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
+    ports = PlannerPorts(site, run.state, run.clock)
+    after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended
+    stop.wait_until(run.clock, run.clock.start_s + after_s)
+    while not stop.asked():
+        next_s = floor_s(run.clock.now_s() - after_s, SLOT_S) + SLOT_S + after_s
+        try:
+            started = time.perf_counter()
+            plan = planning_cycle(ports, planner)
+            log.event("plan", plan.reason, issued_s=plan.issued_s, wall_ms=1000.0 * (time.perf_counter() - started))
+        except EdgeError as error:
+            log.event("alarm", f"no plan: {error}")
+            next_s = min(next_s, run.clock.now_s() + 60.0)
+        stop.wait_until(run.clock, next_s)
+
+
+def run_web(run: Run) -> None:
+    """The status page."""
+    from edge.box import SOCKET_NAME
+    from edge.config import Web
+    from edge.ipc import Client
+    from edge.web.app import create_app, serve
+
+    site = load_site(run.site_path)
+    web = site.web or Web()
+    serve(create_app(Client(run.state / SOCKET_NAME), site.zone), web.host, web.port)
+
+
+_ENTRIES: dict[str, Callable[[Run], None]] = {"control": run_control, "planner": run_planner, "web": run_web}
+
+
+def run_one(name: str, run: Run) -> None:
+    """Be one of the processes."""
+    _ENTRIES[name](run)
+
+
+def run_all(run: Run) -> None:
+    """Start all three, keep each alive, stop all on SIGTERM or SIGINT."""
+    log, stop = Log("box"), Stop()
+    children = {name: _Child(run.command(name)) for name in PROCESSES}
+    try:
+        while not stop.asked():
+            for name, child in children.items():
+                if (code := child.revive()) is not None:
+                    log.event("restart", f"{name} ended with {code}; it is started again")
+            time.sleep(_POLL_S)
+    finally:
+        for name in reversed(PROCESSES):
+            children[name].stop()
+
+
+class _Child:
+    """One supervised process; quick deaths in a row make the next start wait longer."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._quick_deaths = 0
+        self._not_before = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        environment = {**os.environ, "PEMS_JIT": "0"} if "control" in self._command else None
+        self._process: subprocess.Popen[bytes] | None = subprocess.Popen(self._command, env=environment)
+
+    def revive(self) -> int | None:
+        """Start it again when it is due; the exit code on noticing a death, else ``None``."""
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._not_before:
+                self._start()
+            return None
+        code = self._process.poll()
+        if code is None:
+            return None
+        quick = now - self._started < _QUICK_DEATH_S
+        self._quick_deaths = self._quick_deaths + 1 if quick else 0
+        self._not_before = now + _RESTART_AFTER_S[min(self._quick_deaths, len(_RESTART_AFTER_S) - 1)]
+        self._process = None
+        return code
+
+    def stop(self) -> None:
+        """Ask it to end, and end it when it does not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,105 @@
+"""One PLANNING cycle: window, quality, forecast, plan, publish with a lease.
+
+It runs in its own process, every quarter of an hour. When it fails, nothing is published: control follows the last
+plan until its lease ends and then leaves the inverter to its own rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from core_kernels.records import Forecast, Frame
+from core_kernels.timegrid import TimeGrid, floor_s
+from edge.errors import PlanError
+from edge.messages import Plan
+
+SLOT_S = 900
+HORIZON_SLOTS = 192
+HISTORY_DAYS = 35
+
+
+class Forecasts(Protocol):
+    """A forecaster: a bundle's models, or the baseline."""
+
+    def forecast(
+        self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None
+    ) -> dict[str, Forecast]:
+        """``pv_w`` and ``load_w`` on the grid, from what was known at ``issued_s``."""
+        ...
+
+
+class PlanningPorts(Protocol):
+    """What planning needs from the world."""
+
+    def now_s(self) -> float:
+        """Unix UTC [s]."""
+        ...
+
+    def window(self, until_s: float, days: int) -> Frame:
+        """Measured quarter hours that ended by ``until_s``."""
+        ...
+
+    def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:
+        """The weather forecast as known at ``issued_s``, if there is one."""
+        ...
+
+    def prices(self, grid: TimeGrid, issued_s: float) -> Any:
+        """Prices as known at ``issued_s``."""
+        ...
+
+    def soc_frac(self) -> float:
+        """The battery's charge now; NaN where unknown."""
+        ...
+
+    def publish(self, plan: Plan) -> None:
+        """Hand the plan to control."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """The two models of a planning cycle: what will happen, and what to do about it."""
+
+    forecaster: Forecasts
+    solve: Callable[..., Plan]
+
+
+def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
+    """Make and publish one plan; raises :class:`PlanError` where there is nothing to plan from."""
+    issued_s = ports.now_s()
+    grid = TimeGrid(start_s=floor_s(issued_s, SLOT_S), slot_s=SLOT_S, count=HORIZON_SLOTS)
+    history = clean(ports.window(issued_s, HISTORY_DAYS))
+    forecasts = planner.forecaster.forecast(issued_s, grid, history, ports.weather(issued_s, grid))
+    soc_frac = ports.soc_frac()
+    if math.isnan(soc_frac):
+        raise PlanError("the battery's state of charge is not known")
+    plan = planner.solve(
+        issued_s=issued_s,
+        grid=grid,
+        soc_frac=soc_frac,
+        pv=forecasts["pv_w"],
+        load=forecasts["load_w"],
+        prices=ports.prices(grid, issued_s),
+    )
+    plan = replace(plan, source=f"{plan.source} on {sources_of(forecasts)}")
+    ports.publish(plan)
+    return plan
+
+
+def clean(window: Frame) -> Frame:
+    """The window with every flagged quarter as missing."""
+    columns = {}
+    for name, values in window.columns.items():
+        kept = values.copy()
+        if name in window.flags:
+            kept[window.flags[name] != 0] = math.nan
+        columns[name] = kept
+    return Frame(grid=window.grid, columns=columns, flags=window.flags)
+
+
+def sources_of(forecasts: Mapping[str, Forecast]) -> str:
+    """Where the forecasts come from, once each."""
+    return ", ".join(dict.fromkeys(forecast.source for forecast in forecasts.values()))
