@@ -7,6 +7,7 @@ help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 setup: $(VENV)/.ready ## make .venv with everything, from the hash-locked file
+	@:
 
 $(VENV)/.ready: requirements/dev.lock pyproject.toml scripts/setup
 	@scripts/setup $(VENV)

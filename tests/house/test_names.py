@@ -11,12 +11,26 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("edge", "core_kernels", "training")
 NUMBERS = {"float", "float | None", "tuple[float, ...]", "list[float]", "Sequence[float]"}
 UNIT = re.compile(
-    r"(^|_)(w|wh|j|v|a|hz|k|c|s|ms|us|m|m2|px|deg|rad|frac|eur|hpa|years?|raw|count|ratio)$"
-    r"|_per_(w|wh|kw|kwh|mwh|k|s|h|m2|kw_month|year|day)$"
+    r"(^|_)(w|wh|va|var|j|v|a|hz|k|c|s|ms|us|m|m2|px|deg|rad|frac|eur|hpa|pa|years?|raw|count|ratio)$"
+    r"|_per_(w|wh|kw|kwh|mwh|k|s|h|m2|kw_month|month|year|day)$"
 )
 # Numbers whose unit is another field's or whose meaning has none.
 UNITLESS = {
-    *("value", "values", "number", "low", "high", "default", "scale", "offset", "speed", "quality", "score", "weight"),
+    *(
+        "value",
+        "seconds",
+        "values",
+        "number",
+        "low",
+        "high",
+        "default",
+        "scale",
+        "offset",
+        "speed",
+        "quality",
+        "score",
+        "weight",
+    ),
     *("x", "y", "z", "a", "b", "c", "d", "l", "u", "q", "p", "f", "g", "h", "level", "target", "reference_value"),
     *(
         "p10",
