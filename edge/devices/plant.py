@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -176,13 +176,17 @@ class HousePlant:
         self._grid_first = grid_first
         self._decide()
 
-    def rtc(self) -> datetime:
-        """The inverter's own idea of local time, without a zone."""
-        return datetime.fromtimestamp(self._rtc_s(), tz=UTC).replace(tzinfo=None)
+    @property
+    def rtc_s(self) -> float:
+        """The inverter's own idea of local time, counted as if it were UTC [s]."""
+        offset = datetime.fromtimestamp(self._time_s, tz=self._zone).utcoffset()
+        local_s = self._time_s + (offset.total_seconds() if offset is not None else 0.0)
+        drift_s = self.params.clock_drift_s_per_day * (self._time_s - self._start_s) / 86_400.0
+        return local_s + self.params.clock_offset_s + drift_s + self._rtc_adjust_s
 
-    def set_rtc(self, local: datetime) -> None:
-        """Set the inverter's own clock."""
-        self._rtc_adjust_s += local.replace(tzinfo=UTC).timestamp() - self._rtc_s()
+    def set_rtc(self, local_s: float) -> None:
+        """Set the inverter's own clock, in the counting of ``rtc_s``."""
+        self._rtc_adjust_s += local_s - self.rtc_s
         self._decide()
 
     def snapshot(self) -> Snapshot:
@@ -223,7 +227,7 @@ class HousePlant:
         span_w = self.params.ramp_w_per_s * step_s
         battery_w = min(max(wish_w, self._battery_w - span_w), self._battery_w + span_w)
         hours = step_s / 3600.0
-        self._loss_wh += self._battery.exchange(battery_w, hours)
+        self._loss_wh += self._battery.exchange(battery_w, step_s)
         grid_w = load_w - pv_w - battery_w
         self._pv_wh += pv_w * hours
         self._load_wh += load_w * hours
@@ -260,7 +264,7 @@ class HousePlant:
         now_s = self._time_s
         if self._vpp is not None and now_s >= self._vpp_until_s:
             self._vpp = None
-        rtc_s = self._rtc_s()
+        rtc_s = self.rtc_s
         asked = self._vpp or self._slot_regime(int(rtc_s // 60.0) % _MINUTES_PER_DAY)
         if asked != self._asked:
             self._asked = asked
@@ -284,10 +288,3 @@ class HousePlant:
             rule = self._grid_first
             return _Regime("grid_first", rule.power_frac * self.params.discharge_w, False, rule.stop_frac)
         return _NATIVE
-
-    def _rtc_s(self) -> float:
-        """The inverter's local time as if it were UTC [s]."""
-        offset = datetime.fromtimestamp(self._time_s, tz=self._zone).utcoffset()
-        local_s = self._time_s + (offset.total_seconds() if offset is not None else 0.0)
-        drift_s = self.params.clock_drift_s_per_day * (self._time_s - self._start_s) / 86_400.0
-        return local_s + self.params.clock_offset_s + drift_s + self._rtc_adjust_s

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class PlantParams:
     """The hardware as sold.
 
-    A leg loses ``standby_w + linear_frac * p + quadratic_frac * p**2 / rated``: 96 % at its best near 1.4 kW, poor below 5 % load.
+    A leg loses ``standby_w + linear_frac * p + quadratic_frac * p**2 / rated``: 96 % efficient at its best, near
+    1.4 kW, and poor below 5 % load.
     """
 
     capacity_wh: float = 10_000.0
@@ -53,9 +54,10 @@ class PlantBattery:
         """State of charge."""
         return self._stored_wh / self._params.capacity_wh
 
-    def exchange(self, battery_w: float, hours: float) -> float:
+    def exchange(self, battery_w: float, duration_s: float) -> float:
         """Move a bus power (positive discharge) for a while; returns the energy that became heat [Wh]."""
         params = self._params
+        hours = duration_s / 3600.0
         size_w = abs(battery_w)
         share_frac = params.linear_frac + params.quadratic_frac * size_w / self._rated_w
         loss_wh = (params.standby_w + self._leak_w + size_w * share_frac) * hours
