@@ -192,7 +192,7 @@ def _section(kind: type[Section], path: str, data: Any, problems: list[str]) -> 
             continue
         noted = len(problems)
         values[key] = _coerce(f"{path}.{key}", value, str(known[key].type), problems)
-        check = _CHECKS.get(f"{path.split('[')[0]}.{key}")
+        check = _CHECKS.get(f"{path.split('[', maxsplit=1)[0]}.{key}")
         if check and len(problems) == noted and not check[0](values[key]):
             problems.append(f"{path}.{key} {check[1]}, got {value!r}")
     if len(problems) > before:

@@ -96,11 +96,10 @@ def judge(readings: Sequence[Reading], now_s: float) -> House:
         values[reading.signal], flags[reading.signal] = _judge_one(reading, findings)
     grid_w, pv_w, battery_w = (values.get(name, math.nan) for name in ("grid_w", "pv_w", "battery_w"))
     metered_w = values.get("load_w", math.nan)
-    derived_w = max(load_from_balance(grid_w, pv_w, battery_w), 0.0) if not _any_nan(grid_w, pv_w, battery_w) else math.nan
     return House(
         time_s=now_s,
         pv_w=pv_w,
-        load_w=derived_w if math.isnan(metered_w) else metered_w,
+        load_w=_load(metered_w, grid_w, pv_w, battery_w),
         grid_w=grid_w,
         battery_w=battery_w,
         soc_frac=values.get("soc_frac", math.nan),
@@ -124,5 +123,9 @@ def _judge_one(reading: Reading, findings: list[str]) -> tuple[float, int]:
     return reading.value, int(Flag.GOOD)
 
 
-def _any_nan(*values: float) -> bool:
-    return any(math.isnan(value) for value in values)
+def _load(metered_w: float, grid_w: float, pv_w: float, battery_w: float) -> float:
+    """The load as metered, else as the balance gives it; measurement noise must not make it negative."""
+    if not math.isnan(metered_w):
+        return metered_w
+    derived_w = load_from_balance(grid_w, pv_w, battery_w)
+    return derived_w if math.isnan(derived_w) else max(derived_w, 0.0)

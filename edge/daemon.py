@@ -19,7 +19,7 @@ from types import FrameType
 
 from core_kernels.timegrid import floor_s
 from edge.clock import Clock
-from edge.config import Site, load_site
+from edge.config import load_site
 from edge.cycle import control_cycle
 from edge.errors import ConfigError, EdgeError
 from edge.log import Log

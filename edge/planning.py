@@ -24,9 +24,7 @@ HISTORY_DAYS = 35
 class Forecasts(Protocol):
     """A forecaster: a bundle's models, or the baseline."""
 
-    def forecast(
-        self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None
-    ) -> dict[str, Forecast]:
+    def forecast(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, Forecast]:
         """``pv_w`` and ``load_w`` on the grid, from what was known at ``issued_s``."""
         ...
 

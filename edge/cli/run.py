@@ -18,7 +18,7 @@ from edge.clock import Clock
               help="Seconds between two control cycles.")  # fmt: skip
 @click.option("--only", type=click.Choice(["control", "planner", "web"]), help="Be one of the three processes.")
 @click.option("--check", is_flag=True, help="Check the configuration and leave.")
-def command(  # noqa: PLR0913 -- one parameter an option
+def command(
     site_path: Path, state: Path | None, clock: Clock | None, period_s: float, only: str | None, check: bool
 ) -> None:
     """Run the box: control (1 s), planner (15 min) and the status page, each in its own process.

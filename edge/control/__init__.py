@@ -1,1 +1,1 @@
-
+"""What to do: the plan, the fast loop and the guard."""

@@ -1,1 +1,1 @@
-
+"""The field bus: profiles, links, the write pipeline, and the digital twin."""

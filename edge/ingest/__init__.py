@@ -1,1 +1,1 @@
-
+"""What comes in: the store, tables, prices, weather."""

@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS slot (
     flags INTEGER NOT NULL, PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS plan (issued_s REAL PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS device_write (
-    time_s REAL NOT NULL, register TEXT NOT NULL, raw INTEGER NOT NULL, wear TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+    time_s REAL NOT NULL, register TEXT NOT NULL, raw INTEGER NOT NULL, wear TEXT NOT NULL,
+    reason TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS device_write_by_register ON device_write (register, time_s);
 CREATE TABLE IF NOT EXISTS event (time_s REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;
 """
@@ -225,7 +226,8 @@ class StoreReader:
     def writes(self, since_s: float, until_s: float) -> list[dict[str, Any]]:
         """The journal of register writes in a span."""
         rows = self._db.execute(
-            "SELECT time_s, register, raw, wear, reason FROM device_write WHERE time_s >= ? AND time_s < ? ORDER BY time_s",
+            "SELECT time_s, register, raw, wear, reason FROM device_write"
+            " WHERE time_s >= ? AND time_s < ? ORDER BY time_s",
             (since_s, until_s),
         )
         return [dict(zip(("time_s", "register", "raw", "wear", "reason"), row, strict=True)) for row in rows]

@@ -6,7 +6,6 @@ import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from edge.errors import StoreError
+from edge.timetext import format_time, parse_time_s
 
 TIME_COLUMN = "time_utc"
 
@@ -61,17 +61,6 @@ class Table:
         if slot <= 0:
             raise StoreError(f"{self.source}: times do not increase")
         return slot
-
-
-def parse_time_s(text: str) -> float:
-    """Unix seconds of an ISO 8601 time; a time without zone is UTC; raises ``ValueError``."""
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def format_time(time_s: float) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _parse_number(text: str, place: str) -> float:

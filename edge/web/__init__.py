@@ -1,1 +1,1 @@
-
+"""What a browser sees."""

@@ -1,1 +1,1 @@
-
+"""Where measurements come from, one file each."""

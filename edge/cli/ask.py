@@ -1,0 +1,162 @@
+"""``pems plan``, ``pems forecast`` and ``pems why``: questions to the running box."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from edge.cli.options import json_option, site_option, state_folder, state_option
+from edge.errors import PlanError
+from edge.messages import Plan, plan_from_json, to_json
+from edge.timetext import format_time
+
+_HOUR_SLOTS = 4
+
+
+def _status(site_path: Path, state: Path | None) -> dict[str, Any]:
+    """What control says now; raises ``ConfigError`` and ``IpcError``."""
+    from edge.box import SOCKET_NAME
+    from edge.config import load_site
+    from edge.ipc import Client
+
+    load_site(site_path)
+    answer = Client(state_folder(site_path, state) / SOCKET_NAME).ask("status")
+    return dict(answer)
+
+
+def _plan(status: Mapping[str, Any]) -> Plan:
+    if status["plan"] is None:
+        raise PlanError("there is no plan yet; the inverter follows its own rules")
+    return plan_from_json(status["plan"])
+
+
+def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        click.echo("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _local(time_s: float, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(time_s, zone).strftime("%a %H:%M")
+
+
+@click.command()
+@site_option
+@state_option
+@json_option
+def plan(site_path: Path, state: Path | None, as_json: bool) -> None:
+    """Show what the box intends for the next 48 h, by the hour.
+
+    \b
+    Example:
+      pems plan --site site.toml
+    """
+    status = _status(site_path, state)
+    current = _plan(status)
+    if as_json:
+        times = [format_time(current.start_s + i * current.slot_s) for i in range(len(current.battery_w))]
+        issued, until = format_time(current.issued_s), format_time(current.valid_until_s)
+        click.echo(json.dumps({**to_json(current), "time_utc": times, "issued_utc": issued, "valid_until_utc": until}))
+        return
+    zone = ZoneInfo(status["site"]["timezone"])
+    until = _local(current.valid_until_s, zone)
+    click.echo(f"Plan by {current.source}, issued {_local(current.issued_s, zone)}, valid until {until}")
+    click.echo(current.reason)
+    for violation in current.violations:
+        click.echo(f"Not kept: {violation}")
+    rows = []
+    powers = (current.pv_p50_w, current.load_p50_w, current.battery_w, current.grid_w)
+    for i in range(0, len(current.battery_w), _HOUR_SLOTS):
+        span = slice(i, i + _HOUR_SLOTS)
+        rows.append(
+            (
+                _local(current.start_s + i * current.slot_s, zone),
+                f"{100 * _mean(current.price_import_eur_per_kwh[span]):.1f}",
+                *(f"{_mean(values[span]):.0f}" for values in powers),
+                f"{100 * current.soc_frac[min(i + _HOUR_SLOTS, len(current.soc_frac) - 1)]:.0f}",
+            )
+        )
+    _print_rows(("local", "ct/kWh", "PV W", "load W", "battery W", "grid W", "SoC %"), rows)
+
+
+@click.command()
+@site_option
+@state_option
+@json_option
+def forecast(site_path: Path, state: Path | None, as_json: bool) -> None:
+    """Show PV and load of the next 48 h with their P10-P90 spread, by the hour.
+
+    \b
+    Example:
+      pems forecast --site site.toml --json
+    """
+    status = _status(site_path, state)
+    current = _plan(status)
+    columns = {name: getattr(current, name) for name in _FORECAST_COLUMNS}
+    times_s = [current.start_s + i * current.slot_s for i in range(len(current.battery_w))]
+    if as_json:
+        data = {"issued_utc": format_time(current.issued_s), "time_utc": [format_time(t) for t in times_s], **columns}
+        click.echo(json.dumps(to_json(data)))
+        return
+    zone = ZoneInfo(status["site"]["timezone"])
+    rows = [
+        (_local(times_s[i], zone), *(f"{_mean(values[i : i + _HOUR_SLOTS]):.0f}" for values in columns.values()))
+        for i in range(0, len(times_s), _HOUR_SLOTS)
+    ]
+    _print_rows(("local", *(name.removesuffix("_w").replace("_", " ") + " W" for name in columns)), rows)
+
+
+_FORECAST_COLUMNS = ("pv_p10_w", "pv_p50_w", "pv_p90_w", "load_p10_w", "load_p50_w", "load_p90_w")
+
+
+@click.command()
+@site_option
+@state_option
+@json_option
+def why(site_path: Path, state: Path | None, as_json: bool) -> None:
+    """Say what the battery is doing and why, with the prices behind it.
+
+    \b
+    Example:
+      pems why --site site.toml
+    """
+    status = _status(site_path, state)
+    command = status["command"]
+    if command is None:
+        raise PlanError("the box has not finished its first cycle")
+    current = plan_from_json(status["plan"]) if status["plan"] else None
+    answer = {
+        "time_utc": format_time(status["time_s"]),
+        "mode": status["mode"],
+        "command": command,
+        "wish": status["wish"],
+        "result": status["result"],
+        "water_value_eur_per_kwh": current.water_value_eur_per_kwh if current else None,
+        "plan_reason": current.reason if current else None,
+        "plan_violations": list(current.violations) if current else [],
+        "findings": status["house"]["findings"],
+    }
+    if as_json:
+        click.echo(json.dumps(to_json(answer)))
+        return
+    power = "" if command["mode"] == "native" else f" at {command['battery_w']:+.0f} W (discharge positive)"
+    click.echo(f"Battery: {command['mode']}{power}, inverter says {status['mode']}")
+    click.echo(f"Because: {command['reason']}")
+    for veto in command["vetoes"]:
+        click.echo(f"Vetoed: {veto}")
+    if current is not None:
+        click.echo(f"Energy in the battery is worth {100 * current.water_value_eur_per_kwh:.1f} ct/kWh to the plan")
+        click.echo(f"The plan: {current.reason}")
+    for finding in answer["findings"]:
+        click.echo(f"Not known: {finding}")
