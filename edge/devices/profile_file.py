@@ -1,0 +1,194 @@
+"""Reading a profile file: TOML into the records of ``profile``, with every problem reported at once."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import firmware_profiles
+from edge.devices.profile import (
+    WORDS,
+    Condition,
+    Control,
+    Header,
+    LinkFacts,
+    Point,
+    Profile,
+    StateRule,
+    Step,
+    Test,
+    Write,
+)
+from edge.devices.profile_rules import problems_of
+from edge.errors import ProfileError
+
+Record = TypeVar("Record")
+Problems = list[str]
+FOLDER = Path(firmware_profiles.__file__).parent
+
+
+def profile_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """All profiles that exist, as ``vendor/family``."""
+    return tuple(sorted(f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.toml")))
+
+
+@lru_cache(maxsize=32)
+def load_profile(name: str, folder: Path = FOLDER) -> Profile:
+    """A profile by its name ``vendor/family``; raises :class:`ProfileError` with everything that is wrong with it."""
+    if name not in profile_names(folder):
+        known = ", ".join(profile_names(folder))
+        raise ProfileError(f"{name}: no such profile; known are {known}")
+    try:
+        data = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"{name}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{name}: is not TOML: {error}") from error
+    return parse_profile(name, data)
+
+
+def parse_profile(name: str, data: Mapping[str, Any]) -> Profile:
+    """A profile from parsed TOML; raises :class:`ProfileError`."""
+    problems: Problems = []
+    known = {"profile", "link", "clock", "point", "write", "control"}
+    problems += [f"{key} is not a known section" for key in data if key not in known]
+    header = _record(Header, "profile", data.get("profile", {}), problems)
+    link = _record(LinkFacts, "link", data.get("link", {}), problems)
+    points = _rows(data, "point", lambda path, row: _sized(_record(Point, path, row, problems)), problems)
+    writes = _rows(data, "write", lambda path, row: _sized(_record(Write, path, row, problems)), problems)
+    controls = _rows(data, "control", lambda path, row: _control(path, row, problems), problems)
+    clock = _texts("clock.points", data.get("clock", {}).get("points", []), problems)
+    if header is not None and link is not None and not problems:
+        profile = Profile(
+            name=name, header=header, link=link, points=points, writes=writes, controls=controls, clock=clock
+        )
+        problems += problems_of(profile)
+        if not problems:
+            return profile
+    raise ProfileError("\n".join(f"{name}: {problem}" for problem in problems))
+
+
+def _rows(
+    data: Mapping[str, Any], key: str, read: Callable[[str, Any], Record | None], problems: Problems
+) -> tuple[Record, ...]:
+    rows = data.get(key, [])
+    if not isinstance(rows, list):
+        problems.append(f"{key} must be a list of tables")
+        return ()
+    found = (read(f"{key}[{i}]{_named(row)}", row) for i, row in enumerate(rows))
+    return tuple(row for row in found if row is not None)
+
+
+def _named(row: Any) -> str:
+    return f" ({row['name']})" if isinstance(row, Mapping) and "name" in row else ""
+
+
+def _sized(item: Record | None) -> Record | None:
+    """A point or write with its word count from its type."""
+    if isinstance(item, (Point, Write)) and item.type in WORDS and not item.words:
+        return replace(item, words=WORDS[item.type])
+    return item
+
+
+def _record(kind: type[Record], path: str, data: Any, problems: Problems) -> Record | None:
+    """One table as its record; ``None`` with the problems noted."""
+    if not isinstance(data, Mapping):
+        problems.append(f"{path} must be a table")
+        return None
+    before = len(problems)
+    hints = get_type_hints(kind)
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    problems += [f"{path}.{key} is not a known key" for key in data if key not in known]
+    required = [key for key, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
+    problems += [f"{path}.{key} is missing" for key in required if key not in data]
+    values = {key: _coerce(f"{path}.{key}", value, hints[key], problems) for key, value in data.items() if key in known}
+    return kind(**values) if len(problems) == before else None
+
+
+def _coerce(path: str, value: Any, hint: Any, problems: Problems) -> Any:
+    """A TOML value as the annotated type, lists as tuples; a problem is noted where it does not fit."""
+    if _fits(value, hint):
+        return _frozen(value, hint)
+    problems.append(f"{path} must be {_words_for(hint)}, got {value!r}")
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in arguments
+    if origin is Union or (origin is not None and str(origin) == "<class 'types.UnionType'>"):
+        return any(_fits(value, choice) for choice in arguments)
+    if origin is tuple:
+        several = arguments[1:] == (...,)
+        expected = [arguments[0]] * len(value) if several and isinstance(value, list) else list(arguments)
+        return isinstance(value, list) and len(value) == len(expected) and all(map(_fits, value, expected))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(_fits(item, arguments[1]) for item in value.values())
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is hint
+
+
+def _frozen(value: Any, hint: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(item, None) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _frozen(item, None) for key, item in value.items()}
+    return float(value) if hint is float else value
+
+
+def _words_for(hint: Any) -> str:
+    names = {float: "a finite number", int: "a whole number", str: "a text", bool: "true or false"}
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, get_args(hint)))
+    return names.get(hint, str(hint).replace("typing.", "").replace("collections.abc.", ""))
+
+
+def _texts(path: str, value: Any, problems: Problems) -> tuple[str, ...]:
+    result = _coerce(path, value, tuple[str, ...], problems)
+    return result if isinstance(result, tuple) else ()
+
+
+def _control(path: str, row: Any, problems: Problems) -> Control | None:
+    """One ``[[control]]`` with its nested actions and states."""
+    if not isinstance(row, Mapping):
+        problems.append(f"{path} must be a table")
+        return None
+    before = len(problems)
+    head = {key: value for key, value in row.items() if key not in ("actions", "states")}
+    nested: dict[str, Any] = {"actions": {}, "states": []}
+    bare = _record(Control, path, {**head, **nested}, problems)
+    actions = row.get("actions", {})
+    steps = {
+        mode: tuple(_record(Step, f"{path}.actions.{mode}[{i}]", step, problems) for i, step in enumerate(listed))
+        for mode, listed in (actions.items() if isinstance(actions, Mapping) else ())
+    }
+    states = tuple(_state(f"{path}.states[{i}]", state, problems) for i, state in enumerate(row.get("states", [])))
+    if bare is None or len(problems) > before:
+        return None
+    return replace(bare, actions=steps, states=states)  # type: ignore[arg-type]
+
+
+def _state(path: str, row: Any, problems: Problems) -> StateRule | None:
+    if not isinstance(row, Mapping):
+        problems.append(f"{path} must be a table")
+        return None
+    before = len(problems)
+    listed: Sequence[Any] = row.get("when", ())
+    conditions = tuple(_condition(f"{path}.when[{i}]", item, problems) for i, item in enumerate(listed))
+    bare = _record(StateRule, path, {**row, "when": []}, problems)
+    return None if bare is None or len(problems) > before else replace(bare, when=conditions)  # type: ignore[arg-type]
+
+
+def _condition(path: str, row: Any, problems: Problems) -> Condition | None:
+    tests = [key for key in row if key in get_args(Test)] if isinstance(row, Mapping) else []
+    if len(tests) != 1 or set(row) != {"point", tests[0]}:
+        problems.append(f"{path} must hold point and one of {', '.join(get_args(Test))}")
+        return None
+    return _record(Condition, path, {"point": row["point"], "test": tests[0], "value": row[tests[0]]}, problems)
