@@ -1,7 +1,7 @@
 """The sparse quadratic programme of battery, PV curtailment and grid; matrices only, no solver.
 
 Inside this module power is in kW and energy in kWh (well scaled for a first-order solver); W and Wh everywhere else.
-Stage-major: one shift of the horizon is one roll of the unknowns and of the rows. Per step of ``slot_h`` hours:
+Stage-major: one shift of the horizon is one roll of the unknowns and of the rows. Per step of ``h`` hours:
 
 =========  ====  =====================================================  ==========================================
 unknowns   pc    charge power at the AC side [kW]                       bounds 0 .. charge limit
@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core_kernels.units import FloatArray
+from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 
 IntArray = npt.NDArray[np.int32]
 
@@ -52,8 +52,8 @@ class Csc(NamedTuple):
 class Structure(NamedTuple):
     """What stays the same from plan to plan: size, step, efficiency and the two matrices."""
 
-    count: int
-    slot_h: float
+    steps: int
+    slot_s: float
     leg_efficiency_frac: float
     quadratic: Csc
     rows: Csc
@@ -75,9 +75,9 @@ class Slots(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The scalars of one plan."""
+    """The scalars of one plan: energy in the battery now, cost of wear, worth of what is left at the end."""
 
-    stored_kwh: float
+    stored_wh: float
     wear_eur_per_kwh: float
     terminal_eur_per_kwh: float
 
@@ -106,7 +106,7 @@ def compress(
     )
 
 
-def _ramp(count: int, ramp_eur_per_kw2: float) -> Csc:
+def _ramp(count: int, ramp_eur: float) -> Csc:
     """Upper triangle of ``2 w D'D`` with ``D`` the differences of ``pd - pc`` from step to step."""
     k = np.arange(count, dtype=np.int64)
     touching = (k > 0).astype(np.float64) + (k < count - 1)
@@ -117,26 +117,27 @@ def _ramp(count: int, ramp_eur_per_kw2: float) -> Csc:
     column = np.concatenate((here + PC, here + PD, here + PD, after + PC, after + PD, after + PC, after + PD))
     value = np.concatenate((touching, -touching, touching, -one, one, one, -one))
     size = UNKNOWNS * count
-    return compress(row, column, 2.0 * ramp_eur_per_kw2 * value, (size, size))
+    return compress(row, column, 2.0 * ramp_eur * value, (size, size))
 
 
-def structure(count: int, slot_h: float, leg_efficiency_frac: float, ramp_eur_per_kw2: float) -> Structure:
+def structure(count: int, slot_s: float, leg_efficiency_frac: float, ramp_eur: float) -> Structure:
     """The matrices of a horizon of ``count`` steps.
 
     Parameters
     ----------
     count : int
         Steps, at least 1.
-    slot_h : float
-        Length of a step. [h]
+    slot_s : float
+        Length of a step. [s]
     leg_efficiency_frac : float
         One-way efficiency, 0..1. [frac]
-    ramp_eur_per_kw2 : float
-        Cost of a change of battery power from step to step, squared; an aid to the solver (1e-4 .. 1e-3), 0 for
-        none. [EUR/kW2]
+    ramp_eur : float
+        Cost of a change of battery power by 1 kW from step to step, growing with its square; an aid to the solver
+        (1e-4 .. 1e-3), 0 for none. [EUR]
     """
-    if count < 1 or not slot_h > 0.0 or not 0.0 < leg_efficiency_frac <= 1.0 or not ramp_eur_per_kw2 >= 0.0:
-        raise ValueError(f"no horizon of {count} steps of {slot_h} h at efficiency {leg_efficiency_frac}")
+    if count < 1 or not slot_s > 0.0 or not 0.0 < leg_efficiency_frac <= 1.0 or not ramp_eur >= 0.0:
+        raise ValueError(f"no horizon of {count} steps of {slot_s} s at efficiency {leg_efficiency_frac}")
+    h = slot_s / SECONDS_PER_HOUR
     k = np.arange(count, dtype=np.int64)
     x, r = UNKNOWNS * k, ROWS * k
     one = np.ones(count)
@@ -145,35 +146,35 @@ def structure(count: int, slot_h: float, leg_efficiency_frac: float, ramp_eur_pe
         (r + BAL, x + PD, one),
         (r + BAL, x + GI, one),
         (r + BAL, x + CU, -one),
-        (r + SOC, x + PC, -slot_h * leg_efficiency_frac * one),
-        (r + SOC, x + PD, slot_h / leg_efficiency_frac * one),
+        (r + SOC, x + PC, -h * leg_efficiency_frac * one),
+        (r + SOC, x + PD, h / leg_efficiency_frac * one),
         (r + SOC, x + S, one),
         (r[1:] + SOC, x[:-1] + S, -one[1:]),
         *((r + BOUNDS + j, x + j, one) for j in range(UNKNOWNS)),
     ]
     row, column, value = (np.concatenate([part[i] for part in parts]) for i in range(3))
     rows = compress(row, column, value, (ROWS * count, UNKNOWNS * count))
-    return Structure(count, slot_h, leg_efficiency_frac, _ramp(count, ramp_eur_per_kw2), rows)
+    return Structure(count, slot_s, leg_efficiency_frac, _ramp(count, ramp_eur), rows)
 
 
 def vectors(shape: Structure, slots: Slots, terms: Terms) -> Vectors:
     """Linear cost and bounds of one plan; raises ``ValueError`` for a wrong length or a number that is not finite."""
     for name, values in zip(slots._fields, slots, strict=True):
-        if values.shape != (shape.count,) or not np.isfinite(values).all():
-            raise ValueError(f"{name} must be {shape.count} finite numbers")
-    h, ci, ce = shape.slot_h, slots.import_eur_per_kwh, slots.export_eur_per_kwh
-    zero = np.zeros(shape.count)
-    q = np.empty((shape.count, UNKNOWNS))
+        if values.shape != (shape.steps,) or not np.isfinite(values).all():
+            raise ValueError(f"{name} must be {shape.steps} finite numbers")
+    h, ci, ce = shape.slot_s / SECONDS_PER_HOUR, slots.import_eur_per_kwh, slots.export_eur_per_kwh
+    zero = np.zeros(shape.steps)
+    q = np.empty((shape.steps, UNKNOWNS))
     q[:, PC] = h * ce
     q[:, PD] = h * (terms.wear_eur_per_kwh - ce)
     q[:, S] = 0.0
     q[:, GI] = h * (ci - ce)
     q[:, CU] = h * (ce + CURTAIL_EUR_PER_KWH)
     q[-1, S] = -terms.terminal_eur_per_kwh
-    l, u = np.zeros((shape.count, ROWS)), np.zeros((shape.count, ROWS))
+    l, u = np.zeros((shape.steps, ROWS)), np.zeros((shape.steps, ROWS))
     l[:, BAL] = slots.net_load_kw
     u[:, BAL] = slots.net_load_kw + slots.export_max_kw
-    l[0, SOC] = u[0, SOC] = terms.stored_kwh
+    l[0, SOC] = u[0, SOC] = terms.stored_wh / W_PER_KW
     lows = (zero, zero, slots.stored_min_kwh, zero, zero)
     highs = (
         slots.charge_max_kw,
@@ -202,7 +203,9 @@ def shift(x: FloatArray, y: FloatArray, steps: int) -> tuple[FloatArray, FloatAr
 def multiply(matrix: Csc, x: FloatArray) -> FloatArray:
     """Matrix times vector, float64[rows]."""
     column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
-    return np.bincount(matrix.indices, weights=matrix.data * x[column], minlength=matrix.shape[0])
+    image = np.zeros(matrix.shape[0])
+    np.add.at(image, matrix.indices, matrix.data * x[column])
+    return image
 
 
 def violation(shape: Structure, bounds: Vectors, x: FloatArray) -> float:
@@ -213,4 +216,4 @@ def violation(shape: Structure, bounds: Vectors, x: FloatArray) -> float:
 
 def water_values(shape: Structure, y: FloatArray) -> FloatArray:
     """Worth of one more stored kWh at the start of each step, float64[n] [EUR/kWh]."""
-    return np.ascontiguousarray(y.reshape(shape.count, ROWS)[:, SOC])
+    return np.ascontiguousarray(y.reshape(shape.steps, ROWS)[:, SOC])

@@ -10,7 +10,7 @@ import osqp
 from scipy.sparse import csc_matrix
 
 from core_kernels.qp import Csc, Structure, Vectors, shift, violation
-from core_kernels.units import FloatArray
+from core_kernels.units import W_PER_KW, FloatArray
 from edge.errors import PlanError
 
 # Robust settings, measured over 84,000 closed-loop solves (docs/architecture.md): a rho update every 200 iterations
@@ -30,7 +30,7 @@ SETTINGS = {
     "time_limit": 1.0,
     "verbose": False,
 }
-ACCEPTED_VIOLATION_KW = 2e-2
+ACCEPTED_VIOLATION_W = 20.0
 
 # Two solves at once leave SIGINT swallowed for good (OSQP 1.1.3): one solve at a time in a process.
 _LOCK = threading.Lock()
@@ -42,7 +42,7 @@ class Solved(NamedTuple):
     x: FloatArray
     y: FloatArray
     iterations: int
-    violation_kw: float
+    violation_w: float
     status: str
 
 
@@ -72,7 +72,7 @@ class Solver:
         """Say that the next horizon begins ``steps`` later than the last; a jump back forgets the last answer."""
         if self._last is None or steps == 0:
             return
-        if not 0 < steps < self._shape.count:
+        if not 0 < steps < self._shape.steps:
             self._last = None
             return
         x, y = shift(self._last.x, self._last.y, steps)
@@ -87,9 +87,9 @@ class Solver:
             raise PlanError(f"row {int(np.argmax(l > u))}: the lower bound is above the upper bound")
         with _LOCK:
             solved = self._run(q, l, u, vectors)
-        if not solved.violation_kw <= ACCEPTED_VIOLATION_KW or not np.isfinite(solved.y).all():
+        if not solved.violation_w <= ACCEPTED_VIOLATION_W or not np.isfinite(solved.y).all():
             self._last = None
-            raise PlanError(f"the solver's answer breaks its bounds by {solved.violation_kw:.3g} kW ({solved.status})")
+            raise PlanError(f"the solver's answer breaks its bounds by {solved.violation_w:.3g} W ({solved.status})")
         self._last = solved
         return solved
 
@@ -97,7 +97,8 @@ class Solver:
         try:
             if self._problem is None:
                 self._problem = osqp.OSQP()
-                self._problem.setup(_matrix(self._shape.quadratic), q, _matrix(self._shape.rows), l, u, **self._settings)
+                quadratic, rows = _matrix(self._shape.quadratic), _matrix(self._shape.rows)
+                self._problem.setup(quadratic, q, rows, l, u, **self._settings)
             else:
                 self._problem.update(q=q, l=l, u=u)
             if self._last is None:
@@ -109,4 +110,5 @@ class Solver:
             self._problem = None
             raise PlanError(f"OSQP refused the problem: {error}") from error
         x, y = np.array(result.x, dtype=np.float64), np.array(result.y, dtype=np.float64)
-        return Solved(x, y, int(result.info.iter), violation(self._shape, vectors, x), str(result.info.status))
+        worst_w = W_PER_KW * violation(self._shape, vectors, x)
+        return Solved(x, y, int(result.info.iter), worst_w, str(result.info.status))

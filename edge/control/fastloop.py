@@ -1,0 +1,87 @@
+"""Every second: what the battery should do now, from the plan's water value and what the house really needs.
+
+The plan's powers come from forecasts; its water value (the worth of a stored kWh) outlives their errors. So the
+loop does not hold the planned power but takes the best one for the net load of this second.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from core_kernels.units import W_PER_KW
+from edge.config import Battery
+from edge.control.words import Marginals, explain
+from edge.messages import Command, House, Plan
+
+LEASE_S = 900.0
+# Pulls towards the planned power where prices decide nothing; a kW of distance weighs 0.2 ct an hour.
+PULL_EUR_PER_KWH = 0.002
+# A wish this close to what the inverter does by itself is left to the inverter: it follows the load within a second.
+SAME_W = 100.0
+STEP_W = 10.0
+
+
+def wish(house: House, plan: Plan | None, battery: Battery) -> Command:
+    """The best battery power for this house now; native where that is the same, or where there is no valid plan."""
+    if plan is None:
+        return Command.native("no plan: the inverter's own rules")
+    slot = plan.slot(house.time_s)
+    if slot is None or house.time_s >= plan.valid_until_s:
+        return Command.native("the last plan has expired: the inverter's own rules")
+    net_w = house.load_w - house.pv_w
+    if math.isnan(net_w):
+        return Command.native("load or PV is unknown: the inverter's own rules")
+    marginals = marginals_of(plan, slot, battery)
+    if not all(map(math.isfinite, (*marginals, plan.battery_w[slot]))):
+        return Command.native("the plan lacks a price or a power: the inverter's own rules")
+    best_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery)
+    reason = explain(best_w, net_w, marginals)
+    if abs(best_w - self_consumption_w(net_w, battery)) <= SAME_W:
+        return Command.native(f"{reason}; so does the inverter by itself")
+    return Command(mode="power", battery_w=STEP_W * round(best_w / STEP_W), lease_s=LEASE_S, reason=reason)
+
+
+def self_consumption_w(net_w: float, battery: Battery) -> float:
+    """What the inverter's own rules do: cover a deficit, store a surplus [W]."""
+    return min(max(net_w, -battery.charge_w), battery.discharge_w)
+
+
+def marginals_of(plan: Plan, slot: int, battery: Battery) -> Marginals:
+    """The prices that decide in a slot of a plan."""
+    return Marginals(
+        import_eur_per_kwh=plan.price_import_eur_per_kwh[slot],
+        export_eur_per_kwh=plan.price_export_eur_per_kwh[slot],
+        water_value_eur_per_kwh=plan.water_value_eur_per_kwh,
+        wear_eur_per_kwh=plan.wear_eur_per_kwh,
+        leg_efficiency_frac=battery.leg_efficiency_frac,
+    )
+
+def best_power_w(net_w: float, planned_w: float, marginals: Marginals, battery: Battery) -> float:
+    """Cheapest battery power for a net load, positive discharge [W].
+
+    Cost an hour is linear between the corners 0 (charge or discharge), ``net_w`` (import or export) and the limits,
+    plus a weak pull to the planned power; the best of each piece is a corner or the piece's own stationary point.
+    """
+    corners = sorted({-battery.charge_w, battery.discharge_w, 0.0, self_consumption_w(net_w, battery)})
+    candidates = list(corners)
+    for low, high in pairwise(corners):
+        slope = _hourly_eur(high, net_w, marginals) - _hourly_eur(low, net_w, marginals)
+        slope /= (high - low) / W_PER_KW
+        stationary_w = planned_w - W_PER_KW * slope / (2.0 * PULL_EUR_PER_KWH)
+        candidates.append(min(max(stationary_w, low), high))
+    return min(candidates, key=lambda power_w: _pulled_eur(power_w, net_w, planned_w, marginals))
+
+
+def _hourly_eur(power_w: float, net_w: float, marginals: Marginals) -> float:
+    """Cost of holding a power for an hour: the bill, the wear and the stored energy used or gained."""
+    grid_kw, power_kw = (net_w - power_w) / W_PER_KW, power_w / W_PER_KW
+    bill = grid_kw * (marginals.import_eur_per_kwh if grid_kw > 0.0 else marginals.export_eur_per_kwh)
+    if power_kw > 0.0:
+        return bill + power_kw * marginals.use_above_eur_per_kwh
+    return bill + power_kw * marginals.store_below_eur_per_kwh
+
+
+def _pulled_eur(power_w: float, net_w: float, planned_w: float, marginals: Marginals) -> float:
+    distance_kw = (power_w - planned_w) / W_PER_KW
+    return _hourly_eur(power_w, net_w, marginals) + PULL_EUR_PER_KWH * distance_kw * distance_kw

@@ -1,0 +1,129 @@
+"""From a site and its forecasts to the numbers of the plan: limits, prices, relaxations, worth at the horizon's end."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from core_kernels.qp import Slots, Terms
+from core_kernels.records import Forecast, Prices
+from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
+from edge.config import Battery, Site
+from edge.errors import PlanError
+
+MIN_SLOTS = 4
+
+# Full equivalent cycles to the end of life. Cell data sheets state 6,000-10,000 (LFP) and 2,000-5,000 (NMC); the upper
+# end, because a home battery loses as much to the calendar, which no plan can save.
+CYCLE_LIFE_COUNT = {"lfp": 10_000, "nmc": 5_000}
+
+# Outside its bounds the battery is brought back slowly, at this share of its capacity an hour.
+RECOVERY_FRAC_PER_HOUR = 0.02
+
+# Where export pays more than import costs, the relaxation would trade with itself: keep this distance.
+MIN_SPREAD_EUR_PER_KWH = 1e-4
+
+_COLUMNS = ("PV forecast", "load forecast", "import price", "export price")
+
+
+class Inputs(NamedTuple):
+    """The forecasts of one plan, cut to what is known of all of them, float64[n] each."""
+
+    pv_w: FloatArray
+    load_w: FloatArray
+    import_eur_per_kwh: FloatArray
+    export_eur_per_kwh: FloatArray
+    slot_s: int
+
+
+class Problem(NamedTuple):
+    """One plan's numbers, and what had to be relaxed to make it feasible."""
+
+    slots: Slots
+    terms: Terms
+    violations: tuple[str, ...]
+
+
+def wear_eur_per_kwh(battery: Battery) -> float:
+    """Cost of wear for each kWh discharged [EUR/kWh]."""
+    return battery.replacement_eur_per_kwh / CYCLE_LIFE_COUNT[battery.chemistry]
+
+
+def inputs(pv: Forecast, load: Forecast, prices: Prices) -> Inputs:
+    """Median forecasts and prices up to the first slot that one of them lacks; raises :class:`PlanError`."""
+    count = prices.grid.count
+    for name, grid in (("pv", pv.grid), ("load", load.grid)):
+        if grid != prices.grid:
+            raise PlanError(f"the {name} forecast is on another grid than the prices")
+    columns = (pv.p50, load.p50, prices.import_eur_per_kwh, prices.export_eur_per_kwh)
+    known = np.logical_and.reduce([np.isfinite(column) for column in columns])
+    count = int(np.argmin(known)) if not known.all() else count
+    if count < MIN_SLOTS:
+        lacking = [
+            name for name, column in zip(_COLUMNS, columns, strict=True) if not np.isfinite(column[:MIN_SLOTS]).all()
+        ]
+        raise PlanError(f"nothing to plan from: {', '.join(lacking) or 'horizon'} missing within {MIN_SLOTS} slots")
+    pv_w, load_w, import_eur, export_eur = (np.ascontiguousarray(column[:count]) for column in columns)
+    return Inputs(pv_w, load_w, import_eur, export_eur, prices.grid.slot_s)
+
+
+def terminal_value_eur_per_kwh(battery: Battery, known: Inputs) -> float:
+    """Worth of a kWh left at the end: what it saves in the deficits of a day like the last [EUR/kWh]."""
+    day = slice(-min(known.pv_w.size, SECONDS_PER_DAY // known.slot_s), None)
+    deficit_w = np.maximum(known.load_w - known.pv_w, 0.0)[day]
+    price_eur_per_kwh = known.import_eur_per_kwh[day]
+    total = float(deficit_w.sum())
+    mean = float((deficit_w * price_eur_per_kwh).sum()) / total if total > 0.0 else float(price_eur_per_kwh.mean())
+    return max(battery.leg_efficiency_frac * (mean - wear_eur_per_kwh(battery)), 0.0)
+
+
+def problem(site: Site, battery: Battery, soc_frac: float, known: Inputs, terminal_eur_per_kwh: float) -> Problem:
+    """The QP's numbers; feasible by construction, with every relaxation named."""
+    if not math.isfinite(soc_frac) or not 0.0 <= soc_frac <= 1.0:
+        raise PlanError(f"the battery's state of charge is {soc_frac}, not a fraction")
+    count, slot_h = known.pv_w.size, known.slot_s / SECONDS_PER_HOUR
+    net_w = known.load_w - known.pv_w
+    elapsed_h = slot_h * np.arange(1, count + 1, dtype=np.float64)
+    low_frac, high_frac, violations = _soc_corridor(battery, soc_frac, elapsed_h)
+    recovery_w = RECOVERY_FRAC_PER_HOUR * battery.capacity_wh / battery.leg_efficiency_frac if violations else 0.0
+    import_w = np.maximum(site.grid.import_w, net_w + recovery_w)
+    if (net_w > site.grid.import_w).any():
+        over_w = float(net_w.max() - site.grid.import_w)
+        violations += (f"the load forecast exceeds the import limit by {over_w:.0f} W",)
+
+    def constant(value: float) -> FloatArray:
+        return np.full(count, value)
+
+    slots = Slots(
+        net_load_kw=net_w / W_PER_KW,
+        import_eur_per_kwh=known.import_eur_per_kwh,
+        export_eur_per_kwh=known.export_eur_per_kwh,
+        charge_max_kw=constant(battery.charge_w / W_PER_KW),
+        discharge_max_kw=constant(battery.discharge_w / W_PER_KW),
+        import_max_kw=import_w / W_PER_KW,
+        export_max_kw=constant(site.grid.export_w / W_PER_KW),
+        # The inverter throttles PV by itself at the export limit, and only there.
+        curtail_max_kw=np.maximum(-net_w - site.grid.export_w + recovery_w, 0.0) / W_PER_KW,
+        stored_min_kwh=low_frac * battery.capacity_wh / W_PER_KW,
+        stored_max_kwh=high_frac * battery.capacity_wh / W_PER_KW,
+    )
+    terms = Terms(soc_frac * battery.capacity_wh, wear_eur_per_kwh(battery), terminal_eur_per_kwh)
+    return Problem(slots, terms, violations)
+
+
+def _soc_corridor(
+    battery: Battery, soc_frac: float, elapsed_h: FloatArray
+) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Bounds of SoC at each step's end; outside them telemetry is believed and led back at a slow, feasible rate."""
+    weakest_w = min(battery.charge_w * battery.leg_efficiency_frac, battery.discharge_w / battery.leg_efficiency_frac)
+    rate_per_hour = min(RECOVERY_FRAC_PER_HOUR, 0.5 * weakest_w / battery.capacity_wh)
+    low_frac = np.minimum(battery.soc_min_frac, soc_frac + rate_per_hour * elapsed_h)
+    high_frac = np.maximum(battery.soc_max_frac, soc_frac - rate_per_hour * elapsed_h)
+    violations: tuple[str, ...] = ()
+    if soc_frac < battery.soc_min_frac:
+        violations = (f"SoC {soc_frac:.1%} is below its minimum of {battery.soc_min_frac:.1%}",)
+    if soc_frac > battery.soc_max_frac:
+        violations = (f"SoC {soc_frac:.1%} is above its maximum of {battery.soc_max_frac:.1%}",)
+    return low_frac, high_frac, violations

@@ -1,0 +1,184 @@
+"""Prices: a table of the market's or the supplier's, and what of it was known at an instant."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from core_kernels.records import Prices, frozen_f64
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from edge.config import Site, Tariff
+from edge.errors import StoreError
+from edge.ingest.table import Table, read_table
+from edge.timetext import format_time
+
+__all__ = ["PriceBook", "Prices", "builtin_prices"]
+
+MARKET_TIME_COLUMN = "start_utc"
+IMPORT, EXPORT, SPOT_MWH = "price_import_eur_per_kwh", "price_export_eur_per_kwh", "price_eur_mwh"
+KWH_PER_MWH = 1000.0
+# The European day-ahead auction publishes tomorrow at about 13:00; at 14:00 everybody has it.
+PUBLISHED_HOUR = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PriceBook:
+    """All-in prices on the market's own slots; a slot that the table lacks is NaN."""
+
+    source: str
+    grid: TimeGrid
+    import_eur_per_kwh: FloatArray
+    export_eur_per_kwh: FloatArray
+    zone: ZoneInfo
+
+    @classmethod
+    def load(cls, path: Path, site: Site) -> PriceBook:
+        """Read a table with all-in prices or the spot price; raises :class:`StoreError`."""
+        return cls.of(_read(path), site)
+
+    @classmethod
+    def of(cls, table: Table, site: Site) -> PriceBook:
+        """Prices from a table's columns: import (and export), or ``price_eur_mwh`` to which the site's fees are added.
+
+        Without an export column the export price is what the site's fees make of the same spot price.
+        """
+        columns = _all_in(table, site.tariff)
+        frame = Table(source=table.source, times_s=table.times_s, columns=columns).frame()
+        import_eur, export_eur = frame.columns[IMPORT], frame.columns[EXPORT]
+        return cls(
+            source=table.source,
+            grid=frame.grid,
+            import_eur_per_kwh=frozen_f64(import_eur),
+            export_eur_per_kwh=frozen_f64(export_eur),
+            zone=site.zone,
+        )
+
+    def actual(self, grid: TimeGrid) -> Prices:
+        """The prices in force; raises :class:`StoreError` with the first missing slot."""
+        import_eur, export_eur = self._at(grid.starts_s(), grid.slot_s)
+        known = np.isfinite(import_eur) & np.isfinite(export_eur)
+        if not known.all():
+            raise StoreError(f"{self.source}: no price at {format_time(grid.starts_s()[int(np.argmin(known))])}")
+        return Prices(grid=grid, import_eur_per_kwh=import_eur, export_eur_per_kwh=export_eur, known=known)
+
+    def forecast(self, grid: TimeGrid, issued_s: float) -> Prices:
+        """The prices as known at ``issued_s``; later ones are the last known day's at the same local hour.
+
+        Raises :class:`StoreError` for a gap in what the market had published by then.
+        """
+        known_until_s = min(self.published_until_s(issued_s), self.grid.end_s)
+        count = max(min(int((known_until_s - grid.start_s) // grid.slot_s), grid.count), 0)
+        if count == 0:
+            raise StoreError(f"{self.source}: no price at {format_time(grid.start_s)}, prices end before")
+        published = self.actual(TimeGrid(start_s=grid.start_s, slot_s=grid.slot_s, count=count))
+        tail_s = grid.starts_s()[count:]
+        guessed = self._at(self._twins_s(tail_s, known_until_s, grid.slot_s), grid.slot_s)
+        import_eur, export_eur = (
+            np.concatenate((sure, np.where(np.isfinite(guess), guess, sure.mean())))
+            for sure, guess in zip((published.import_eur_per_kwh, published.export_eur_per_kwh), guessed, strict=True)
+        )
+        known = np.arange(grid.count) < count
+        return Prices(grid=grid, import_eur_per_kwh=import_eur, export_eur_per_kwh=export_eur, known=known)
+
+    def published_until_s(self, issued_s: float) -> float:
+        """End of what the market has published: local midnight after today, from 14:00 on after tomorrow [s]."""
+        local = datetime.fromtimestamp(issued_s, self.zone)
+        days = 2 if local.hour >= PUBLISHED_HOUR else 1
+        return _midnight_s(local.date() + timedelta(days=days), self.zone)
+
+    def _twins_s(self, times_s: FloatArray, known_until_s: float, slot_s: int) -> FloatArray:
+        """For each later slot the one at the same local clock time on the last known day, float64[n] [s]."""
+        last = datetime.fromtimestamp(known_until_s - 1.0, self.zone).date()
+        twins = np.empty(times_s.size)
+        for k, time_s in enumerate(times_s.tolist()):
+            clock = datetime.fromtimestamp(time_s, self.zone).time()
+            twin_s = datetime.combine(last, clock, self.zone).timestamp()
+            if twin_s + slot_s > known_until_s:
+                twin_s = datetime.combine(last - timedelta(days=1), clock, self.zone).timestamp()
+            twins[k] = twin_s
+        return twins
+
+    def _at(self, starts_s: FloatArray, slot_s: int) -> tuple[FloatArray, FloatArray]:
+        """Import and export price of slots: constant within a market slot, the mean over several; NaN where absent."""
+        fine_s = math.gcd(slot_s, self.grid.slot_s)
+        instants_s = starts_s[:, None] + fine_s * np.arange(slot_s // fine_s)
+        index = ((instants_s - self.grid.start_s) // self.grid.slot_s).astype(np.int64)
+        inside = (index >= 0) & (index < self.grid.count)
+        index = np.where(inside, index, 0)
+        columns = (self.import_eur_per_kwh, self.export_eur_per_kwh)
+        first, second = (np.where(inside, column[index], math.nan).mean(axis=1) for column in columns)
+        return first, second
+
+
+def _read(path: Path) -> Table:
+    """A table in the product's form, or as market archives are labelled."""
+    try:
+        return read_table(path)
+    except StoreError as error:
+        try:
+            return read_table(path, MARKET_TIME_COLUMN)
+        except StoreError:
+            raise error from None
+
+
+def _all_in(table: Table, fees: Tariff) -> dict[str, FloatArray]:
+    """Import and export price columns from whatever price columns a table has."""
+    columns = table.columns
+    if IMPORT in columns:
+        resold = columns[IMPORT] - fees.import_fee_eur_per_kwh - fees.export_fee_eur_per_kwh
+        return {IMPORT: columns[IMPORT], EXPORT: columns.get(EXPORT, resold)}
+    if SPOT_MWH in columns:
+        import_eur, export_eur = with_fees(columns[SPOT_MWH] / KWH_PER_MWH, fees)
+        return {IMPORT: import_eur, EXPORT: export_eur}
+    raise StoreError(f"{table.source}: has neither {IMPORT} nor {SPOT_MWH}")
+
+
+def with_fees(spot_eur_per_kwh: FloatArray, fees: Tariff) -> tuple[FloatArray, FloatArray]:
+    """All-in import and export price of a spot price [EUR/kWh]."""
+    return spot_eur_per_kwh + fees.import_fee_eur_per_kwh, spot_eur_per_kwh - fees.export_fee_eur_per_kwh
+
+
+def builtin_prices(grid: TimeGrid, zone: ZoneInfo, seed: int, fees: Tariff | None = None) -> PriceBook:
+    """A MADE example of day-ahead prices, for a demo without a price table: hourly, the same for the same seed.
+
+    Morning and evening peaks, a dip at noon that is now and then negative. Each local day draws its own level and
+    dip from ``seed`` and its date, so that any grid gives the same prices for the same day.
+    """
+    start_s = grid.start_s - grid.start_s % SECONDS_PER_DAY - SECONDS_PER_DAY
+    count = (grid.end_s - start_s) // 3600 + 72
+    hours = TimeGrid(start_s=start_s, slot_s=3600, count=count)
+    spot_eur = np.array([_made_eur_per_kwh(datetime.fromtimestamp(t, zone), seed) for t in hours.starts_s()])
+    import_eur, export_eur = with_fees(
+        spot_eur, fees or Tariff(import_fee_eur_per_kwh=0.08, export_fee_eur_per_kwh=0.01)
+    )
+    return PriceBook(
+        source=f"made prices (example, seed {seed}; not a market's)",
+        grid=hours,
+        import_eur_per_kwh=frozen_f64(import_eur),
+        export_eur_per_kwh=frozen_f64(export_eur),
+        zone=zone,
+    )
+
+
+def _made_eur_per_kwh(local: datetime, seed: int) -> float:
+    """Made spot price of an hour: a day's level, two peaks, a dip, a little noise."""
+    day = np.random.default_rng((seed, local.date().toordinal()))
+    level, dip, evening = day.uniform(0.07, 0.11), day.uniform(0.03, 0.13), day.uniform(0.06, 0.14)
+    noise = day.normal(0.0, 0.006, 24)[local.hour]
+    hour = local.hour + local.minute / 60.0
+
+    def bump(middle: float, width: float) -> float:
+        return math.exp(-(((hour - middle) / width) ** 2))
+
+    shape = 0.05 * bump(7.5, 1.8) + evening * bump(19.5, 2.2) - dip * bump(13.0, 2.8) - 0.02 * bump(3.0, 2.5)
+    return float(round(level + shape + noise, 4))
+
+
+def _midnight_s(day: date, zone: ZoneInfo) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).timestamp()
