@@ -35,11 +35,11 @@ class Table:
         StoreError
             Times that go backwards, repeat, or do not lie on slots.
         """
-        slot = slot_s or self.slot_s()
         steps = np.diff(self.times_s)
         if steps.size and not (steps > 0).all():
             row = int(np.argmax(steps <= 0)) + 1
             raise StoreError(f"{self.source}: row {row + 1} is not later than the row before")
+        slot = slot_s or self.slot_s()
         start = int(self.times_s[0])
         offsets = (self.times_s - start) / slot
         if start % slot or not np.array_equal(offsets, np.round(offsets)):
@@ -54,13 +54,11 @@ class Table:
         return Frame(grid=grid, columns=columns)
 
     def slot_s(self) -> int:
-        """The usual distance of two rows [s]; raises :class:`StoreError` where there is none."""
+        """The most frequent distance of two rows, the smallest among equals [s]; raises :class:`StoreError` where there is none."""
         if self.times_s.size < 2:
             raise StoreError(f"{self.source}: needs at least two rows, has {self.times_s.size}")
-        slot = int(np.median(np.diff(self.times_s)))
-        if slot <= 0:
-            raise StoreError(f"{self.source}: times do not increase")
-        return slot
+        steps, counts = np.unique(np.diff(self.times_s), return_counts=True)
+        return int(steps[np.argmax(counts)])
 
 
 def _parse_number(text: str, place: str) -> float:

@@ -1,0 +1,23 @@
+"""What all tests share: real data where it is, Hypothesis without wall-clock deadlines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")
+
+SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of measured data; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("PEMS_SHARED_DATA", SHARED_DATA))
+    if not folder.is_dir():
+        pytest.skip(f"measured data are not here: {folder}")
+    return folder
