@@ -7,7 +7,7 @@ functions check their arguments and loop over them. NaN in, NaN out; below the h
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,8 @@ MAX_ZENITH_DEG = 87.0
 MIN_PROJECTION = 0.01745  # Hay-Davies: cosine of 89 deg
 GLASS_INDEX = 1.526
 GLASS_EXTINCTION = 4.0 * 0.002  # K [1/m] times thickness [m]
+Cosine: TypeAlias = float  # of an angle, -1..1
+Linke: TypeAlias = tuple[float, ...]  # turbidity of the twelve months, January first
 _RAD = math.pi / 180.0
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -52,9 +54,9 @@ def positive_at(value: float) -> float:
 
 
 @kernel("float64(float64, float64, float64)")
-def interpolate_at(left: float, right: float, share_frac: float) -> float:
-    """The value at a share of the way from left to right."""
-    return left + (right - left) * share_frac
+def interpolate_at(a: float, b: float, share_frac: float) -> float:
+    """The value at a share of the way from ``a`` to ``b``."""
+    return a + (b - a) * share_frac
 
 
 @kernel("UniTuple(int64, 2)(float64)")
@@ -111,9 +113,9 @@ def airmass_at(apparent_zenith_deg: float) -> float:
 
 @kernel("UniTuple(float64, 3)(float64, float64, float64, float64, float64)")
 def ineichen_at(
-    apparent_zenith_deg: float, airmass: float, linke: float, altitude_m: float, extra_w_per_m2: float
+    apparent_zenith_deg: float, airmass_ratio: float, linke_ratio: float, altitude_m: float, extra_w_per_m2: float
 ) -> tuple[float, float, float]:
-    """Clear-sky GHI, DNI, DHI (Ineichen and Perez 2002); ``airmass`` is pressure-corrected [W/m2]."""
+    """Clear-sky GHI, DNI, DHI (Ineichen and Perez 2002); ``airmass_ratio`` is pressure-corrected [W/m2]."""
     if apparent_zenith_deg >= 90.0:
         return 0.0, 0.0, 0.0
     cos_zenith = math.cos(apparent_zenith_deg * _RAD)
@@ -121,9 +123,9 @@ def ineichen_at(
     fh2 = math.exp(-altitude_m / 1250.0)
     cg1 = 5.09e-05 * altitude_m + 0.868
     cg2 = 3.92e-05 * altitude_m + 0.0387
-    ghi = cg1 * extra_w_per_m2 * cos_zenith * math.exp(-cg2 * airmass * (fh1 + fh2 * (linke - 1.0)))
-    dni = extra_w_per_m2 * (0.664 + 0.163 / fh1) * math.exp(-0.09 * airmass * (linke - 1.0))
-    share = 1.0 - (0.1 - 0.2 * math.exp(-linke)) / (0.1 + 0.882 / fh1)
+    ghi = cg1 * extra_w_per_m2 * cos_zenith * math.exp(-cg2 * airmass_ratio * (fh1 + fh2 * (linke_ratio - 1.0)))
+    dni = extra_w_per_m2 * (0.664 + 0.163 / fh1) * math.exp(-0.09 * airmass_ratio * (linke_ratio - 1.0))
+    share = 1.0 - (0.1 - 0.2 * math.exp(-linke_ratio)) / (0.1 + 0.882 / fh1)
     limit = ghi * min(max(share / cos_zenith, 0.0), 1e20)
     dni = min(dni, limit)
     return ghi, dni, ghi - dni * cos_zenith
@@ -157,7 +159,7 @@ def erbs_at(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float) -> tu
 
 @kernel("UniTuple(float64, 3)(UniTuple(float64, 4), float64, float64, float64)")
 def hay_davies_at(
-    sky_w_per_m2: tuple[float, float, float, float], cos_zenith: float, cos_aoi: float, cos_tilt: float
+    sky_w_per_m2: tuple[float, float, float, float], cos_zenith: Cosine, cos_aoi: Cosine, cos_tilt: Cosine
 ) -> tuple[float, float, float]:
     """Direct, sky-diffuse and ground-reflected irradiance on a plane (Hay and Davies 1980) [W/m2].
 
@@ -173,7 +175,7 @@ def hay_davies_at(
 
 
 @kernel("float64(float64)")
-def iam_physical_at(cos_aoi: float) -> float:
+def iam_physical_at(cos_aoi: Cosine) -> float:
     """Share of the direct light that passes the glass, 1 at normal incidence (De Soto et al. 2006, eq. 2-4)."""
     outside = max(cos_aoi, 0.0)
     sin_inside = math.sqrt(1.0 - outside * outside) / GLASS_INDEX
@@ -194,17 +196,17 @@ def _clear_sky_kernel(
     apparent_zenith_deg: FloatArray,
     linke: FloatArray,
     altitude_m: float,
-    pressure: float,
+    pressure_ratio: float,
     out: FloatArray,
 ) -> None:
-    """Fill ``out`` float64[4, n]: GHI, DNI, DHI, extra-terrestrial; ``pressure`` relative to sea level."""
+    """Fill ``out`` float64[4, n]: GHI, DNI, DHI, extra-terrestrial; ``pressure_ratio`` is that to sea level."""
     today, extra, turbidity = math.nan, math.nan, math.nan
     for i in range(times_s.shape[0]):
         if math.floor(times_s[i] / 86400.0) != today:
             today = math.floor(times_s[i] / 86400.0)
             extra = extra_at(times_s[i])
             turbidity = linke_at(times_s[i], linke)
-        airmass = airmass_at(apparent_zenith_deg[i]) * pressure
+        airmass = airmass_at(apparent_zenith_deg[i]) * pressure_ratio
         out[0, i], out[1, i], out[2, i] = ineichen_at(apparent_zenith_deg[i], airmass, turbidity, altitude_m, extra)
         out[3, i] = extra
 
@@ -223,7 +225,7 @@ def _erbs_kernel(times_s: FloatArray, ghi_w_per_m2: FloatArray, zenith_deg: Floa
 
 
 def clear_sky_matrix(
-    times_s: FloatArray, apparent_zenith_deg: FloatArray, location: Location, linke: tuple[float, ...]
+    times_s: FloatArray, apparent_zenith_deg: FloatArray, location: Location, linke: Linke
 ) -> FloatArray:
     """GHI, DNI, DHI and extra-terrestrial irradiance of a cloudless sky, float64[4, n] [W/m2].
 
@@ -250,7 +252,7 @@ def erbs_matrix(times_s: FloatArray, ghi_w_per_m2: FloatArray, zenith_deg: Float
     return out
 
 
-def clear_sky(times_s: FloatArray, location: Location, linke: tuple[float, ...]) -> Sky:
+def clear_sky(times_s: FloatArray, location: Location, linke: Linke) -> Sky:
     """Cloudless sky at each instant (Ineichen and Perez 2002, altitude and standard pressure of the location)."""
     position = sun_position(times_s, location)
     matrix = clear_sky_matrix(times_s, position.apparent_zenith_deg, location, linke)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core_kernels.irradiance import clear_sky_matrix, erbs_matrix, hay_davies_at, iam_physical_at
+from core_kernels.irradiance import Linke, clear_sky_matrix, erbs_matrix, hay_davies_at, iam_physical_at
 from core_kernels.jit import kernel
 from core_kernels.solar import Location, check_f64, sun_position
 from core_kernels.units import FloatArray
@@ -113,7 +113,7 @@ def clear_sky_power_w(
     times_s: FloatArray,
     location: Location,
     arrays: tuple[PvArray, ...],
-    linke: tuple[float, ...] = LINKE_DEFAULT,
+    linke: Linke = LINKE_DEFAULT,
     temp_air_c: FloatArray | float = 15.0,
 ) -> FloatArray:
     """AC power of all arrays under a cloudless sky, at each instant.

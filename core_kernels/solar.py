@@ -133,37 +133,38 @@ def _earth_node(time_s: float, node: FloatArray) -> None:
     node[3] = distance_au
 
 
-@kernel("void(float64, float64, float64[:, ::1])")
-def _move_window(segment: float, previous: float, window: FloatArray) -> None:
+@kernel("void(int64, int64, float64[:, ::1])")
+def _move_window(segment: int, previous: int, window: FloatArray) -> None:
     """Make the four nodes those of segment - 1 .. segment + 2, keeping three when time moved on by one."""
     first = 0
-    if segment == previous + 1.0:
+    if segment == previous + 1:
         window[:3] = window[1:].copy()
         first = 3
     for row in range(first, 4):
-        _earth_node((segment + row - 1.0) * NODE_S, window[row])
+        _earth_node((segment + row - 1) * NODE_S, window[row])
 
 
 @kernel("float64(float64, float64)")
-def _refraction_deg(elevation_deg: float, pressure_factor: float) -> float:
+def _refraction_deg(elevation_deg: float, pressure_ratio: float) -> float:
     """Refraction (eq. 42); 0 when the disc is below the horizon."""
     if not elevation_deg >= -(SUN_RADIUS_DEG + HORIZON_REFRACTION_DEG):
         return 0.0
     bent_deg = elevation_deg + 10.3 / (elevation_deg + 5.11)
-    return pressure_factor * 1.02 / (60.0 * math.tan(bent_deg * _RAD))
+    return pressure_ratio * 1.02 / (60.0 * math.tan(bent_deg * _RAD))
 
 
 @kernel("void(Array(float64, 1, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), float64[:, ::1])")
 def _sun_kernel(times_s: FloatArray, place: FloatArray, out: FloatArray) -> None:
     """Fill ``out`` float64[3, n]: zenith, apparent zenith, azimuth [deg]; ``place`` as made by :func:`_place`."""
-    sin_lat, cos_lat, longitude_deg, x, y, pressure_factor = place
+    sin_lat, cos_lat, longitude_deg, x, y, pressure_ratio = place
     window = np.empty((4, 4))
-    segment = -1e18
+    segment = -(2**60)
     for i in range(times_s.shape[0]):
         position = times_s[i] / NODE_S
         if math.floor(position) != segment:
-            _move_window(math.floor(position), segment, window)
-            segment = math.floor(position)
+            following = math.floor(position)
+            _move_window(following, segment, window)
+            segment = following
         s = position - segment
         w0 = -s * (s - 1.0) * (s - 2.0) / 6.0
         w1 = (s + 1.0) * (s - 1.0) * (s - 2.0) / 2.0
@@ -184,7 +185,7 @@ def _sun_kernel(times_s: FloatArray, place: FloatArray, out: FloatArray) -> None
         up = pole * sin_lat + meridian * cos_lat
         elevation_deg = _DEG * math.atan2(up, math.sqrt(west * west + south * south))
         out[0, i] = 90.0 - elevation_deg
-        out[1, i] = 90.0 - elevation_deg - _refraction_deg(elevation_deg, pressure_factor)
+        out[1, i] = 90.0 - elevation_deg - _refraction_deg(elevation_deg, pressure_ratio)
         out[2, i] = _DEG * math.atan2(west, south) + 180.0
 
 
@@ -224,8 +225,8 @@ def _place(location: Location) -> FloatArray:
     u = math.atan(EARTH_FLATNESS * math.tan(latitude))
     x = math.cos(u) + location.altitude_m / EARTH_RADIUS_M * math.cos(latitude)
     y = EARTH_FLATNESS * math.sin(u) + location.altitude_m / EARTH_RADIUS_M * math.sin(latitude)
-    pressure_factor = pressure_pa(location.altitude_m) / 100.0 / 1010.0 * 283.0 / (273.0 + REFRACTION_TEMP_C)
-    return np.array([math.sin(latitude), math.cos(latitude), location.longitude_deg, x, y, pressure_factor])
+    pressure_ratio = pressure_pa(location.altitude_m) / 100.0 / 1010.0 * 283.0 / (273.0 + REFRACTION_TEMP_C)
+    return np.array([math.sin(latitude), math.cos(latitude), location.longitude_deg, x, y, pressure_ratio])
 
 
 def sun_position(times_s: FloatArray, location: Location) -> SunPosition:
