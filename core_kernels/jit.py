@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -23,8 +23,8 @@ def kernel(signature: str | None = None) -> Callable[[Function], Function]:
             return function
         import numba
 
-        options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": False}
+        options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": False}
         compiled = numba.njit(signature, **options) if signature else numba.njit(**options)
-        return cast(Function, compiled(function))
+        return cast("Function", compiled(function))
 
     return decorate
