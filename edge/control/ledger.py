@@ -1,0 +1,91 @@
+"""What the days cost, four ways: without a battery, by rules, by us, with perfect foresight; all valued alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from core_kernels.units import W_PER_KW, FloatArray, cost_eur
+from edge.config import Battery
+from edge.control.problem import wear_eur_per_kwh
+
+# A possible saving smaller than this is no basis for a share.
+SMALLEST_SAVING_EUR = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One way through the days: the bill, the wear, and the worth of the energy gained in the battery."""
+
+    bill_eur: float
+    wear_eur: float = 0.0
+    stored_eur: float = 0.0
+
+    @property
+    def total_eur(self) -> float:
+        """Bill and wear less what was gained in stored energy."""
+        return self.bill_eur + self.wear_eur - self.stored_eur
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The four costs of the same days."""
+
+    no_battery: Cost
+    rules: Cost
+    ours: Cost
+    perfect_foresight: Cost
+
+    @property
+    def possible_saving_eur(self) -> float:
+        """What perfect foresight saves over the rules."""
+        return self.rules.total_eur - self.perfect_foresight.total_eur
+
+    @property
+    def share_frac(self) -> float:
+        """Share of the possible saving over the rules that was taken; NaN where nothing was possible."""
+        if self.possible_saving_eur < SMALLEST_SAVING_EUR:
+            return math.nan
+        return (self.rules.total_eur - self.ours.total_eur) / self.possible_saving_eur
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Market:
+    """Prices in force in every slot of the days, float64[n] [EUR/kWh]."""
+
+    import_eur_per_kwh: FloatArray
+    export_eur_per_kwh: FloatArray
+
+
+def stored_value_eur_per_kwh(market: Market, battery: Battery) -> float:
+    """Worth of a kWh left in the battery: an average import it will save, less losses and wear [EUR/kWh]."""
+    mean = float(np.mean(market.import_eur_per_kwh))
+    return max(battery.leg_efficiency_frac * (mean - wear_eur_per_kwh(battery)), 0.0)
+
+
+def cost_of(
+    grid_wh: FloatArray, discharge_wh: float, stored_gain_wh: float, market: Market, battery: Battery | None
+) -> Cost:
+    """Cost of one way through the days, from its slot energies at the meter and its battery's energy.
+
+    Parameters
+    ----------
+    grid_wh : float64[n]
+        Net energy of each slot, positive import; NaN is not allowed. [Wh]
+    discharge_wh : float
+        Energy the battery gave at its AC side. [Wh]
+    stored_gain_wh : float
+        Energy in the battery at the end less that at the start. [Wh]
+    """
+    if not np.isfinite(grid_wh).all():
+        raise ValueError(f"grid_wh lacks slot {int(np.argmin(np.isfinite(grid_wh)))}")
+    bill_eur = float(np.sum(cost_eur(grid_wh, market.import_eur_per_kwh, market.export_eur_per_kwh)))
+    if battery is None:
+        return Cost(bill_eur=bill_eur)
+    return Cost(
+        bill_eur=bill_eur,
+        wear_eur=wear_eur_per_kwh(battery) * discharge_wh / W_PER_KW,
+        stored_eur=stored_value_eur_per_kwh(market, battery) * stored_gain_wh / W_PER_KW,
+    )
