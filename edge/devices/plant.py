@@ -10,60 +10,20 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from edge.devices.plant_battery import PlantBattery, PlantParams
+from edge.devices.plant_series import Series
+
+__all__ = ["HousePlant", "PlantMode", "PlantParams", "PriorityRule", "Series", "Snapshot"]
 
 PlantMode = Literal["native", "vpp", "battery_first", "grid_first"]
 
 _NOISE_COUNT = 4096  # a power of two; noise is a function of the second, not of who looks
 _MINUTES_PER_DAY = 1440
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """What the weather offers and the people take: slot means on a uniform grid.
-
-    PV is interpolated between slot centres, load is held over its slot; outside the grid the edge values hold.
-    """
-
-    start_s: float
-    slot_s: float
-    pv_w: Sequence[float]
-    load_w: Sequence[float]
-
-    def __post_init__(self) -> None:
-        if not self.slot_s > 0.0:
-            raise ValueError(f"slot_s must be positive, got {self.slot_s}")
-        if len(self.pv_w) != len(self.load_w) or not len(self.pv_w):
-            raise ValueError(f"pv_w has {len(self.pv_w)} slots, load_w {len(self.load_w)}; need the same, at least one")
-        for name in ("pv_w", "load_w"):
-            values = tuple(float(value) for value in getattr(self, name))
-            bad = next((i for i, value in enumerate(values) if not (math.isfinite(value) and value >= 0.0)), None)
-            if bad is not None:
-                raise ValueError(f"{name}[{bad}] is {values[bad]}; need a finite power >= 0")
-            object.__setattr__(self, name, values)
-
-    @property
-    def end_s(self) -> float:
-        """End of the last slot [s]."""
-        return self.start_s + self.slot_s * len(self.pv_w)
-
-    def at(self, time_s: float) -> tuple[float, float]:
-        """PV available and load at an instant [W]."""
-        position = (time_s - self.start_s) / self.slot_s
-        last = len(self.pv_w) - 1
-        load_w = self.load_w[min(max(int(position), 0), last)]
-        centre = min(max(position - 0.5, 0.0), float(last))
-        left = int(centre)
-        pv_w = self.pv_w[left]
-        if left < last:
-            pv_w += (centre - left) * (self.pv_w[left + 1] - pv_w)
-        return pv_w, load_w
 
 
 class PriorityRule(NamedTuple):
@@ -128,6 +88,7 @@ class HousePlant:
         self._vpp_until_s = math.inf
         self._pending: deque[tuple[float, _Regime]] = deque()
         self._asked = self._regime = _NATIVE
+        self._changes: deque[tuple[float, PlantMode]] = deque(maxlen=1000)
         self._review_s = start_s
         self._battery = PlantBattery(params)
         self._hunting_w = 0.0
@@ -152,6 +113,12 @@ class HousePlant:
     def lease_left_s(self) -> float:
         """What is left of the forced power's duration; 0 when none runs, infinite when it has no end."""
         return 0.0 if self._vpp is None else max(self._vpp_until_s - self._time_s, 0.0)
+
+    def take_mode_changes(self) -> list[tuple[float, PlantMode]]:
+        """Instants and modes of the changes since the last call (the latest thousand)."""
+        changes = list(self._changes)
+        self._changes.clear()
+        return changes
 
     def noise(self, salt: int) -> float:
         """A standard normal number of this second and this salt (measurement noise)."""
@@ -267,6 +234,8 @@ class HousePlant:
         rtc_s = self.rtc_s
         asked = self._vpp or self._slot_regime(int(rtc_s // 60.0) % _MINUTES_PER_DAY)
         if asked != self._asked:
+            if asked.mode != self._asked.mode:
+                self._changes.append((now_s, asked.mode))
             self._asked = asked
             self._pending.append((now_s + self.params.dead_time_s, asked))
         while self._pending and self._pending[0][0] <= now_s:

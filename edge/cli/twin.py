@@ -1,0 +1,106 @@
+"""``pems twin``: one device image, or a whole house, on real Modbus."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from edge.cli.options import ClockType
+from edge.clock import Clock
+from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.devices.plant import PlantParams
+    from edge.devices.twin import Twin
+
+_HOUSE_OPTIONS = ("inverter", "meter")
+
+
+@click.command()
+@click.option("--profile", help="Serve one device of this profile, e.g. growatt/sph.")
+@click.option("--url", help="Where: tcp://HOST:PORT or serial:///PATH?baud=9600 (a link to a pty is made there).")
+@click.option("--unit", type=click.IntRange(1, 247), default=1, show_default=True, help="Modbus unit id.")
+@click.option("--state", default="", help="NAME=NUMBER,... : any signal or point of the profile; vpp=0|1 on an SPH.")
+@click.option("--house", type=click.Path(path_type=Path), help="Serve a house: CSV with time_utc,pv_w,load_w.")
+@click.option("--inverter", help="URL of the house's inverter (Growatt SPH).")
+@click.option("--meter", help="URL of the house's meter (Eastron SDM630).")
+@click.option("--clock", type=ClockType(), help="START:ORIGIN:SPEED, shared with the box.  [default: now, real time]")
+@click.option("--capacity-wh", type=click.FloatRange(min=0, min_open=True), default=10_000.0, show_default=True)
+@click.option("--charge-w", type=click.FloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
+@click.option("--discharge-w", type=click.FloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
+@click.option(
+    "--soc-frac", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="State of charge at start."
+)
+@click.option("--timezone", default="UTC", show_default=True, help="Zone of the inverter's own clock.")
+@click.option(
+    "--journal", type=click.Path(path_type=Path, file_okay=False), help="Folder of quarters.csv and wire.csv."
+)
+def command(**options: Any) -> None:
+    """Serve a device image, or a whole house, from profiles: for tests, demos and other people's clients.
+
+    \b
+    Example:
+      pems twin --profile growatt/sph --url tcp://127.0.0.1:5020 --state pv_w=3000,load_w=800,soc_frac=0.5
+      pems twin --house house.csv --inverter serial:///tmp/sph --meter tcp://127.0.0.1:5021
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    twin = _open(options)
+    try:
+        click.echo("up")
+        twin.serve(stop)
+    finally:
+        twin.close()
+
+
+def _open(options: dict[str, Any]) -> Twin:
+    from edge.devices.twin import HouseSpec, open_device, open_house, parse_state
+
+    clock = options["clock"] or Clock.real()
+    state = parse_state(options["state"])
+    has_vpp = state.pop("vpp", 1.0) != 0.0
+    if options["house"] is None:
+        if not options["profile"] or not options["url"]:
+            raise click.UsageError("give --profile and --url, or --house, --inverter and --meter")
+        return open_device(
+            options["profile"], options["url"], unit=options["unit"], clock=clock, state=state, has_vpp=has_vpp
+        )
+    missing = [f"--{name}" for name in _HOUSE_OPTIONS if not options[name]]
+    if missing:
+        raise click.UsageError(f"--house also needs {' and '.join(missing)}")
+    return open_house(
+        HouseSpec(
+            series=options["house"],
+            inverter=options["inverter"],
+            meter=options["meter"],
+            params=_params(options, state),
+            clock=clock,
+            has_vpp=has_vpp,
+            unit=options["unit"],
+            journal=options["journal"],
+        )
+    )
+
+
+def _params(options: dict[str, Any], state: dict[str, float]) -> PlantParams:
+    """The plant's hardware: from options, and any other of its fields from ``--state``."""
+    from edge.devices.plant import PlantParams
+
+    try:
+        ZoneInfo(options["timezone"])
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError("--timezone", [f"{options['timezone']!r} is not a time zone"]) from error
+    known = {field.name for field in fields(PlantParams)} - {"timezone"}
+    unknown = sorted(set(state) - known)
+    if unknown:
+        raise ConfigError("--state", [f"{name}: a house has vpp and {', '.join(sorted(known))}" for name in unknown])
+    named = {name: options[name] for name in ("capacity_wh", "charge_w", "discharge_w", "soc_frac", "timezone")}
+    changes = {name: int(value) if name == "seed" else value for name, value in state.items()}
+    return replace(PlantParams(), **{**named, **changes})

@@ -1,0 +1,182 @@
+"""The server's side of a profile: registers that show values, and answers to Modbus requests (PDU in, PDU out).
+
+Written without the client's library on purpose: both ends agreeing is then a proof.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from edge.devices.profile import Point, Profile, Space
+from edge.devices.registers import contributions, encode
+from edge.errors import ConfigError, DeviceRejected
+
+ILLEGAL_FUNCTION = 1
+ILLEGAL_ADDRESS = 2
+ILLEGAL_VALUE = 3
+READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
+_MAX_WRITE_WORDS = 123  # Modbus Application Protocol V1.1b3, 6.12
+
+Values = Mapping[str, float | str]
+
+
+class Served(Protocol):
+    """What answers on a link. ``read`` and ``write`` raise :class:`DeviceRejected` with the exception to send."""
+
+    @property
+    def profile(self) -> Profile:
+        """The family's facts."""
+        ...
+
+    def read(self, space: Space, first: int, count: int) -> Sequence[int]:
+        """The words of a block."""
+        ...
+
+    def write(self, function: int, first: int, words: Sequence[int]) -> None:
+        """Take words into holding registers."""
+        ...
+
+
+def respond(device: Served, pdu: bytes) -> bytes:
+    """The answer to one request, an exception answer included."""
+    function = pdu[0] if pdu else 0
+    try:
+        return bytes((function,)) + _execute(device, function, pdu[1:])
+    except DeviceRejected as refusal:
+        return bytes((function | 0x80, refusal.exception_code))
+
+
+def _execute(device: Served, function: int, body: bytes) -> bytes:
+    if function in (READ_HOLDING, READ_INPUT) and len(body) == 4:
+        first, count = struct.unpack(">HH", body)
+        words = device.read("holding" if function == READ_HOLDING else "input", first, count)
+        return bytes((2 * count,)) + struct.pack(f">{count}H", *words)
+    if function == WRITE_ONE and len(body) == 4:
+        first, word = struct.unpack(">HH", body)
+        device.write(function, first, (word,))
+        return body
+    if function == WRITE_MANY and len(body) >= 5:
+        first, count, size = struct.unpack(">HHB", body[:5])
+        if not 1 <= count <= _MAX_WRITE_WORDS or size != 2 * count or len(body) != 5 + size:
+            raise DeviceRejected("count and bytes do not fit", ILLEGAL_VALUE)
+        device.write(function, first, struct.unpack(f">{count}H", body[5:]))
+        return body[:4]
+    known = function in (READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY)
+    raise DeviceRejected(f"function {function}", ILLEGAL_VALUE if known else ILLEGAL_FUNCTION)
+
+
+class Registers:
+    """Words by address: points of the profile show values, the rest of a window reads 0, outside is exception 02."""
+
+    def __init__(self, profile: Profile, windows: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> None:
+        self._profile = profile
+        self._windows = profile.link.read_windows if windows is None else windows
+        self._words: dict[str, dict[int, int]] = {"input": {}, "holding": {}}
+        self._groups = tuple(profile.signals().items())
+
+    def show(self, values: Values) -> None:
+        """Encode values, by signal or by point name; raises ``ValueError`` where one does not fit its register."""
+        for signal, points in self._groups:
+            value = values.get(signal)
+            if isinstance(value, (int, float)):
+                for point, part in zip(points, contributions(points, value), strict=True):
+                    self._put(point, part)
+        for name, value in values.items():
+            if name in self._profile.by_name:
+                self._put(self._profile.by_name[name], value)
+
+    def _put(self, point: Point, value: float | str) -> None:
+        if isinstance(value, str):
+            padded = value.encode("ascii").ljust(2 * point.words, b"\0")[: 2 * point.words]
+            words: Sequence[int] = struct.unpack(f">{point.words}H", padded)
+        else:
+            words = encode(point, value, self._profile.link.word_order)
+        for offset, word in enumerate(words):
+            self._words[point.space][point.address + offset] = word
+
+    def word(self, address: int) -> int:
+        """A holding register's word."""
+        return self._words["holding"].get(address, 0)
+
+    def store(self, first: int, words: Sequence[int]) -> None:
+        """Put words into holding registers as they are."""
+        for offset, word in enumerate(words):
+            self._words["holding"][first + offset] = word
+
+    def require_window(self, space: Space, first: int, count: int) -> None:
+        """Raise the exception a device sends for a block it does not have."""
+        if not any(low <= first and first + count - 1 <= high for low, high in self._windows.get(space, ())):
+            raise DeviceRejected(f"{space} {first}..{first + count - 1}", ILLEGAL_ADDRESS)
+
+    def read(self, space: Space, first: int, count: int) -> tuple[int, ...]:
+        """The words of a block; raises :class:`DeviceRejected`."""
+        link = self._profile.link
+        if not 1 <= count <= link.max_read_words:
+            raise DeviceRejected(f"{count} words", ILLEGAL_VALUE)
+        self.require_window(space, first, count)
+        if first % link.align_words or count % link.align_words:
+            raise DeviceRejected(f"{first} x {count} is not aligned", ILLEGAL_ADDRESS)
+        words = self._words[space]
+        return tuple(words.get(address, 0) for address in range(first, first + count))
+
+
+def check_range(profile: Profile, address: int, word: int) -> bool:
+    """Whether the profile knows a one-word write at this address; a word out of its range raises exception 03."""
+    for write in profile.writes:
+        if write.address == address and write.words == 1:
+            raw = word - 0x10000 if write.type == "s16" and word & 0x8000 else word
+            if not write.range[0] <= raw <= write.range[1]:
+                raise DeviceRejected(f"{write.name} = {raw}", ILLEGAL_VALUE)
+            return True
+    return False
+
+
+def check_state(profile: Profile, state: Values) -> None:
+    """Raise :class:`ConfigError` with every name of a state that the profile does not know or that does not fit."""
+    known = set(profile.signals()) | set(profile.by_name)
+    problems = [f"{name}: the profile has no such signal or point" for name in state if name not in known]
+    for name, value in state.items():
+        try:
+            Registers(profile).show({name: value})
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise ConfigError(f"state of {profile.name}", problems)
+
+
+class ImageDevice:
+    """Any profile: a constant state, or values asked for at each read; known writes are range-checked and kept."""
+
+    def __init__(self, profile: Profile, state: Values, source: Callable[[], Values] | None = None) -> None:
+        check_state(profile, state)
+        self._profile = profile
+        self._registers = Registers(profile)
+        self._source = source
+        self._registers.show(identity(profile))
+        self._registers.show(state)
+
+    @property
+    def profile(self) -> Profile:
+        """The family's facts."""
+        return self._profile
+
+    def read(self, space: Space, first: int, count: int) -> Sequence[int]:
+        """The words of a block, fresh from the source."""
+        if self._source is not None:
+            self._registers.show(self._source())
+        return self._registers.read(space, first, count)
+
+    def write(self, function: int, first: int, words: Sequence[int]) -> None:  # noqa: ARG002 -- the seam's signature
+        """Keep what the profile lists as writable; anything else is exception 02."""
+        for offset, word in enumerate(words):
+            if not check_range(self._profile, first + offset, word):
+                raise DeviceRejected(f"holding {first + offset}", ILLEGAL_ADDRESS)
+        self._registers.store(first, words)
+
+
+def identity(profile: Profile) -> dict[str, float | str]:
+    """Texts and type codes by which a device is known: the profile's golden ones."""
+    names = ("device_type_code", "vpp_version")
+    return {p.name: p.golden_value for p in profile.points if p.type == "str" or p.name in names}
