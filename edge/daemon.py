@@ -41,10 +41,10 @@ class Run:
     clock: Clock
     period_s: float = 1.0
 
-    def command(self, name: str) -> list[str]:
-        """The command line of one of the processes."""
+    def command(self, only: str | None = None) -> list[str]:
+        """The command line of the box, or of one of its processes."""
         return [
-            *(sys.executable, "-m", "edge.cli", "run", "--only", name),
+            *(sys.executable, "-m", "edge.cli", "run", *(("--only", only) if only else ())),
             *("--site", str(self.site_path), "--state", str(self.state)),
             *("--clock", self.clock.describe(), "--period", repr(self.period_s)),
         ]

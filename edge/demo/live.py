@@ -33,7 +33,7 @@ def period_s(speed: float) -> float:
 def box_command(house: House, clock: Clock) -> list[str]:
     """The command line of the box."""
     run = Run(site_path=house.site_path, state=house.state, clock=clock, period_s=period_s(clock.speed))
-    return run.command("all")
+    return run.command()
 
 
 def twin_command(house: House, clock: Clock) -> list[str]:
@@ -84,9 +84,7 @@ def _wait_until_up(log: Path, twin: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def _watch(
-    house: House, clock: Clock, running: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]
-) -> None:
+def _watch(house: House, clock: Clock, running: dict[str, subprocess.Popen[bytes]], say: Callable[[str], None]) -> None:
     """Print a line every simulated hour until the days are over."""
     client = Client(house.state / SOCKET_NAME)
     for hour_s in range(house.start_s + HOUR_S, house.end_s + 1, HOUR_S):

@@ -112,8 +112,8 @@ def prepare(options: Options, say: Callable[[str], None]) -> House:
     say("2/4 Training PV and load models on what was measured before the first day")
     site_path = out / "site.toml"
     start_s = round(read_table(out / "house.csv").times_s[0])
-    _train("make-bundle", "--site", str(site_path), "--table", str(out / "train.parquet"), "--out", str(out / "bundle.zip"),
-           "--key", str(out / "bundle.key"))  # fmt: skip
+    files = ("--site", str(site_path), "--table", str(out / "train.parquet"))
+    _train("make-bundle", *files, "--key", str(out / "bundle.key"), "--out", str(out / "bundle.zip"))
     say("3/4 Compiling kernels (once a machine)")
     _run([sys.executable, "-m", "edge.cli", "warm"])
     say("4/4 Site, prices and the history that the box brings along")
@@ -165,7 +165,7 @@ def _free_port() -> int:
 
 def _train(*arguments: str) -> None:
     if importlib.util.find_spec("xgboost") is None:
-        raise DemoError("the demo trains its models first and needs the training extra: pip install 'pems-edge[training]'")
+        raise DemoError("the demo trains its models first: it needs pip install 'pems-edge[training]'")
     _run([sys.executable, "-m", "training.cli", *arguments])
 
 

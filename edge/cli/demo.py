@@ -1,0 +1,93 @@
+"""``pems demo``: the whole main job on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.cli.options import json_option
+
+if TYPE_CHECKING:
+    from edge.demo.settle import Settlement
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 60), default=3, show_default=True, help="Days to live through.")
+@click.option("--speed", type=click.FloatRange(1.0, 3000.0), default=1440.0, show_default=True,
+              help="Simulated seconds a real second.")  # fmt: skip
+@click.option("--start", default="", metavar="DATE", help="First local day of the measurements. [default: June 2013]")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,
+              help="Folder for everything the demo makes.")  # fmt: skip
+@click.option("--firmware", type=click.Choice(["vpp", "slots"]), default="vpp", show_default=True,
+              help="The inverter's: newer, with power commands in RAM, or older, with stored time slots.")  # fmt: skip
+@click.option("--web-port", type=click.IntRange(0, 65535), default=8123, show_default=True, help="Of the status page.")
+@json_option
+def command(days: int, speed: float, start: str, out: Path, firmware: str, web_port: int, as_json: bool) -> None:
+    """Train, connect, plan, control and settle: the whole product on real wires and real measurements.
+
+    A digital twin serves a Growatt SPH inverter on a serial line at 9600 baud and a meter on Modbus TCP, in a process
+    of its own; the box knows it only through these wires. At the end stands the bill, four ways.
+
+    \b
+    Example:
+      pems demo
+      pems demo --days 1 --speed 720 --out /tmp/demo
+    """
+    from edge.demo.live import run_days
+    from edge.demo.prepare import Options, prepare
+    from edge.demo.settle import settle
+
+    def say(line: str) -> None:
+        click.echo(line, err=as_json)
+
+    house = prepare(
+        Options(out=out, days=days, speed=speed, start=start, firmware="vpp" if firmware == "vpp" else "slots",
+                web_port=web_port), say)  # fmt: skip
+    say(f"Status page: http://127.0.0.1:{web_port}/   (everything is in {house.out})")
+    run_days(house, speed, say)
+    result = settle(house)
+    click.echo(json.dumps(as_data(result)) if as_json else as_table(result, days))
+
+
+def as_data(result: Settlement) -> dict[str, object]:
+    """The result as JSON."""
+    ledger = result.ledger
+    ways = ("no_battery", "rules", "ours", "perfect_foresight")
+    return {
+        "costs_eur": {way: getattr(ledger, way).total_eur for way in ways},
+        "bills_eur": {way: getattr(ledger, way).bill_eur for way in ways},
+        "share_frac": ledger.share_frac,
+        "writes_count": result.writes,
+        "stored_writes_count": result.stored_writes,
+        "worst_balance_w": result.worst_balance_w,
+        "picture": str(result.picture),
+    }
+
+
+def as_table(result: Settlement, days: int) -> str:
+    """The result for a person."""
+    ledger = result.ledger
+    ways = (
+        ("no battery", ledger.no_battery),
+        ("rules (self-consumption)", ledger.rules),
+        ("PEMS Edge", ledger.ours),
+        ("perfect foresight", ledger.perfect_foresight),
+    )
+    rows = [f"{'':26}{'bill':>9}{'+ wear':>9}{'- stored':>10}{'= cost EUR':>12}"]
+    rows += [
+        f"{name:26}{way.bill_eur:9.2f}{way.wear_eur:9.2f}{way.stored_eur:10.2f}{way.total_eur:12.2f}"
+        for name, way in ways
+    ]
+    return "\n".join(
+        [
+            f"\n{days} days, at the meter's own registers and the (made) example prices:",
+            *rows,
+            f"Share of the possible saving over the rules: {100 * ledger.share_frac:.0f} %",
+            f"Writes to the inverter: {result.writes}, of these to stored registers: {result.stored_writes}",
+            f"Worst balance error of a quarter hour: {result.worst_balance_w:.0f} W",
+            f"Picture: {result.picture}",
+        ]
+    )
