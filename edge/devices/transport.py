@@ -1,0 +1,155 @@
+"""Bytes to and from a wire: a serial port or a TCP socket, named by a URL. Foreign errors end here."""
+
+from __future__ import annotations
+
+import select
+import socket
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import serial
+
+from edge.devices.profile import LinkFacts
+from edge.errors import DeviceUnreachable
+
+MODBUS_TCP_PORT = 502
+_CHUNK_BYTES = 1024
+_PARITIES = ("N", "E", "O")
+
+
+class LinkClosed(DeviceUnreachable):
+    """The other end hung up; the same question may be asked once more on a new connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a link leads: a serial path or a TCP host."""
+
+    url: str
+    kind: Literal["serial", "tcp"]
+    place: str
+    port: int = 0
+    baud: int = 0
+    parity: str = "N"
+    stopbits: int = 1
+
+
+def parse_url(url: str, facts: LinkFacts) -> Address:
+    """``serial:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1`` or ``tcp://host:port``; raises ``ValueError``."""
+    parts = urlsplit(url)
+    if parts.scheme == "tcp":
+        if not parts.hostname or parts.path not in ("", "/") or parts.query:
+            raise ValueError(f"{url} is not tcp://host:port")
+        return Address(url=url, kind="tcp", place=parts.hostname, port=parts.port or MODBUS_TCP_PORT)
+    if parts.scheme != "serial" or parts.netloc or len(parts.path) < 2:
+        raise ValueError(f"{url!r} is neither serial:///path?baud=9600 nor tcp://host:port")
+    options = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    unknown = set(options) - {"baud", "parity", "stopbits"}
+    if unknown:
+        raise ValueError(f"{url} has the unknown option {', '.join(sorted(unknown))}")
+    baud, stopbits = options.get("baud", str(facts.baud)), options.get("stopbits", str(facts.stopbits))
+    parity = options.get("parity", facts.parity)
+    if not baud.isdecimal() or int(baud) == 0 or stopbits not in ("1", "2") or parity not in _PARITIES:
+        raise ValueError(f"{url}: baud must be a positive number, parity N, E or O, stopbits 1 or 2")
+    return Address(url=url, kind="serial", place=parts.path, baud=int(baud), parity=parity, stopbits=int(stopbits))
+
+
+class Wire(Protocol):
+    """An open connection. Durations are wall seconds."""
+
+    def send(self, data: bytes) -> None:
+        """Hand all bytes over; raises :class:`DeviceUnreachable`."""
+
+    def receive(self, timeout_s: float) -> bytes:
+        """What has arrived, waiting at most so long for the first byte; empty when nothing came."""
+
+    def close(self) -> None:
+        """Let go of the port."""
+
+
+def open_wire(address: Address, timeout_s: float) -> Wire:
+    """Connect; raises :class:`DeviceUnreachable` with one line that names the URL."""
+    return SerialWire(address, timeout_s) if address.kind == "serial" else TcpWire(address, timeout_s)
+
+
+class SerialWire:
+    """An exclusively opened serial port (or pty)."""
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        self._url = address.url
+        try:
+            self._port = serial.Serial(
+                address.place,
+                baudrate=address.baud,
+                parity=address.parity,
+                stopbits=address.stopbits,
+                exclusive=True,
+                write_timeout=timeout_s,
+            )
+        except (OSError, ValueError) as error:
+            raise DeviceUnreachable(f"{self._url} cannot be opened: {_reason(error)}") from error
+
+    def send(self, data: bytes) -> None:
+        """Hand all bytes over."""
+        try:
+            self._port.write(data)
+        except OSError as error:
+            raise LinkClosed(f"{self._url} is gone: {_reason(error)}") from error
+
+    def receive(self, timeout_s: float) -> bytes:
+        """What has arrived."""
+        try:
+            ready, _, _ = select.select([self._port.fd], [], [], timeout_s)
+            data = bytes(self._port.read(self._port.in_waiting or 1)) if ready else b""
+        except OSError as error:
+            raise LinkClosed(f"{self._url} is gone: {_reason(error)}") from error
+        return data
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._port.close()
+
+
+class TcpWire:
+    """A TCP connection."""
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        self._url = address.url
+        try:
+            self._socket = socket.create_connection((address.place, address.port), timeout=timeout_s)
+        except OSError as error:
+            raise DeviceUnreachable(f"{self._url} cannot be reached: {_reason(error)}") from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def send(self, data: bytes) -> None:
+        """Hand all bytes over."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise LinkClosed(f"{self._url} hung up: {_reason(error)}") from error
+
+    def receive(self, timeout_s: float) -> bytes:
+        """What has arrived."""
+        try:
+            ready, _, _ = select.select([self._socket], [], [], timeout_s)
+            data = self._socket.recv(_CHUNK_BYTES) if ready else b""
+        except OSError as error:
+            raise LinkClosed(f"{self._url} hung up: {_reason(error)}") from error
+        if ready and not data:
+            raise LinkClosed(f"{self._url} hung up")
+        return data
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._socket.close()
+
+
+def _reason(error: Exception) -> str:
+    """The system's words for an error, without Python's wrapping."""
+    if "lock" in str(error):
+        return "it is in use by another program"
+    cause = error if not isinstance(error, serial.SerialException) else error.__context__ or error
+    words = getattr(cause, "strerror", None) or str(cause)
+    return str(words).splitlines()[0]

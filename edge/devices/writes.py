@@ -1,0 +1,290 @@
+"""A command on its way into the battery inverter: translate, compare, budget, write, echo, read back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from edge.clock import Clock
+from edge.config import Battery
+from edge.devices.profile import BatteryMode, Control, Point, Step
+from edge.devices.registers import join_words
+from edge.devices.translate import Group, Target, Wish, groups, lease_of, state_of, state_points
+from edge.devices.unit import CONFIRMATIONS, Unit
+from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
+from edge.errors import DeviceError, DeviceRejected
+from edge.messages import Command, Outcome, WriteResult
+
+FRESH_S = 2.0  # what was read so shortly before a command counts as read for it
+CLOCK_AGE_S = 3600.0  # a device clock drifts less than a second in an hour
+MODE_AGE_S = 300.0
+REFRESH_PART = 1.0 / 3.0
+HALF_PERCENT_FRAC = 0.005  # less than this is 0 on a percent register: hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """The power command that was written and read back last."""
+
+    control: str
+    mode: BatteryMode
+    signed_frac: float
+    end_s: float
+
+
+class BatteryWriter:
+    """Carries commands to one inverter; the only place that writes to hardware."""
+
+    def __init__(
+        self,
+        unit: Unit,
+        battery: Battery,
+        clock: Clock,
+        ledger: WriteLedger,
+        budget_count: int = DAILY_BUDGET_COUNT,
+    ) -> None:
+        self._unit = unit
+        self._battery = battery
+        self._clock = clock
+        self._ledger = ledger
+        self._budget_count = budget_count
+        self._running: _Running | None = None
+        self._sent_count = 0
+        self._begun_s = clock.now_s()
+
+    def write(self, command: Command) -> WriteResult:
+        """Carry out a command; everything that can go wrong is an outcome."""
+        self._sent_count, self._begun_s = 0, self._clock.now_s()
+        if not self._unit.confirmed:
+            return self._result("refused", f"start-up: {self._unit.confirmations} of {CONFIRMATIONS} consistent reads")
+        if command.mode == "power" and not (math.isfinite(command.battery_w) and command.lease_s > 0.0):
+            return self._result("refused", "a power command needs a power and a lease")
+        try:
+            controls = self._available()
+            if not controls:
+                return self._result("refused", f"{self._unit.name} answers to no way of control")
+            return self._native(controls) if command.mode == "native" else self._power(controls[0], command)
+        except DeviceRejected as error:
+            self._running = None
+            return self._result("refused", str(error))
+        except DeviceError as error:
+            self._running = None
+            return self._result("failed", str(error))
+
+    def mode(self) -> BatteryMode | None:
+        """What the last read-back says; ``None`` when it is unknown."""
+        found: list[BatteryMode] = []
+        for control in self._unit.profile.controls:
+            if self._answers(control):
+                state = self._state(control, MODE_AGE_S)
+                if state is None:
+                    return None
+                found.append(state)
+        return next((state for state in found if state != "native"), found[0] if found else None)
+
+    def preview(self, command: Command) -> list[str]:
+        """What :meth:`write` would send now, in words; reads, but writes nothing. Raises :class:`DeviceError`."""
+        self._begun_s = self._clock.now_s()
+        controls = self._available()
+        if command.mode == "native":
+            chosen = [(control, control.actions["native"]) for control in controls]
+        else:
+            mode = self._wish(command, controls[:1]).mode
+            chosen = [(control, control.actions[mode]) for control in controls[:1]]
+        lines: list[str] = []
+        for control, steps in chosen:
+            wish = self._wish(command, [control])
+            listed = groups(self._unit.profile, steps, wish)
+            self._fetch(self._points(listed, control), self._fresh_s())
+            for group in listed:
+                what = ", ".join(f"{target.write.name}={target.raw}" for target in group.targets)
+                lines.append(f"{control.name}: {what}: {'write' if self._differs(group) else 'already there'}")
+        return lines
+
+    def _native(self, controls: Sequence[Control]) -> WriteResult:
+        """Back to the inverter's own rules, by every way of control that it answers to. No budget stands in the way."""
+        wish = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
+        listed = [group for control in controls for group in self._steps(control.actions["native"], wish)]
+        points = [point for control in controls for point in self._points(listed, control)]
+        self._fetch(points, self._fresh_s())
+        due = [group for group in listed if self._differs(group)]
+        self._running = None
+        if not due:
+            return self._result("unchanged", "native already")
+        self._send(due, "native")
+        return self._verified(due)
+
+    def _power(self, control: Control, command: Command) -> WriteResult:
+        """A power for a lease; rewritten only when it moved, the device left it, or a third of the lease is left."""
+        now_s = self._clock.now_s()
+        wish = self._wish(command, [control])
+        steps = control.actions[wish.mode]
+        self._fetch(self._points(self._steps(steps, wish), control), self._fresh_s())
+        running = self._running if self._in_force(control, wish) else None
+        moved = running is None or abs(wish.signed_frac - running.signed_frac) > control.power_step_frac
+        if running is not None and not moved and running.end_s - now_s >= REFRESH_PART * wish.lease_s:
+            return self._result("unchanged", f"{running.mode} runs for {running.end_s - now_s:.0f} s more")
+        if running is not None and not moved:
+            wish = _with_power(wish, running.signed_frac)
+        listed = self._steps(steps, wish)
+        lease_s = lease_of(steps, wish, listed)
+        if lease_s <= 0.0:
+            return self._result("refused", "the slot would be empty: midnight by the inverter's clock is too near")
+        due = [group for group in listed if group.refresh or self._differs(group)]
+        worn = exhausted(self._ledger, self._unit.name, [t.write for g in due for t in g.targets], self._budget_count)
+        if worn:
+            return self._result("refused", worn)
+        self._send_or_undo(control, due, command.reason)
+        result = self._verified(due)
+        if result.outcome in ("applied", "unchanged"):
+            self._running = _Running(
+                control=control.name, mode=wish.mode, signed_frac=wish.signed_frac, end_s=now_s + lease_s
+            )
+        return result
+
+    def _wish(self, command: Command, controls: Sequence[Control]) -> Wish:
+        """The command in parts of rated power, with the device's clock where a slot needs it."""
+        power_w = command.battery_w if command.mode == "power" else 0.0
+        rated_w = self._battery.discharge_w if power_w > 0.0 else self._battery.charge_w
+        signed_frac = min(max(power_w / rated_w, -1.0), 1.0)
+        mode: BatteryMode = "native" if command.mode == "native" else "hold"
+        if mode == "hold" and abs(signed_frac) >= HALF_PERCENT_FRAC:
+            mode = "discharge" if signed_frac > 0.0 else "charge"
+        rule = next((rule for control in controls for rule in control.states if rule.mode == mode and rule.slot), None)
+        start_raw, device_s = None, math.nan
+        if rule is not None and rule.slot is not None:
+            self._fetch([self._unit.profile.by_name[name] for name in self._unit.profile.clock], CLOCK_AGE_S)
+            self._fetch([self._unit.profile.by_name[name] for name in state_points(controls[0])], self._fresh_s())
+            device_s = self._device_s()
+            if self._state(controls[0], self._fresh_s()) == mode:
+                start_raw = int(self._unit.samples[rule.slot[0]].value)
+        return Wish(
+            mode=mode,
+            signed_frac=0.0 if mode == "hold" else signed_frac,
+            lease_s=min(command.lease_s, *(control.max_lease_s for control in controls), math.inf),
+            soc_min_frac=self._battery.soc_min_frac,
+            soc_max_frac=self._battery.soc_max_frac,
+            device_s=device_s,
+            slot_start_raw=start_raw,
+        )
+
+    def _steps(self, steps: Sequence[Step], wish: Wish) -> list[Group]:
+        return groups(self._unit.profile, steps, wish)
+
+    def _points(self, listed: Sequence[Group], control: Control) -> list[Point]:
+        """Every point that shows what the groups write or that tells the present state."""
+        names = [target.write.readback for group in listed for target in group.targets]
+        return [self._unit.profile.by_name[name] for name in dict.fromkeys([*names, *state_points(control)])]
+
+    def _fetch(self, points: Sequence[Point], max_age_s: float) -> None:
+        """Read the points that are older than allowed."""
+        now_s = self._clock.now_s()
+        old = [point for point in points if self._unit.known([point.name], now_s, max_age_s) is None]
+        if old:
+            self._unit.fetch(dict.fromkeys(old))
+
+    def _fresh_s(self) -> float:
+        """Oldest age of a sample that belongs to the running call; simulated time runs on while registers are read."""
+        return self._clock.now_s() - self._begun_s + FRESH_S
+
+    def _available(self) -> list[Control]:
+        """The variants whose probe answers, in order of preference; a probe that was never read is read now."""
+        profile = self._unit.profile
+        probes = {control.requires: profile.by_name[control.requires] for control in profile.controls}
+        for name, point in probes.items():
+            if name not in self._unit.samples and not self._unit.refused(point):
+                try:
+                    self._unit.fetch([point])
+                except DeviceRejected as error:
+                    self._unit.note_refusal(point, error)
+        return [control for control in profile.controls if self._answers(control)]
+
+    def _answers(self, control: Control) -> bool:
+        sample = self._unit.samples.get(control.requires)
+        return sample is not None and not sample.reason and sample.value != 0.0
+
+    def _device_s(self) -> float:
+        """The device's own local second of the day, now."""
+        hour, minute, second = (self._unit.samples[name] for name in self._unit.profile.clock[3:])
+        then_s = hour.value * SECONDS_PER_HOUR + minute.value * 60.0 + second.value
+        return (then_s + self._clock.now_s() - second.measured_s) % SECONDS_PER_DAY
+
+    def _state(self, control: Control, max_age_s: float) -> BatteryMode | None:
+        names = state_points(control)
+        now_s = self._clock.now_s()
+        samples = self._unit.known(names, now_s, max_age_s)
+        needs_clock = any(rule.slot for rule in control.states)
+        if samples is None or (needs_clock and self._unit.known(self._unit.profile.clock, now_s, CLOCK_AGE_S) is None):
+            return None
+        values = {name: sample.value for name, sample in zip(names, samples, strict=True)}
+        return state_of(control, values, self._device_s() if needs_clock else math.nan)
+
+    def _in_force(self, control: Control, wish: Wish) -> bool:
+        """The device still does what was written last, and that is what is wanted again."""
+        running = self._running
+        return (
+            running is not None
+            and running.control == control.name
+            and running.mode == wish.mode
+            and self._state(control, math.inf) == wish.mode
+        )
+
+    def _differs(self, group: Group) -> bool:
+        return any(self._unit.samples[t.write.readback].words != t.words for t in group.targets)
+
+    def _send(self, due: Sequence[Group], reason: str) -> None:
+        """Note, then write, group by group."""
+        for group in due:
+            for target in group.targets:
+                name = register_name(self._unit.name, target.write)
+                self._ledger.note(name, target.raw, target.write.wear, reason)
+            self._sent_count += len(group.targets)
+            self._unit.link.write(self._unit.number, group.targets[0].write.address, group.words)
+
+    def _send_or_undo(self, control: Control, due: Sequence[Group], reason: str) -> None:
+        """A refusal half way through leads back to native before it is reported."""
+        try:
+            self._send(due, reason)
+        except DeviceRejected:
+            wish = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
+            undo = self._steps(control.actions["native"], wish)
+            self._unit.fetch(self._points(undo, control))
+            self._send([group for group in undo if self._differs(group)], "undo")
+            raise
+
+    def _verified(self, sent: Sequence[Group]) -> WriteResult:
+        """Read back what was written."""
+        if not sent:
+            return self._result("unchanged", "already there")
+        targets = [target for group in sent for target in group.targets]
+        self._unit.fetch(dict.fromkeys(self._unit.profile.by_name[target.write.readback] for target in targets))
+        lost = [target.write.name for target in targets if not self._shows(target)]
+        if lost:
+            self._running = None
+            return self._result("ignored", f"acknowledged but not taken: {', '.join(lost)}")
+        clamped = [target.write.name for target in targets if target.clamped]
+        return self._result("applied", f"limited by the profile: {', '.join(clamped)}" if clamped else "")
+
+    def _shows(self, target: Target) -> bool:
+        words = self._unit.samples[target.write.readback].words
+        if target.limit:
+            return 0 < join_words(words, self._unit.profile.link.word_order) <= target.raw
+        return words == target.words
+
+    def _result(self, outcome: Outcome, detail: str) -> WriteResult:
+        return WriteResult(outcome=outcome, writes=self._sent_count, detail=detail)
+
+
+def _with_power(wish: Wish, signed_frac: float) -> Wish:
+    """The same wish with the power that already runs, so that small moves cost no write."""
+    return Wish(
+        mode=wish.mode,
+        signed_frac=signed_frac,
+        lease_s=wish.lease_s,
+        soc_min_frac=wish.soc_min_frac,
+        soc_max_frac=wish.soc_max_frac,
+        device_s=wish.device_s,
+        slot_start_raw=wish.slot_start_raw,
+    )
