@@ -25,7 +25,7 @@ def flow_svg(live: Live) -> str:
     nodes = (
         _Node("Sun", 210.0, 56.0, live.pv_w, power_words(live.pv_w)),
         _Node("Grid", 56.0, 160.0, live.grid_w, _directed(live.grid_w, "import", "export")),
-        _Node("Battery", 356.0, 160.0, live.battery_w, _directed(live.battery_w, "discharge", "charge")),
+        _Node("Battery", 364.0, 160.0, live.battery_w, _directed(live.battery_w, "discharge", "charge")),
         _Node("House", 210.0, 264.0, -live.load_w, power_words(live.load_w)),
     )
     said = ", ".join(f"{node.name} {node.words}" for node in nodes)

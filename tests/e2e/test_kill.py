@@ -1,0 +1,107 @@
+"""Whatever dies, 16 simulated minutes later the inverter does what the living say, and its own thing when none lives."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+from boxes import START_S, Bench, bench
+
+pytestmark = pytest.mark.e2e
+SPEED = 120.0
+
+
+def cheap_now(time_s: float) -> float:
+    """So cheap in the first hours, and so dear later, that the box charges from the grid all the time."""
+    return 0.01 if time_s < START_S + 6 * 3600 else 0.60
+
+
+def charging(running: Bench) -> None:
+    """Wait until a forced charge has really reached the inverter."""
+    running.until("a forced charge", lambda s: s["command"] is not None and s["command"]["mode"] == "power")
+    running.until("the inverter charging", lambda s: s["mode"] == "charge" and s["house"]["battery_w"] < -1000)
+    assert running.twin_mode() != "native"
+
+
+@pytest.mark.parametrize("vpp", [True, False], ids=["vpp", "slots"])
+def test_all_processes_killed_leave_the_inverter_on_its_own_rules(tmp_path: Path, vpp: bool) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0, vpp=vpp) as running:
+        charging(running)
+        running.kill("parent", "control", "planner", "web")
+        killed_s = running.clock.now_s()
+        assert running.twin_mode() != "native"
+        running.wait(16 * 60)
+        assert running.twin_mode() == "native"
+        late = [row for row in running.wire() if row["function"] != "mode" and row["time_utc"] > _text(killed_s + 60)]
+        assert late == []
+
+
+def _text(time_s: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_s))
+
+
+def test_a_killed_control_comes_back_and_the_inverter_follows_it(tmp_path: Path) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0) as running:
+        charging(running)
+        before = running.pids()["control"]
+        running.kill("control")
+        running.wait(16 * 60)
+        status = running.until("control back", lambda s: s["command"] is not None)
+        assert running.pids()["control"] != before
+        assert (status["command"]["mode"] == "native") == (running.twin_mode() == "native")
+        assert status["plan"] is not None, "the kept plan goes on"
+
+
+def test_a_killed_control_without_its_parent_ends_in_native(tmp_path: Path) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0) as running:
+        charging(running)
+        running.kill("parent", "control")
+        running.wait(16 * 60)
+        assert running.twin_mode() == "native"
+        assert set(running.pids()) == {"parent"}, "planner and web leave when their parent is gone"
+
+
+def test_a_killed_planner_comes_back_and_control_never_stops(tmp_path: Path) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0) as running:
+        charging(running)
+        before = running.pids()
+        running.kill("planner")
+        running.wait(16 * 60)
+        status = running.status()
+        assert running.pids()["control"] == before["control"]
+        assert (status["command"]["mode"] == "native") == (running.twin_mode() == "native")
+        fresh = running.until("a new plan", lambda s: s["plan"]["issued_s"] > status["time_s"] - 1200)
+        assert fresh["plan"]["source"].startswith("mpc")
+
+
+def test_a_killed_web_costs_sight_only(tmp_path: Path) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0) as running:
+        charging(running)
+        running.kill("web")
+        running.wait(16 * 60)
+        status = running.status()
+        assert status["mode"] == "charge"
+        assert status["house"]["battery_w"] < -1000
+        assert not math.isnan(status["cycle_s"])
+
+
+def test_a_killed_parent_takes_the_box_down_gently(tmp_path: Path) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0) as running:
+        charging(running)
+        running.kill("parent")
+        deadline = time.monotonic() + 10
+        while running.twin_mode() != "native" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert running.twin_mode() == "native"
+        running.wait(16 * 60)
+        assert running.twin_mode() == "native"
+
+
+def test_a_stopped_box_leaves_native_within_seconds(tmp_path: Path) -> None:
+    with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0) as running:
+        charging(running)
+        running.box.terminate()
+        assert running.box.wait(10) == 0
+        assert running.twin_mode() == "native"
