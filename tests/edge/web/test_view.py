@@ -20,7 +20,8 @@ CHARGE = Command(mode="power", battery_w=-2000.0, lease_s=900.0, reason="the sur
 ZEROS = (0.0,) * 8
 PLAN = Plan(
     issued_s=NOW_S - 300.0, valid_until_s=NOW_S + 1500.0, start_s=1717416000, slot_s=900,
-    source="mpc", reason="cheap noon", violations=(), water_value_eur_per_kwh=0.21, wear_eur_per_kwh=0.02, cost_eur=1.25,
+    source="mpc", reason="cheap noon", violations=(),
+    water_value_eur_per_kwh=0.21, wear_eur_per_kwh=0.02, cost_eur=1.25,
     battery_w=(-2000.0, -1900.0, 0.0, 0.0, 1000.0, 2000.0, 0.0, 0.0), soc_frac=(0.5,) * 9, grid_w=ZEROS,
     pv_p10_w=ZEROS, pv_p50_w=ZEROS, pv_p90_w=ZEROS, load_p10_w=ZEROS, load_p50_w=ZEROS, load_p90_w=ZEROS,
     price_import_eur_per_kwh=(0.1, 0.1, 0.25, 0.25, 0.4, 0.4, 0.3, 0.3), price_export_eur_per_kwh=ZEROS,
