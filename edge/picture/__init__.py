@@ -99,7 +99,7 @@ def _panels(days: Days, group: int) -> list[Panel]:
     ]
     battery = Bars(
         up=("discharge", _RED), down=("charge", _GREEN),
-        points=_means(days.battery_w, days, group, kw, at=0.0), slot_s=group * days.slot_s,
+        points=_means(days.battery_w, days, group, kw, at_frac=0.0), slot_s=group * days.slot_s,
     )  # fmt: skip
     panels = [
         Panel(title="Price, ct/kWh", height_px=85.0, layers=tuple(price)),
@@ -111,20 +111,20 @@ def _panels(days: Days, group: int) -> list[Panel]:
     return [panel for panel in panels if panel.layers]
 
 
-def _means(column: Sequence[float], days: Days, group: int, scale: float, at: float = 0.5) -> Points:
+def _means(column: Sequence[float], days: Days, group: int, scale: float, at_frac: float = 0.5) -> Points:
     """Means of ``group`` slots at a fraction of their span; a group without a known slot is NaN."""
     points = []
     for first in range(0, len(column), group):
         known = [value for value in column[first : first + group] if math.isfinite(value)]
         mean = scale * sum(known) / len(known) if known else math.nan
-        points.append((days.start_s + (first + at * group) * days.slot_s, mean))
+        points.append((days.start_s + (first + at_frac * group) * days.slot_s, mean))
     return points
 
 
 def _steps(name: str, column: Sequence[float], days: Days, group: int, colour: str) -> tuple[Line, ...]:
     """A price holds through its slot: two points a slot. [ct/kWh]"""
     slot_s = group * days.slot_s
-    starts = _means(column, days, group, 100.0, at=0.0)
+    starts = _means(column, days, group, 100.0, at_frac=0.0)
     points = [(time_s + shift_s, value) for time_s, value in starts for shift_s in (0.0, slot_s)]
     return (Line(name=name, points=points, colour=colour),) if points else ()
 

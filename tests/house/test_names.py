@@ -11,42 +11,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("edge", "core_kernels", "training")
 NUMBERS = {"float", "float | None", "tuple[float, ...]", "list[float]", "Sequence[float]"}
 UNIT = re.compile(
-    r"(^|_)(w|wh|va|var|j|v|a|hz|k|c|s|ms|us|m|m2|px|deg|rad|frac|eur|hpa|pa|years?|raw|count|ratio)$"
+    r"(^|_)(seconds|minutes|hours|days)(_|$)"
+    r"|(^|_)(w|wh|va|var|j|v|a|hz|k|c|s|ms|us|m|m2|px|deg|rad|frac|eur|hpa|pa|years?|raw|count|ratio)$"
     r"|_per_(w|wh|kw|kwh|mwh|k|s|h|m2|kw_month|month|year|day)$"
 )
-# Numbers whose unit is another field's or whose meaning has none.
-UNITLESS = {
-    *(
-        "value",
-        "seconds",
-        "values",
-        "number",
-        "low",
-        "high",
-        "default",
-        "scale",
-        "offset",
-        "speed",
-        "quality",
-        "score",
-        "weight",
-    ),
-    *("x", "y", "z", "a", "b", "c", "d", "l", "u", "q", "p", "f", "g", "h", "level", "target", "reference_value"),
-    *(
-        "p10",
-        "p50",
-        "p90",
-        "lower",
-        "upper",
-        "minimum",
-        "maximum",
-        "tolerance",
-        "step",
-        "total",
-        "limit",
-        "probability",
-    ),
-}
+# Numbers whose unit is another field's (a reading's value, a signal's rate), and pure numbers.
+UNITLESS = set(
+    """
+    value values number low high default previous last total limit step rate level target middle width column
+    reference_value p10 p50 p90 lower upper minimum maximum tolerance allowance parity_tolerance spike_floor
+    scale offset factor speed quality score weight weights probability settings
+    x y z a b c d f g h l u q p
+    """.split()
+)
 
 
 def numbers(tree: ast.AST) -> Iterator[tuple[int, str]]:
