@@ -16,14 +16,13 @@ UNIT = re.compile(
     r"|_per_(w|wh|kw|kwh|mwh|k|s|h|m2|kw_month|month|year|day)$"
 )
 # Numbers whose unit is another field's (a reading's value, a signal's rate), and pure numbers.
-UNITLESS = set(
-    """
-    value values number low high default previous last total limit step rate level target middle width column
-    reference_value p10 p50 p90 lower upper minimum maximum tolerance allowance parity_tolerance spike_floor
-    scale offset factor speed quality score weight weights probability settings
-    x y z a b c d f g h l u q p
-    """.split()
-)
+WORDS = """
+value values number low high default previous last total limit step rate level target middle width column
+reference_value p10 p50 p90 lower upper minimum maximum tolerance allowance parity_tolerance spike_floor
+scale offset factor speed quality score weight weights probability settings
+x y z a b c d f g h l u q p
+"""
+UNITLESS = frozenset(WORDS.split())
 
 
 def numbers(tree: ast.AST) -> Iterator[tuple[int, str]]:
