@@ -120,13 +120,13 @@ def run_planner(run: Run) -> None:
 def run_web(run: Run) -> None:
     """The status page."""
     from edge.box import SOCKET_NAME
-    from edge.config import Web
     from edge.ipc import Client
     from edge.web.app import create_app, serve
 
-    site = load_site(run.site_path)
+    site, log, stop = load_site(run.site_path), Log("web"), Stop()
     web = site.web or Web()
-    serve(create_app(Client(run.state / SOCKET_NAME), site.zone), web.host, web.port)
+    app = create_app(Client(run.state / SOCKET_NAME), site.zone)
+    serve(app, web.host, web.port, stop=stop.asked, announce=lambda address: log.event("listening", address))
 
 
 _ENTRIES: dict[str, Callable[[Run], None]] = {"control": run_control, "planner": run_planner, "web": run_web}

@@ -1,0 +1,118 @@
+"""Benchmarks: each row is a value beside its reference, measured alternately in one run."""
+
+from __future__ import annotations
+
+import math
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_HELP_RUNS = 15
+_REPLAY_DAYS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One figure. ``ratio`` is value over reference; ``error`` is NaN where none applies."""
+
+    name: str
+    value: float
+    unit: str
+    reference: str
+    reference_value: float
+    ratio: float
+    error: float
+    target: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All rows of a group, with the machine they were measured on."""
+
+    group: str
+    machine: str
+    rows: tuple[Row, ...]
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    return f"{platform.machine()} {platform.system()} Python {platform.python_version()}"
+
+
+def wall_ms(command: Sequence[str]) -> float:
+    """Wall time of a whole process [ms]."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return 1000.0 * (time.perf_counter() - started)
+
+
+def bench_cli() -> tuple[Row, ...]:
+    """``pems --help`` against an interpreter that does nothing, in turn, after one warm-up of both."""
+    ours, bare = [sys.executable, "-m", "edge.cli", "--help"], [sys.executable, "-c", "pass"]
+    pairs = [(wall_ms(ours), wall_ms(bare)) for _ in range(_HELP_RUNS + 1)][1:]
+    value, reference = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return (
+        Row(
+            name="pems --help, median wall time",
+            value=value,
+            unit="ms",
+            reference="python -c pass",
+            reference_value=reference,
+            ratio=value / reference,
+            error=math.nan,
+            target="< 150 ms",
+            ok=value < 150.0,
+        ),
+    )
+
+
+def bench_replay() -> tuple[Row, ...]:
+    """The closed loop over made days with the baseline's forecasts, against real time."""
+    import numpy as np
+
+    from core_kernels.records import Frame
+    from core_kernels.timegrid import TimeGrid
+    from edge.config import Array, Battery, Site
+    from edge.forecast.runtime import Baseline
+    from edge.ingest.tariff import builtin_prices
+    from edge.replay import Days, replay
+
+    battery = Battery(capacity_wh=10_000, charge_w=5000, discharge_w=5000)
+    array = Array(dc_w=5000, tilt_deg=35, azimuth_deg=180, inverter_w=5000)
+    site = Site(name="bench", latitude_deg=49.2, longitude_deg=16.6, arrays=(array,), battery=battery)
+    whole = TimeGrid(start_s=1_717_200_000, slot_s=900, count=96 * (_REPLAY_DAYS + 14))
+    hour = (whole.starts_s() % 86_400) / 3600.0
+    columns = {
+        "pv_w": 4000.0 * np.maximum(np.sin((hour - 5.0) / 14.0 * math.pi), 0.0) * ((hour > 5.0) & (hour < 19.0)),
+        "load_w": 400.0 + 900.0 * np.exp(-(((hour - 18.0) / 2.0) ** 2)),
+    }
+    span = TimeGrid(start_s=whole.start_s + 14 * 86_400, slot_s=900, count=96 * _REPLAY_DAYS)
+    prices = builtin_prices(TimeGrid(start_s=whole.start_s, slot_s=900, count=whole.count + 192), site.zone, 1)
+    days = Days(measured=Frame(grid=whole, columns=columns), span=span, prices=prices)
+    result = replay(site, days, Baseline(site))
+    return (
+        Row(
+            name=f"replay of {_REPLAY_DAYS} days at 15 min",
+            value=result.seconds_s,
+            unit="s",
+            reference="real time",
+            reference_value=span.count * 900.0,
+            ratio=result.seconds_s / (span.count * 900.0),
+            error=math.nan,
+            target=">= 1000 times real time",
+            ok=result.speed_ratio >= 1000.0,
+        ),
+    )
+
+
+GROUPS: dict[str, Callable[[], tuple[Row, ...]]] = {"cli": bench_cli, "replay": bench_replay}
+
+
+def run(group: str) -> Report:
+    """Run a group."""
+    return Report(group=group, machine=machine(), rows=GROUPS[group]())
