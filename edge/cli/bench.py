@@ -32,8 +32,6 @@ def command(group: str, as_json: bool) -> None:
         click.echo(report.machine)
         for row in report.rows:
             mark = "ok    " if row.ok else "MISSED"
-            click.echo(
-                f"{mark}  {row.name}: {row.value:.4g} {row.unit}; {row.reference} {row.reference_value:.4g} {row.unit}, "
-                f"ratio {row.ratio:.3g}; target {row.target}"
-            )
+            reference = f"{row.reference} {row.reference_value:.4g} {row.unit}, ratio {row.ratio:.3g}"
+            click.echo(f"{mark}  {row.name}: {row.value:.4g} {row.unit}; {reference}; target {row.target}")
     sys.exit(0 if all(row.ok for row in report.rows) else 1)

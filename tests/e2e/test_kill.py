@@ -1,4 +1,4 @@
-"""Whatever dies, 16 simulated minutes later the inverter does what the living say, and its own thing when none lives."""
+"""Whatever dies, 16 simulated minutes later the inverter does what the living say, or its own thing when none do."""
 
 from __future__ import annotations
 

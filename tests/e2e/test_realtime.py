@@ -22,7 +22,9 @@ def test_three_minutes_at_9600_baud_with_all_signals_fresh(tmp_path: Path) -> No
             status = running.status()
             findings.update(status["house"]["findings"])
             cycles.add(status["house"]["time_s"])
-            ages += [status["time_s"] - r["measured_s"] for r in status["readings"] if r["signal"] in ("grid_w", "battery_w")]
+            ages += [
+                status["time_s"] - r["measured_s"] for r in status["readings"] if r["signal"] in ("grid_w", "battery_w")
+            ]
             time.sleep(0.25)
         assert not findings
         assert len(cycles) > 0.85 * RUN_S, "a cycle a second"

@@ -156,7 +156,9 @@ def bench(
     times = [START_S + 3600 * hour for hour in range(-24, hours)]
     rows = [f"{utc(t)},{price(t)},{price(t) - 0.09}" for t in times]
     write_rows(folder / "prices.csv", "time_utc,price_import_eur_per_kwh,price_export_eur_per_kwh", rows)
-    write_rows(folder / "house.csv", "time_utc,pv_w,load_w", [f"{utc(START_S + 900 * i)},0,600" for i in range(4 * hours)])
+    write_rows(
+        folder / "house.csv", "time_utc,pv_w,load_w", [f"{utc(START_S + 900 * i)},0,600" for i in range(4 * hours)]
+    )
     clock = Clock(start_s=float(START_S), origin_s=time.monotonic() + 5.0, speed=speed)
     pems = [sys.executable, "-m", "edge.cli"]
     twin = [
