@@ -20,7 +20,7 @@ WORDS = """
 value values number low high default previous last total limit step rate level target middle width column
 reference_value p10 p50 p90 lower upper minimum maximum tolerance allowance parity_tolerance spike_floor
 scale offset factor speed quality score weight weights probability settings
-x y z a b c d f g h l u q p
+error x y z a b c d e f g h l u q p
 """
 UNITLESS = frozenset(WORDS.split())
 
