@@ -1,0 +1,111 @@
+"""The same days lived four ways on the controller's battery model: no battery, rules, ours, perfect foresight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core_kernels.battery import BatteryParameters, simulate_self_consumption
+from core_kernels.qp import Slots, Terms, structure
+from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
+from edge.config import Battery, Site
+from edge.control.ledger import Cost, Ledger, Market, cost_of, stored_value_eur_per_kwh
+from edge.control.oracle import foresee
+from edge.control.problem import wear_eur_per_kwh
+
+
+def parameters_of(battery: Battery) -> BatteryParameters:
+    """The controller's battery model of a site's battery."""
+    return BatteryParameters(
+        capacity_wh=battery.capacity_wh,
+        charge_w=battery.charge_w,
+        discharge_w=battery.discharge_w,
+        charge_efficiency_frac=battery.leg_efficiency_frac,
+        discharge_efficiency_frac=battery.leg_efficiency_frac,
+        soc_min_frac=battery.soc_min_frac,
+        soc_max_frac=battery.soc_max_frac,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """The days' site, prices and first state of charge, shared by the four."""
+
+    site: Site
+    battery: Battery
+    market: Market
+    slot_s: int
+    start_soc_frac: float
+
+    def ledger(self, net_w: FloatArray, battery_w: FloatArray, soc_frac: FloatArray) -> Ledger:
+        """The four costs for what the house needed before the battery (load - PV) and how ours used it.
+
+        Parameters
+        ----------
+        net_w, battery_w : float64[n]
+            Mean powers of the slots; where ``net_w`` is NaN the slot is left out of all four. [W]
+        soc_frac : float64[n + 1]
+            Ours, on the edges. [frac]
+        """
+        missing = np.isnan(net_w)
+        known_w = np.where(missing, 0.0, net_w)
+        return Ledger(
+            no_battery=cost_of(self._grid_wh(known_w), 0.0, 0.0, self.market, None),
+            rules=self._rules(known_w),
+            ours=self._cost(known_w, np.where(missing, 0.0, battery_w), soc_frac),
+            perfect_foresight=self._perfect_foresight(known_w, missing),
+        )
+
+    def _grid_wh(self, grid_w: FloatArray) -> FloatArray:
+        """Slot energies at the meter; the inverter throttles PV at the export limit."""
+        return np.maximum(grid_w, -self.site.grid.export_w) * (self.slot_s / SECONDS_PER_HOUR)
+
+    def _cost(self, net_w: FloatArray, battery_w: FloatArray, soc_frac: FloatArray) -> Cost:
+        """Cost of a battery's way."""
+        discharge_wh = float(np.maximum(battery_w, 0.0).sum()) * self.slot_s / SECONDS_PER_HOUR
+        gain_wh = float(soc_frac[-1] - soc_frac[0]) * self.battery.capacity_wh
+        return cost_of(self._grid_wh(net_w - battery_w), discharge_wh, gain_wh, self.market, self.battery)
+
+    def _rules(self, net_w: FloatArray) -> Cost:
+        """Self-consumption all along."""
+        parameters = parameters_of(self.battery)
+        soc_frac, battery_w = simulate_self_consumption(net_w, self.start_soc_frac, self.slot_s, parameters)
+        return self._cost(net_w, battery_w, soc_frac)
+
+    def _perfect_foresight(self, net_w: FloatArray, missing: npt.NDArray[np.bool_]) -> Cost:
+        """The optimum with all known beforehand; the battery rests where nothing was measured."""
+        battery, count = self.battery, net_w.size
+        shape = structure(count, self.slot_s, battery.leg_efficiency_frac, 0.0)
+        terms = Terms(
+            self.start_soc_frac * battery.capacity_wh,
+            wear_eur_per_kwh(battery),
+            stored_value_eur_per_kwh(self.market, battery),
+        )
+        battery_w = foresee(shape, self._slots(net_w, missing), terms)
+        leg = battery.leg_efficiency_frac
+        stored_w = -np.where(battery_w > 0.0, battery_w / leg, battery_w * leg)
+        gained_wh = np.cumsum(stored_w) * self.slot_s / SECONDS_PER_HOUR
+        soc_frac = self.start_soc_frac + np.concatenate(([0.0], gained_wh)) / battery.capacity_wh
+        return self._cost(net_w, battery_w, soc_frac)
+
+    def _slots(self, net_w: FloatArray, missing: npt.NDArray[np.bool_]) -> Slots:
+        battery, grid = self.battery, self.site.grid
+        low_frac, high_frac = (
+            min(battery.soc_min_frac, self.start_soc_frac),
+            max(battery.soc_max_frac, self.start_soc_frac),
+        )
+        there, one = np.where(missing, 0.0, 1.0), np.ones(net_w.size)
+        return Slots(
+            net_load_kw=net_w / W_PER_KW,
+            import_eur_per_kwh=self.market.import_eur_per_kwh,
+            export_eur_per_kwh=self.market.export_eur_per_kwh,
+            charge_max_kw=there * battery.charge_w / W_PER_KW,
+            discharge_max_kw=there * battery.discharge_w / W_PER_KW,
+            import_max_kw=np.maximum(grid.import_w, net_w) / W_PER_KW,
+            export_max_kw=one * grid.export_w / W_PER_KW,
+            curtail_max_kw=np.maximum(-net_w - grid.export_w, 0.0) / W_PER_KW,
+            stored_min_kwh=one * low_frac * battery.capacity_wh / W_PER_KW,
+            stored_max_kwh=one * high_frac * battery.capacity_wh / W_PER_KW,
+        )

@@ -1,0 +1,247 @@
+"""Both cycles over recorded days, without hardware: plan each quarter hour, act on what was measured, add up the bill.
+
+The forecaster, the planner, the fast loop and the guard are the box's own; only the house is a table and the battery a
+model. Four ways through the same days are valued alike (``edge.control.ledger``).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from core_kernels.battery import step
+from core_kernels.records import Forecast, Frame
+from core_kernels.signals import FORECAST_PREFIX, signal
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from edge.config import Battery, Site
+from edge.control import fastloop, guard
+from edge.control.ledger import Ledger, Market
+from edge.control.mpc import Mpc
+from edge.control.ways import Ways, parameters_of
+from edge.errors import PlanError, StoreError
+from edge.ingest.table import Table
+from edge.ingest.tariff import PriceBook
+from edge.messages import House, Plan
+from edge.timetext import format_time
+
+SLOT_S = 900
+HORIZON_SLOTS = 192
+HISTORY_DAYS = 35
+START_SOC_FRAC = 0.5
+_LEVELS = ("p10", "p50", "p90")
+
+
+class Forecasts(Protocol):
+    """A forecaster: a bundle's models, the baseline, or a test's."""
+
+    def forecast(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, Forecast]:
+        """``pv_w`` and ``load_w`` on the grid, from what was known at ``issued_s``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Days:
+    """The days to replay: all that was measured on quarter hours, the span of it to live through, the prices."""
+
+    measured: Frame
+    span: TimeGrid
+    prices: PriceBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replay:
+    """What came out: a column a slot, the four costs, and how the loop fared."""
+
+    span: TimeGrid
+    columns: Mapping[str, FloatArray]
+    ledger: Ledger
+    seconds_s: float
+    solve_s: FloatArray
+    missing_count: int
+    failures: tuple[str, ...]
+    source: str
+
+    @property
+    def speed_ratio(self) -> float:
+        """Simulated time over real time."""
+        return self.span.slot_s * self.span.count / self.seconds_s
+
+
+def quarter_hours(table: Table) -> Frame:
+    """A table's known signals as quarter hours: coarser slots repeat, finer ones are averaged when half are there."""
+    columns = {name: values for name, values in table.columns.items() if _is_signal(name)}
+    frame = Table(source=table.source, times_s=table.times_s, columns=columns).frame()
+    slot_s = frame.grid.slot_s
+    if slot_s % SLOT_S and SLOT_S % slot_s:
+        raise StoreError(f"{table.source}: slots of {slot_s} s do not fit quarter hours")
+    if slot_s >= SLOT_S:
+        grid = TimeGrid(start_s=frame.grid.start_s, slot_s=SLOT_S, count=frame.grid.count * (slot_s // SLOT_S))
+        repeat = slot_s // SLOT_S
+        return Frame(grid=grid, columns={name: np.repeat(values, repeat) for name, values in frame.columns.items()})
+    per_slot = SLOT_S // slot_s
+    skip = -(frame.grid.start_s // slot_s) % per_slot
+    count = (frame.grid.count - skip) // per_slot
+    if count < 1:
+        raise StoreError(f"{table.source}: holds no whole quarter hour")
+    grid = TimeGrid(start_s=frame.grid.start_s + skip * slot_s, slot_s=SLOT_S, count=count)
+    blocks = {name: v[skip : skip + count * per_slot].reshape(count, per_slot) for name, v in frame.columns.items()}
+    return Frame(grid=grid, columns={name: _block_means(block) for name, block in blocks.items()})
+
+
+def _block_means(block: FloatArray) -> FloatArray:
+    """Mean of each row's present values; NaN where less than half are there."""
+    present = np.isfinite(block)
+    count = present.sum(axis=1)
+    total = np.where(present, block, 0.0).sum(axis=1)
+    enough = 2 * count >= block.shape[1]
+    means: FloatArray = np.where(enough, total / np.maximum(count, 1), math.nan)
+    return means
+
+
+def _is_signal(name: str) -> bool:
+    try:
+        signal(name)
+    except KeyError:
+        return False
+    return True
+
+
+def part(frame: Frame, first: int, last: int, *, forecast: bool) -> Frame:
+    """Slots ``first`` to ``last`` (exclusive) of the measured columns, or of the forecast ones."""
+    first = max(first, 0)
+    grid = TimeGrid(
+        start_s=frame.grid.start_s + first * frame.grid.slot_s, slot_s=frame.grid.slot_s, count=last - first
+    )
+    columns = {
+        name: values[first:last]
+        for name, values in frame.columns.items()
+        if name.startswith(FORECAST_PREFIX) == forecast
+    }
+    return Frame(grid=grid, columns=columns)
+
+
+def replay(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC) -> Replay:
+    """Live the days through; raises :class:`StoreError` for missing signals or prices in force."""
+    battery = site.battery
+    if battery is None:
+        raise PlanError("the site has no battery: nothing to decide")
+    started_s = time.perf_counter()
+    pv_w, load_w = (_measured(days, name) for name in ("pv_w", "load_w"))
+    net_w = load_w - pv_w
+    missing = np.isnan(net_w)
+    if missing.all():
+        raise StoreError("pv_w and load_w are never both there in the span")
+    in_force = days.prices.actual(days.span)
+    market = Market(import_eur_per_kwh=in_force.import_eur_per_kwh, export_eur_per_kwh=in_force.export_eur_per_kwh)
+    loop = _Loop(site, battery, days, forecaster, soc_frac)
+    for k in range(days.span.count):
+        loop.slot(k, float(pv_w[k]), float(load_w[k]))
+    columns = {
+        "pv_w": pv_w,
+        "load_w": load_w,
+        "battery_w": loop.battery_w,
+        "grid_w": np.maximum(net_w - loop.battery_w, -site.grid.export_w),
+        "soc_frac": loop.soc_frac[1:],
+        "price_import_eur_per_kwh": market.import_eur_per_kwh,
+        "price_export_eur_per_kwh": market.export_eur_per_kwh,
+        **loop.bands,
+    }
+    ways = Ways(site=site, battery=battery, market=market, slot_s=days.span.slot_s, start_soc_frac=soc_frac)
+    ledger = ways.ledger(net_w, loop.battery_w, loop.soc_frac)
+    return Replay(
+        span=days.span,
+        columns=columns,
+        ledger=ledger,
+        seconds_s=time.perf_counter() - started_s,
+        solve_s=np.array(loop.solve_s),
+        missing_count=int(missing.sum()),
+        failures=tuple(loop.failures),
+        source=loop.source,
+    )
+
+
+def _measured(days: Days, name: str) -> FloatArray:
+    if name not in days.measured.columns:
+        raise StoreError(f"the table has no column {name}")
+    first = (days.span.start_s - days.measured.grid.start_s) // SLOT_S
+    if first < 0 or first + days.span.count > days.measured.grid.count:
+        start, end = format_time(days.measured.grid.start_s), format_time(days.measured.grid.end_s)
+        raise StoreError(f"the span is not within the table, which holds {start} to {end}")
+    return days.measured.columns[name][first : first + days.span.count]
+
+
+class _Loop:
+    """The closed loop: forecast, plan, act; one call a slot."""
+
+    def __init__(self, site: Site, battery: Battery, days: Days, forecaster: Forecasts, soc_frac: float) -> None:
+        self._site, self._battery, self._days, self._forecaster = site, battery, days, forecaster
+        self._mpc = Mpc(site)
+        self._plan: Plan | None = None
+        self._parameters = parameters_of(battery)
+        self._offset = (days.span.start_s - days.measured.grid.start_s) // SLOT_S
+        weather = part(days.measured, 0, days.measured.grid.count, forecast=True)
+        self._weather = weather if weather.columns else None
+        self.source = ""
+        self.battery_w = np.zeros(days.span.count)
+        self.soc_frac = np.full(days.span.count + 1, soc_frac)
+        self.bands = {f"{name}_{p}_w": np.full(days.span.count, math.nan) for name in ("pv", "load") for p in _LEVELS}
+        self.solve_s: list[float] = []
+        self.failures: list[str] = []
+        self._banded_until = 0
+
+    def slot(self, k: int, pv_w: float, load_w: float) -> None:
+        """Plan at the slot's start, then act on what was measured in it."""
+        issued_s = self._days.span.start_s + k * SLOT_S
+        try:
+            self._plan = self._make_plan(k, issued_s)
+        except (PlanError, StoreError) as error:  # the last plan stays until its lease ends, as on the box
+            self.failures.append(f"{format_time(issued_s)}: {error}")
+        net_w, before_w = load_w - pv_w, float(self.battery_w[k - 1]) if k else 0.0
+        house = House(
+            time_s=issued_s,
+            pv_w=pv_w,
+            load_w=load_w,
+            grid_w=net_w - before_w,
+            battery_w=before_w,
+            soc_frac=float(self.soc_frac[k]),
+            residual_w=0.0,
+            grid_import_wh=math.nan,
+            grid_export_wh=math.nan,
+            flags={},
+        )
+        wish = fastloop.wish(house, self._plan, self._battery)
+        command = guard.narrow(wish, house, self._site, now_s=issued_s)
+        native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
+        power_w = native_w if command.mode == "native" else command.battery_w
+        self.soc_frac[k + 1], self.battery_w[k] = step(float(self.soc_frac[k]), power_w, SLOT_S, self._parameters)
+
+    def _make_plan(self, k: int, issued_s: int) -> Plan:
+        now = self._offset + k
+        history = part(self._days.measured, now - HISTORY_DAYS * SECONDS_PER_DAY // SLOT_S, now, forecast=False)
+        grid = TimeGrid(start_s=issued_s, slot_s=SLOT_S, count=HORIZON_SLOTS)
+        forecasts = self._forecaster.forecast(issued_s, grid, history, self._weather)
+        prices = self._days.prices.forecast(grid, issued_s)
+        pv, load = forecasts["pv_w"], forecasts["load_w"]
+        self.source = self.source or f"{pv.source}, {load.source}"
+        started_s = time.perf_counter()
+        plan = self._mpc.plan(
+            issued_s=issued_s, grid=grid, soc_frac=float(self.soc_frac[k]), pv=pv, load=load, prices=prices
+        )
+        self.solve_s.append(time.perf_counter() - started_s)
+        if k >= self._banded_until:
+            self._keep_bands(k, {"pv": pv, "load": load})
+        return plan
+
+    def _keep_bands(self, k: int, forecasts: Mapping[str, Forecast]) -> None:
+        """Keep a day of forecasts as issued a day ahead, for the picture."""
+        count = min(SECONDS_PER_DAY // SLOT_S, self._days.span.count - k)
+        for name, forecast in forecasts.items():
+            for level in _LEVELS:
+                self.bands[f"{name}_{level}_w"][k : k + count] = getattr(forecast, level)[:count]
+        self._banded_until = k + count
