@@ -11,6 +11,7 @@ from edge.devices.registers import pattern_from_number, split_words
 
 LAST_SLOT_MINUTE = 23 * 60 + 59  # a slot cannot run past midnight
 _SECONDS_PER_MINUTE = 60
+_TIMES = ("lease_s", "slot_start", "slot_end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +29,14 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A register and the words it shall hold; ``limit``: a countdown, so a smaller number reads back as well."""
+    """A register and the words it shall hold. ``times``: it says how long, not how much."""
 
     write: Write
     raw: int
     words: tuple[int, ...]
     clamped: bool
-    limit: bool
+    countdown: bool
+    times: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +69,11 @@ def groups(profile: Profile, steps: Sequence[Step], wish: Wish) -> list[Group]:
 def _target(write: Write, value: int | str, wish: Wish, order: WordOrder) -> Target:
     wanted = float(value) if isinstance(value, int) else _evaluate(value, wish)
     steps = wanted / (write.scale * write.sign)
-    limit = value == "lease_s"
-    whole = max(math.floor(steps), 1) if limit else round(steps)
+    countdown = value == "lease_s"
+    whole = max(math.floor(steps), 1) if countdown else round(steps)
     raw = min(max(whole, write.range[0]), write.range[1])
     words = split_words(pattern_from_number(raw, write.type), write.words, order)
-    return Target(write=write, raw=raw, words=words, clamped=raw != whole, limit=limit)
+    return Target(write=write, raw=raw, words=words, clamped=raw != whole, countdown=countdown, times=value in _TIMES)
 
 
 def _evaluate(expression: str, wish: Wish) -> float:
@@ -113,7 +115,7 @@ def lease_of(steps: Sequence[Step], wish: Wish, sent: Sequence[Group]) -> float:
         if end_minute <= int(wish.device_s // _SECONDS_PER_MINUTE):
             return 0.0
         return end_minute * _SECONDS_PER_MINUTE - wish.device_s
-    limits = [target.raw * target.write.scale for group in sent for target in group.targets if target.limit]
+    limits = [target.raw * target.write.scale for group in sent for target in group.targets if target.countdown]
     return min(limits, default=wish.lease_s)
 
 

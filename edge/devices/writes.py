@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from edge.clock import Clock
@@ -77,11 +77,13 @@ class BatteryWriter:
         """What the last read-back says; ``None`` when it is unknown."""
         found: list[BatteryMode] = []
         for control in self._unit.profile.controls:
-            if self._answers(control):
-                state = self._state(control, MODE_AGE_S)
-                if state is None:
-                    return None
-                found.append(state)
+            probe = self._unit.profile.by_name[control.requires]
+            if self._unit.refused(probe) or (probe.name in self._unit.samples and not self._answers(control)):
+                continue
+            state = self._state(control, MODE_AGE_S)
+            if state is None or not self._answers(control):
+                return None
+            found.append(state)
         return next((state for state in found if state != "native"), found[0] if found else None)
 
     def preview(self, command: Command) -> list[str]:
@@ -117,22 +119,28 @@ class BatteryWriter:
         return self._verified(due)
 
     def _power(self, control: Control, command: Command) -> WriteResult:
-        """A power for a lease; rewritten only when it moved, the device left it, or a third of the lease is left."""
+        """A power for a lease; rewritten only when it moved, the device left it, or a third of the lease is left.
+
+        While more than a third is left, a moved power is written without the registers that extend the lease.
+        """
         now_s = self._clock.now_s()
         wish = self._wish(command, [control])
         steps = control.actions[wish.mode]
         self._fetch(self._points(self._steps(steps, wish), control), self._fresh_s())
         running = self._running if self._in_force(control, wish) else None
-        moved = running is None or abs(wish.signed_frac - running.signed_frac) > control.power_step_frac
-        if running is not None and not moved and running.end_s - now_s >= REFRESH_PART * wish.lease_s:
-            return self._result("unchanged", f"{running.mode} runs for {running.end_s - now_s:.0f} s more")
-        if running is not None and not moved:
-            wish = _with_power(wish, running.signed_frac)
+        left_s = 0.0 if running is None else running.end_s - now_s
+        if running is not None and abs(wish.signed_frac - running.signed_frac) <= control.power_step_frac:
+            if left_s >= REFRESH_PART * wish.lease_s:
+                return self._result("unchanged", f"{running.mode} runs for {left_s:.0f} s more")
+            wish = replace(wish, signed_frac=running.signed_frac)
         listed = self._steps(steps, wish)
         lease_s = lease_of(steps, wish, listed)
         if lease_s <= 0.0:
             return self._result("refused", "the slot would be empty: midnight by the inverter's clock is too near")
-        due = [group for group in listed if group.refresh or self._differs(group)]
+        if left_s >= REFRESH_PART * wish.lease_s:
+            due, lease_s = [group for group in listed if self._differs(group, but_times=True)], left_s
+        else:
+            due = [group for group in listed if group.refresh or self._differs(group)]
         worn = exhausted(self._ledger, self._unit.name, [t.write for g in due for t in g.targets], self._budget_count)
         if worn:
             return self._result("refused", worn)
@@ -231,8 +239,10 @@ class BatteryWriter:
             and self._state(control, math.inf) == wish.mode
         )
 
-    def _differs(self, group: Group) -> bool:
-        return any(self._unit.samples[t.write.readback].words != t.words for t in group.targets)
+    def _differs(self, group: Group, *, but_times: bool = False) -> bool:
+        """The device shows something else; ``but_times``: durations and slot times do not count."""
+        targets = [target for target in group.targets if not (but_times and target.times)]
+        return any(self._unit.samples[target.write.readback].words != target.words for target in targets)
 
     def _send(self, due: Sequence[Group], reason: str) -> None:
         """Note, then write, group by group."""
@@ -269,22 +279,9 @@ class BatteryWriter:
 
     def _shows(self, target: Target) -> bool:
         words = self._unit.samples[target.write.readback].words
-        if target.limit:
+        if target.countdown:
             return 0 < join_words(words, self._unit.profile.link.word_order) <= target.raw
         return words == target.words
 
     def _result(self, outcome: Outcome, detail: str) -> WriteResult:
         return WriteResult(outcome=outcome, writes=self._sent_count, detail=detail)
-
-
-def _with_power(wish: Wish, signed_frac: float) -> Wish:
-    """The same wish with the power that already runs, so that small moves cost no write."""
-    return Wish(
-        mode=wish.mode,
-        signed_frac=signed_frac,
-        lease_s=wish.lease_s,
-        soc_min_frac=wish.soc_min_frac,
-        soc_max_frac=wish.soc_max_frac,
-        device_s=wish.device_s,
-        slot_start_raw=wish.slot_start_raw,
-    )

@@ -154,7 +154,7 @@ def point(data: dict, name: str) -> dict:
     ("change", "expected"),
     [
         (lambda d: d["point"].append(dict(d["point"][0])), "point pv_power is there twice"),
-        (lambda d: point(d, "grid_frequency").update(address=39), "overlap at input 38"),
+        (lambda d: point(d, "grid_frequency").update(address=38), "overlap at input 38"),
         (lambda d: point(d, "pv_power").update(signal="pv_kw"), "point pv_power: pv_kw is not a known signal"),
         (lambda d: point(d, "pv_power").update(address=124), "lies in no read window"),
         (lambda d: point(d, "pv_power").update(golden_raw=0), "golden values must not be zero"),
