@@ -13,8 +13,6 @@ import pytest
 import serial
 
 from edge.clock import Clock
-from edge.devices.profile_file import load_profile
-from edge.devices.transport import parse_url
 from edge.devices.twin import Twin, open_device
 from edge.devices.twin_wire import crc16, seal
 from edge.errors import ConfigError, DeviceUnreachable, ProfileError
@@ -115,9 +113,8 @@ def test_other_units_garbage_and_broken_checksums_get_silence(opened: ExitStack,
 
 def test_unknown_function_is_refused_on_the_line(opened: ExitStack, tmp_path: Path) -> None:
     port = serial_twin(opened, tmp_path)
-    request = seal(b"\x01\x2b\x0e\x01\x00")
-    port.write(request)
-    assert port.read(5) == b""
+    port.write(seal(b"\x01\x2b\x0e\x01\x00"))
+    assert port.read(5) == seal(b"\x01\xab\x01")
 
 
 def test_vanished_reader_does_not_stop_the_line(opened: ExitStack, tmp_path: Path) -> None:
@@ -248,11 +245,6 @@ def test_bad_url_is_a_configuration_error(url: str) -> None:
 def test_unknown_profile_is_named() -> None:
     with pytest.raises(ProfileError, match="acme/none"):
         open_device("acme/none", "tcp://127.0.0.1:5020", unit=1, clock=clock(1.0), state={})
-
-
-def test_parity_and_stop_bits_lengthen_a_character() -> None:
-    address = parse_url("serial:///x?baud=9600&parity=E&stopbits=2", load_profile("growatt/sph").link)
-    assert (address.parity, address.stopbits) == ("E", 2)
 
 
 def test_twin_of_a_device_knows_no_plant_when_the_profile_is_a_meter(opened: ExitStack) -> None:
