@@ -27,6 +27,7 @@ from edge.planning import Forecasts
 
 STORE_NAME = "store.sqlite"
 SOCKET_NAME = "control.sock"
+_READ_SHARE = 0.9  # of a period; the rest is for judging, writing and recording
 _RECORDED = ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac", "grid_import_wh", "grid_export_wh")
 
 
@@ -49,9 +50,9 @@ class StoreLedger:
 class ControlPorts:
     """The control process' side of ``edge.cycle.Ports``, and its answers to the other processes."""
 
-    def __init__(self, site: Site, state: Path, clock: Clock, *, read_budget_s: float) -> None:
+    def __init__(self, site: Site, state: Path, clock: Clock, *, period_s: float) -> None:
         self._site, self._clock, self._log = site, clock, Log("control")
-        self._read_budget_s = read_budget_s
+        self._period_s = period_s
         self._store = Store(state / STORE_NAME)
         self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
         self._plan = _kept_plan(state / STORE_NAME, clock.now_s())
@@ -66,7 +67,7 @@ class ControlPorts:
 
     def read(self) -> Sequence[Reading]:
         """The devices, within the cycle's budget."""
-        return self._devices.read(self._read_budget_s)
+        return self._devices.read(_READ_SHARE * self._period_s)
 
     def plan(self) -> Plan | None:
         """The last plan that the planner published."""
@@ -109,6 +110,7 @@ class ControlPorts:
         return {
             "time_s": self._clock.now_s(),
             "speed": self._clock.speed,
+            "period_s": self._period_s,
             "pid": os.getpid(),
             "site": {"name": self._site.name, "timezone": self._site.timezone},
             "house": last and last.house,

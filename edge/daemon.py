@@ -19,7 +19,7 @@ from types import FrameType
 
 from core_kernels.timegrid import floor_s
 from edge.clock import Clock
-from edge.config import load_site
+from edge.config import Web, load_site
 from edge.cycle import control_cycle
 from edge.errors import ConfigError, EdgeError
 from edge.log import Log
@@ -79,7 +79,7 @@ def run_control(run: Run) -> None:
 
     site = load_site(run.site_path)
     stop = Stop()
-    ports = ControlPorts(site, run.state, run.clock, read_budget_s=0.9 * run.period_s)
+    ports = ControlPorts(site, run.state, run.clock, period_s=run.period_s)
     service = Service(run.state / SOCKET_NAME, ports.handlers())
     try:
         stop.wait_until(run.clock, run.clock.start_s)
