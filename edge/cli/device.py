@@ -246,7 +246,7 @@ def _show(readings: Sequence[Reading], now_s: float, as_json: bool) -> None:
     click.echo(f"{'signal':<22} {'value':>14} {'unit':<5} {'age':>6}  {'state':<8} reason")
     for reading in readings:
         age = f"{max(now_s - reading.measured_s, 0.0):.0f} s" if reading.state != "invalid" else "-"
-        value = f"{reading.value:14.6g}" if reading.state != "invalid" else f"{'-':>14}"
+        value = f"{reading.value:14.3f}" if reading.state != "invalid" else f"{'-':>14}"
         line = f"{reading.signal:<22} {value} {reading.unit:<5} {age:>6}  {reading.state:<8} {reading.reason}"
         click.echo(line.rstrip())
 

@@ -262,6 +262,7 @@ class BatteryWriter:
             undo = self._steps(control.actions["native"], wish)
             self._unit.fetch(self._points(undo, control))
             self._send([group for group in undo if self._differs(group)], "undo")
+            self._unit.fetch(self._points(undo, control))
             raise
 
     def _verified(self, sent: Sequence[Group]) -> WriteResult:

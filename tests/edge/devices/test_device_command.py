@@ -1,0 +1,174 @@
+"""``pems device`` as a user meets it: tables, JSON, exit codes and one-line errors."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from click.testing import CliRunner
+from wires import PtyServer, RegisterBank, TcpServer
+
+from edge.cli import main
+from edge.cli.device import group
+from edge.clock import Clock
+from edge.devices.profile_file import load_profile
+from edge.devices.registers import split_words
+
+FUNCTION = {"holding": 3, "input": 4}
+
+
+@pytest.fixture
+def clock() -> str:
+    real = Clock.real()
+    return Clock(start_s=real.start_s, origin_s=real.origin_s, speed=200.0).describe()
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def bank(name: str) -> RegisterBank:
+    profile, registers = load_profile(name), RegisterBank()
+    for point in profile.points:
+        raw = point.golden_raw
+        words = raw if isinstance(raw, tuple) else split_words(raw, point.words, profile.link.word_order)
+        registers.put(FUNCTION[point.space], point.address, *words)
+    return registers
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(group, arguments, catch_exceptions=True)
+
+
+def test_read_prints_a_table(opened):
+    server = opened.enter_context(TcpServer(bank("eastron/sdm630").tcp))
+    result = run("read", "--profile", "eastron/sdm630", "--url", server.url)
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
+    assert rows["grid_w"] == ["-4321.500", "W", "0", "s", "good"]
+    assert rows["grid_import_wh"] == ["8123500.000", "Wh", "0", "s", "good"]
+
+
+def test_read_prints_json_with_utc_times(opened, clock):
+    server = opened.enter_context(PtyServer(bank("growatt/sph").rtu))
+    result = run("read", "--profile", "growatt/sph", "--url", server.url, "--json", "--clock", clock)
+    rows = {row["signal"]: row for row in json.loads(result.output)}
+    assert result.exit_code == 0
+    assert rows["battery_w"]["value"] == pytest.approx(-3858.5)
+    assert {row["state"] for row in rows.values()} == {"good"}
+    assert rows["pv_w"]["measured_utc"].endswith("+00:00")
+    assert rows["pv_w"]["age_s"] >= 0.0
+
+
+def test_read_of_nothing_is_exit_1_and_one_line(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["device", "read", "--profile", "growatt/sph", "--url", "serial:///dev/ttyNONE", "--json"])
+    printed = capsys.readouterr()
+    assert caught.value.code == 1
+    assert printed.err == "pems: serial:///dev/ttyNONE cannot be opened: No such file or directory\n"
+    assert all(row["value"] is None for row in json.loads(printed.out))
+
+
+@pytest.mark.parametrize(
+    ("profile", "url", "expected"),
+    [
+        ("acme/box", "tcp://x", "acme/box: no such profile"),
+        ("growatt/sph", "COM3", "link[0].url 'COM3' is neither serial:///path?baud=9600 nor tcp://host:port"),
+    ],
+)
+def test_a_wrong_configuration_is_exit_78_and_one_line(capsys, profile, url, expected):
+    with pytest.raises(SystemExit) as caught:
+        main(["device", "read", "--profile", profile, "--url", url])
+    assert caught.value.code == 78
+    assert expected in capsys.readouterr().err
+
+
+def test_watch_reads_again_and_again(opened, clock):
+    server = opened.enter_context(TcpServer(bank("eastron/sdm630").tcp))
+    arguments = ("--profile", "eastron/sdm630", "--url", server.url, "--every", "1", "--count", "3", "--clock", clock)
+    result = run("watch", *arguments)
+    assert result.exit_code == 0
+    assert result.output.count("grid_hz") == 3
+    assert len(server.requests) == 3
+
+
+def test_watch_ends_quietly_by_ctrl_c(opened, clock):
+    registers = bank("eastron/sdm630")
+    server = opened.enter_context(TcpServer(registers.tcp))
+    command = [sys.executable, "-m", "edge.cli", "device", "watch", "--profile", "eastron/sdm630", "--url", server.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("signal")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_set_is_a_dry_run_until_yes(opened, clock):
+    registers = bank("growatt/sph")
+    registers.put(3, 30407, 0)
+    server = opened.enter_context(PtyServer(registers.rtu))
+    asked = ("set", "--profile", "growatt/sph", "--url", server.url, "--clock", clock, "--rated-w", "5000")
+    dry = run(*asked, "--mode", "charge", "--power-w", "1000")
+    assert dry.exit_code == 0
+    assert "vpp: vpp_duration=15, vpp_power=20: write" in dry.output
+    assert "dry run" in dry.output
+    assert registers.writes == []
+    wet = run(*asked, "--mode", "charge", "--power-w", "1000", "--yes")
+    assert wet.exit_code == 0
+    assert "applied: 3 registers written" in wet.output
+    assert registers.words[3, 30407] == 1
+    back = run(*asked, "--mode", "native", "--yes")
+    assert "applied" in back.output
+    assert registers.words[3, 30407] == 0
+
+
+def test_set_that_is_not_taken_is_exit_1(opened, clock):
+    registers = bank("growatt/sph")
+    registers.put(3, 30407, 0)
+    registers.lost_writes = {30407}
+    server = opened.enter_context(PtyServer(registers.rtu))
+    result = run("set", "--profile", "growatt/sph", "--url", server.url, "--clock", clock, "--mode", "hold", "--yes")
+    assert result.exit_code == 1
+    assert "ignored: 3 registers written: acknowledged but not taken: vpp_enable" in result.output
+
+
+def test_set_without_its_numbers_is_a_usage_error():
+    result = run("set", "--profile", "growatt/sph", "--url", "tcp://x", "--mode", "charge", "--power-w", "5")
+    assert result.exit_code == 2
+    assert "--mode charge needs --power-w and --rated-w" in result.output
+
+
+def test_a_meter_has_no_battery_to_command():
+    result = run("set", "--profile", "eastron/sdm630", "--url", "tcp://x", "--mode", "native")
+    assert result.exit_code == 2
+    assert "has no battery to command" in result.output
+
+
+class Port:
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.description = "test port"
+
+
+def test_scan_lists_ports_and_asks_them(opened, monkeypatch):
+    server = opened.enter_context(PtyServer(bank("eastron/sdm630").rtu))
+    ports = [Port(server.path), Port("/dev/ttyNONE")]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda include_links: ports)
+    plain = run("scan")
+    assert plain.exit_code == 0
+    assert plain.output.count("not asked") == 2
+    rows = {row["url"]: row for row in json.loads(run("scan", "--profile", "eastron/sdm630", "--json").output)}
+    assert rows[f"serial://{server.path}"]["answer"] == "eastron/sdm630 answers with 5 signals"
+    assert "No such file" in rows["serial:///dev/ttyNONE"]["answer"]
+
+
+def test_scan_without_ports_is_exit_1(monkeypatch):
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda include_links: [])
+    assert run("scan").exit_code == 1

@@ -1,0 +1,524 @@
+"""The devices of a site as the control cycle sees them: readings that say how good they are, and guarded writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+
+import pytest
+from wires import PtyServer, RegisterBank, TcpServer
+
+from edge.config import Battery, Link, Site
+from edge.devices.driver import Devices
+from edge.devices.profile_file import load_profile
+from edge.devices.registers import split_words
+from edge.devices.wear import MemoryLedger
+from edge.errors import ConfigError
+from edge.messages import Command, Reading
+
+NOON_S = 1_717_243_200.0
+FUNCTION = {"holding": 3, "input": 4}
+METER = "eastron/sdm630#1"
+SPH = "growatt/sph#1"
+
+
+class HandClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time_s = NOON_S
+        self.speed = 1000.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def sleep(self, simulated_s: float) -> None:
+        self.time_s += max(simulated_s, 0.0)
+
+    def sleep_until(self, time_s: float) -> None:
+        self.sleep(time_s - self.time_s)
+
+
+def golden_bank(name: str) -> RegisterBank:
+    profile, bank = load_profile(name), RegisterBank()
+    for point in profile.points:
+        raw = point.golden_raw
+        words = raw if isinstance(raw, tuple) else split_words(raw, point.words, profile.link.word_order)
+        bank.put(FUNCTION[point.space], point.address, *words)
+    return bank
+
+
+class House:
+    """An SPH on a pty and a meter on TCP, with a hand-driven clock."""
+
+    def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True) -> None:
+        self.clock = HandClock()
+        self.sph, self.meter = golden_bank("growatt/sph"), golden_bank("eastron/sdm630")
+        self.set(30407, 0)
+        self.set(1082, 0)
+        self.set(1102, 0)
+        self.at(10, 30)
+        if not vpp:
+            self.sph.refused = {(3, address) for address in (30099, 30407, 30408, 30409, 30474)}
+        links = [Link(profile="growatt/sph", url=stack.enter_context(PtyServer(self.sph.rtu)).url)]
+        if meter:
+            self.tcp = stack.enter_context(TcpServer(self.meter.tcp))
+            links.append(Link(profile="eastron/sdm630", url=self.tcp.url))
+        self.ledger = MemoryLedger(self.clock)
+        battery = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
+        self.site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=tuple(links))
+        self.devices = Devices(self.site, self.clock, ledger=self.ledger)
+        stack.callback(self.devices.close)
+
+    def set(self, address: int, *words: int) -> None:
+        self.sph.put(3, address, *words)
+
+    def at(self, hour: int, minute: int) -> None:
+        self.set(48, hour, minute, 0)
+
+    def read(self, budget_s: float = 60.0) -> dict[str, Reading]:
+        readings = self.devices.read(budget_s)
+        assert len({reading.signal for reading in readings}) == len(readings)
+        return {reading.signal: reading for reading in readings}
+
+    def ready(self) -> House:
+        for _ in range(4):
+            self.clock.sleep(2.0)
+            self.read()
+        return self
+
+    def power(self, battery_w: float, lease_s: float = 900.0):
+        return self.devices.write(Command(mode="power", battery_w=battery_w, lease_s=lease_s, reason="test"))
+
+    def native(self):
+        return self.devices.write(Command.native("test"))
+
+    def wrote(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        rows, self.sph.writes = self.sph.writes, []
+        return rows
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(stack: ExitStack) -> House:
+    return House(stack).ready()
+
+
+@pytest.fixture
+def old_house(stack: ExitStack) -> House:
+    """Older firmware: no VPP registers, only slots."""
+    return House(stack, vpp=False).ready()
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_golden_house_reads_as_stated(house):
+    readings = house.read()
+    assert all(reading.state == "good" for reading in readings.values())
+    assert readings["pv_w"].value == pytest.approx(5432.1)
+    assert readings["battery_w"].value == pytest.approx(3141.5 - 7000.0)
+    assert readings["soc_frac"].value == pytest.approx(0.73)
+    assert readings["load_w"].value == pytest.approx(1234.5)
+
+
+def test_the_meter_is_heard_before_the_inverter(house):
+    readings = house.read()
+    assert readings["grid_w"].value == pytest.approx(-4321.5)
+    assert readings["grid_import_wh"].value == pytest.approx(8_123_500.0)
+    assert {readings[name].device for name in ("grid_w", "grid_import_wh", "grid_v")} == {METER}
+
+
+def test_a_dead_meter_is_replaced_for_power_but_not_for_counters(house):
+    house.meter.silent = True
+    for _ in range(6):
+        house.clock.sleep(3.0)
+        readings = house.read()
+    assert readings["grid_w"].value == pytest.approx(8123.4 - 6580.1)
+    assert readings["grid_w"].device == SPH
+    assert readings["grid_w"].reason.startswith(f"in place of {METER}, which is stale")
+    assert readings["grid_import_wh"].device == METER
+    assert readings["grid_import_wh"].state == "stale"
+
+
+def test_before_the_first_read_everything_is_invalid_and_nan(stack):
+    for reading in House(stack).read(budget_s=0.0).values():
+        assert reading.state == "invalid"
+        assert math.isnan(reading.value)
+        assert reading.reason == "not read yet"
+
+
+def test_a_small_budget_reads_one_block_a_link_and_forgets_none(stack):
+    house = House(stack, meter=False)
+    for _ in range(8):
+        house.clock.sleep(1.0)
+        before = house.clock.now_s()
+        house.read(budget_s=0.5)
+        assert house.clock.now_s() - before <= 0.5
+    readings = house.read(budget_s=0.5)
+    assert {reading.state for reading in readings.values()} == {"good"}
+    assert house.devices.mode() == "native"
+
+
+def test_a_silent_inverter_goes_stale_with_its_age_and_reason(house):
+    house.sph.silent = True
+    for _ in range(6):
+        house.clock.sleep(3.0)
+        reading = house.read()["pv_w"]
+    assert reading.state == "stale"
+    assert reading.value == pytest.approx(5432.1)
+    assert "s old: " in reading.reason
+    assert "does not answer" in reading.reason
+
+
+def test_a_silent_unit_is_left_alone_longer_and_longer(stack):
+    house = House(stack, meter=False)
+    house.sph.silent = True
+    asked = []
+    unit = house.devices.units[0]
+    for _ in range(300):
+        house.clock.sleep(1.0)
+        if not unit.is_silent(house.clock.now_s()):
+            asked.append(house.clock.now_s())
+            house.devices.read(0.5)
+            if len(asked) == 5:
+                break
+    gaps_s = [b - a for a, b in pairwise(asked)]
+    assert gaps_s == sorted(gaps_s)
+    assert gaps_s[0] >= 2.0
+    assert gaps_s[-1] >= 16.0
+    assert all("does not answer" in reading.reason for reading in house.devices.read(0.5))
+
+
+def test_a_value_outside_its_plausible_range_is_invalid(house):
+    house.sph.put(4, 1, 0xFFFF, 0xFFFF)
+    reading = house.ready().read()["pv_w"]
+    assert reading.state == "invalid"
+    assert math.isnan(reading.value)
+    assert reading.reason == "4.29497e+08 W is outside 0..100000"
+
+
+def test_a_float_nan_of_the_meter_is_missing_not_zero(house):
+    house.meter.put(4, 52, 0x7FC0, 0)
+    house.clock.sleep(2.0)
+    readings = house.read()
+    assert readings["grid_w"].device == SPH
+    assert "says that there is no value" in readings["grid_w"].reason
+
+
+def test_one_refused_register_does_not_blank_its_block(stack):
+    house = House(stack)
+    house.sph.refused = {(4, 1096)}
+    readings = house.ready().ready().read()
+    assert readings["soh_frac"].state == "invalid"
+    assert readings["soh_frac"].reason == "refused with exception 02 (illegal address)"
+    assert all(reading.state == "good" for name, reading in readings.items() if name != "soh_frac")
+
+
+def test_a_busy_device_is_asked_again(stack):
+    house = House(stack, meter=False)
+    busy = iter([True, True])
+    answer = house.sph.answer
+    house.sph.answer = lambda pdu: bytes([pdu[0] | 0x80, 6]) if next(busy, False) else answer(pdu)
+    assert "exception 06 (busy)" in house.read(0.5)["pv_w"].reason
+    assert house.ready().read()["pv_w"].state == "good"
+
+
+def test_all_configuration_problems_are_reported_at_once():
+    links = (
+        Link(profile="acme/box", url="tcp://a"),
+        Link(profile="growatt/sph", url="ttyUSB0"),
+        Link(profile="growatt/sph", url="serial:///dev/ttyS0"),
+        Link(profile="growatt/sph", url="serial:///dev/ttyS0"),
+        Link(profile="eastron/sdm630", url="serial:///dev/ttyS0?baud=2400", unit=2),
+    )
+    site = Site(name="home", latitude_deg=0.0, longitude_deg=0.0, links=links)
+    with pytest.raises(ConfigError) as caught:
+        Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+    assert len(caught.value.problems) == 4
+    text = str(caught.value)
+    for expected in (
+        "link[0].profile acme/box: no such profile",
+        "link[1].url 'ttyUSB0' is neither",
+        "link[3].unit 1 is there twice",
+        "link[4].url serial:///dev/ttyS0?baud=2400 opens the same port as serial:///dev/ttyS0 in another way",
+    ):
+        assert expected in text
+
+
+def test_a_site_without_battery_has_nothing_to_command(stack):
+    house = House(stack)
+    site = Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=house.site.links[1:])
+    devices = Devices(site, house.clock, ledger=house.ledger)
+    assert devices.write(Command.native("x")).outcome == "refused"
+    assert devices.mode() == "unknown"
+
+
+# --- writing by VPP ---------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_before_two_consistent_reads(stack):
+    house = House(stack)
+    assert house.native().detail == "start-up: 0 of 2 consistent reads"
+    house.read()
+    assert house.power(-1000.0).outcome == "refused"
+    assert house.wrote() == []
+
+
+def test_another_device_on_the_wire_must_be_confirmed_again(house):
+    house.set(23, 0x4142)
+    for _ in range(2):
+        house.clock.sleep(120.0)
+        house.read()
+    assert not house.devices.units[0].confirmed
+    assert house.ready().devices.units[0].confirmed
+
+
+def test_a_charge_is_written_power_and_duration_first_then_enabled(house):
+    result = house.power(-2000.0)
+    assert (result.outcome, result.writes) == ("applied", 3)
+    assert house.wrote() == [(16, 30408, (15, 40)), (6, 30407, (1,))]
+    assert house.devices.mode() == "charge"
+
+
+def test_a_discharge_is_negative_on_the_wire(house):
+    house.power(3000.0)
+    assert house.wrote()[0] == (16, 30408, (15, 0x10000 - 60))
+    assert house.devices.mode() == "discharge"
+
+
+def test_zero_power_holds(house):
+    house.power(10.0)
+    assert house.wrote() == [(16, 30408, (15, 0)), (6, 30407, (1,))]
+    assert house.devices.mode() == "hold"
+
+
+def test_a_lease_is_never_longer_than_asked_and_never_endless(house):
+    house.power(-2000.0, lease_s=899.0)
+    assert house.wrote()[0][2][0] == 14
+    house.native()
+    house.wrote()
+    house.power(-2000.0, lease_s=20.0)
+    assert house.wrote()[0][2][0] == 1
+
+
+def test_an_unchanged_command_writes_nothing_until_a_third_of_the_lease_is_left(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.clock.sleep(500.0)
+    house.read()
+    assert house.power(-2050.0).outcome == "unchanged"
+    house.clock.sleep(150.0)
+    house.read()
+    assert house.power(-2050.0).outcome == "applied"
+    assert house.wrote() == [(16, 30408, (15, 40)), (6, 30407, (1,))]
+
+
+def test_a_moved_power_alone_does_not_extend_the_lease(house):
+    house.power(-2000.0)
+    house.wrote()
+    assert house.power(-2500.0).outcome == "applied"
+    assert house.wrote() == [(16, 30408, (15, 50))]
+
+
+def test_a_mode_that_the_device_left_is_written_again(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.set(30407, 0)
+    house.clock.sleep(60.0)
+    assert house.power(-2000.0).outcome == "applied"
+    assert (6, 30407, (1,)) in house.wrote()
+
+
+def test_more_than_rated_is_rated(house):
+    house.power(-9000.0)
+    assert house.wrote()[0][2][1] == 100
+
+
+def test_native_writes_once_then_nothing(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.clock.sleep(5.0)
+    assert house.native().outcome == "applied"
+    assert house.wrote() == [(6, 30407, (0,)), (16, 1100, (0, 0, 0)), (16, 1080, (0, 0, 0))]
+    house.clock.sleep(5.0)
+    assert house.native().outcome == "unchanged"
+    assert house.wrote() == []
+    assert house.devices.mode() == "native"
+
+
+@pytest.mark.parametrize(("battery_w", "lease_s"), [(math.nan, 900.0), (1000.0, 0.0)])
+def test_a_power_command_without_power_or_lease_is_refused(house, battery_w, lease_s):
+    assert house.power(battery_w, lease_s).outcome == "refused"
+    assert house.wrote() == []
+
+
+def test_a_write_that_does_not_stick_is_ignored_not_applied(house):
+    house.sph.lost_writes = {30407}
+    result = house.power(-2000.0)
+    assert result.outcome == "ignored"
+    assert result.detail == "acknowledged but not taken: vpp_enable"
+
+
+def test_a_refusal_half_way_leads_back_to_native(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.sph.refused_writes = {30408}
+    result = house.power(-4000.0)
+    assert result.outcome == "refused"
+    assert "exception 03" in result.detail
+    assert house.wrote() == [(6, 30407, (0,))]
+    assert house.devices.mode() == "native"
+
+
+def test_a_device_that_falls_silent_is_a_failed_write(house):
+    house.sph.silent = True
+    result = house.power(-2000.0)
+    assert result.outcome == "failed"
+    assert "does not answer" in result.detail
+
+
+def test_volatile_registers_have_no_daily_budget(house):
+    for turn in range(25):
+        assert house.power(-1000.0 - 200.0 * (turn % 2)).outcome == "applied"
+
+
+def test_a_preview_writes_nothing(house):
+    lines = house.devices.writer.preview(Command(mode="power", battery_w=-500.0, lease_s=600.0, reason=""))
+    assert lines == ["vpp: vpp_duration=10, vpp_power=10: write", "vpp: vpp_enable=1: write"]
+    assert "vpp: vpp_enable=0: already there" in house.devices.writer.preview(Command.native(""))
+    assert house.wrote() == []
+
+
+# --- writing by slots -------------------------------------------------------------------------------------------------
+
+
+def hm(hour: int, minute: int) -> int:
+    return hour * 256 + minute
+
+
+def minutes_of(raw: int) -> int:
+    return raw // 256 * 60 + raw % 256
+
+
+def test_a_charge_by_slot_closes_the_other_slot_and_opens_its_own_last(old_house):
+    old_house.set(1080, hm(9, 0), hm(11, 0), 1)
+    old_house.clock.sleep(120.0)
+    old_house.at(10, 32)
+    old_house.read()
+    result = old_house.power(-2000.0)
+    assert result.outcome == "applied"
+    closed, power, opened = old_house.wrote()
+    assert closed == (16, 1080, (0, 0, 0))
+    assert power == (16, 1090, (40, 100, 1))
+    assert opened[:2] == (16, 1100)
+    start, end, enable = opened[2]
+    assert minutes_of(start) == 10 * 60 + 32
+    assert minutes_of(end) - minutes_of(start) in (15, 14)
+    assert enable == 1
+    assert old_house.devices.mode() == "charge"
+
+
+def test_a_running_slot_keeps_its_start_when_it_is_extended(old_house):
+    old_house.power(-2000.0)
+    first = old_house.wrote()[-1][2]
+    old_house.clock.sleep(660.0)
+    assert old_house.power(-2000.0).outcome == "applied"
+    (only,) = old_house.wrote()
+    assert only[1] == 1100
+    assert only[2][0] == first[0]
+    assert minutes_of(only[2][1]) - minutes_of(first[1]) in (11, 12)
+
+
+def test_a_slot_moves_its_power_only_beyond_a_tenth(old_house):
+    old_house.power(-2000.0)
+    old_house.wrote()
+    assert old_house.power(-2400.0).outcome == "unchanged"
+    assert old_house.power(-2600.0).outcome == "applied"
+    assert old_house.wrote() == [(16, 1090, (52, 100, 1))]
+
+
+def test_a_discharge_and_a_hold_by_slot(old_house):
+    old_house.power(2500.0)
+    assert (16, 1070, (50, 10)) in old_house.wrote()
+    assert old_house.devices.mode() == "discharge"
+    old_house.power(0.0)
+    assert (16, 1090, (0, 100, 0)) in old_house.wrote()
+    assert old_house.devices.mode() == "hold"
+
+
+def test_a_slot_ends_by_the_inverters_own_clock(old_house):
+    old_house.power(-2000.0)
+    old_house.clock.sleep(901.0)
+    old_house.at(10, 50)
+    old_house.read()
+    assert old_house.devices.mode() == "native"
+
+
+def test_a_slot_is_cut_at_midnight_and_never_empty(stack):
+    house = House(stack, vpp=False)
+    house.at(23, 50)
+    house.ready()
+    house.power(-2000.0)
+    assert house.wrote()[-1][2][1] == hm(23, 59)
+    house.clock.sleep(560.0)
+    house.at(23, 59)
+    house.clock.sleep(3600.0)
+    result = house.ready().power(-2000.0)
+    assert result.outcome == "refused"
+    assert "midnight" in result.detail
+
+
+def test_stored_registers_stop_at_their_daily_budget_but_native_never_does(old_house):
+    results = [old_house.power(-1000.0 if turn % 2 else -4000.0) for turn in range(30)]
+    assert [result.outcome for result in results].count("applied") == 20
+    refused = [result.detail for result in results if result.outcome == "refused"]
+    assert set(refused) == {"wear budget: battery_first_power (holding 1090) was written 20 times today"}
+    assert old_house.native().outcome == "applied"
+    old_house.clock.sleep(86_400.0)
+    assert old_house.ready().power(-1000.0).outcome == "applied"
+
+
+def test_what_was_written_is_in_the_ledger_with_its_reason(old_house):
+    old_house.power(-2000.0)
+    assert {row[4] for row in old_house.ledger.rows} == {"test"}
+    assert {row[3] for row in old_house.ledger.rows} == {"unknown"}
+    assert f"{SPH} holding 1100" in {row[1] for row in old_house.ledger.rows}
+
+
+def test_a_version_of_0_means_no_vpp(stack):
+    house = House(stack)
+    house.set(30099, 0)
+    house.ready()
+    assert house.devices.mode() == "native"
+    house.power(-2000.0)
+    assert {address for _, address, _ in house.wrote()} == {1090, 1100, 1080}
+
+
+def test_an_inverter_without_any_way_of_control_is_refused(stack):
+    house = House(stack, vpp=False)
+    house.sph.refused |= {(3, 43)}
+    result = house.ready().power(-2000.0)
+    assert result.outcome == "refused"
+    assert "no way of control" in result.detail
+
+
+def test_probes_are_asked_for_when_the_queue_has_not_reached_them(stack):
+    house = House(stack, vpp=False, meter=False)
+    unit = house.devices.units[0]
+    for _ in range(8):
+        house.clock.sleep(1.0)
+        now_s = house.clock.now_s()
+        for turn in [turn for turn in unit.due(now_s) if turn.block.poll == "fast"]:
+            unit.poll(turn)
+    assert unit.confirmed
+    assert house.devices.mode() == "unknown"
+    assert house.power(-2000.0).outcome == "applied"
+    assert house.devices.mode() == "charge"
