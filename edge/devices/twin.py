@@ -149,9 +149,10 @@ class Twin:
         self._close_last = close_last
 
     def serve(self, stop: threading.Event) -> None:
-        """Keep the plant near the clock until told to stop."""
+        """Keep the plant near the clock until told to stop, and live up to that very moment."""
         while not stop.wait(_TICK_WALL_S):
             self.world.advance()
+        self.world.advance()
 
     def close(self) -> None:
         """Bring the lines down, then the journal."""

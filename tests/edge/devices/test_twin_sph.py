@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from edge.devices.image import respond
+from edge.devices.image import ImageDevice, respond
 from edge.devices.plant import HousePlant, PlantParams, Series
 from edge.devices.profile_file import load_profile
 from edge.devices.twin import World, meter_values
@@ -264,6 +264,15 @@ def test_state_that_the_profile_does_not_know_is_refused_whole() -> None:
     with pytest.raises(ConfigError) as caught:
         Bench(constants={"nonsense": 1.0, "load_w": -5.0})
     assert len(caught.value.problems) == 2
+
+
+def test_image_of_any_profile_keeps_known_writes_in_their_range_and_refuses_others() -> None:
+    device = ImageDevice(load_profile("growatt/sph"), {"soc_frac": 0.7})
+    assert respond(device, write_many(1090, [40, 95]))[0] == 16
+    assert device.read("holding", 1090, 2) == (40, 95)
+    assert device.read("input", 1014, 1) == (70,)
+    assert respond(device, write_many(1090, [40, 101])) == b"\x90\x03"
+    assert respond(device, write_many(1110, [1])) == b"\x90\x02"
 
 
 def test_an_empty_request_is_refused() -> None:
