@@ -23,12 +23,14 @@ from edge.config import Battery, Site
 from edge.control import fastloop, guard
 from edge.control.ledger import Ledger, Market
 from edge.control.mpc import Mpc
-from edge.control.ways import Ways, parameters_of
+from edge.control.ways import Ways, parameters_of, perfect_foresight
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook
 from edge.messages import House, Plan
 from edge.timetext import format_time
+
+__all__ = ["Days", "Forecasts", "Replay", "perfect_foresight", "quarter_hours", "replay"]
 
 SLOT_S = 900
 HORIZON_SLOTS = 192
@@ -71,6 +73,10 @@ class Replay:
     def speed_ratio(self) -> float:
         """Simulated time over real time."""
         return self.span.slot_s * self.span.count / self.seconds_s
+
+    def solve_quantile_s(self, level_frac: float) -> float:
+        """Quantile of the time that a plan took [s]; NaN without any."""
+        return float(np.quantile(self.solve_s, level_frac)) if self.solve_s.size else math.nan
 
 
 def quarter_hours(table: Table) -> Frame:

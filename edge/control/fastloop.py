@@ -57,6 +57,7 @@ def marginals_of(plan: Plan, slot: int, battery: Battery) -> Marginals:
         leg_efficiency_frac=battery.leg_efficiency_frac,
     )
 
+
 def best_power_w(net_w: float, planned_w: float, marginals: Marginals, battery: Battery) -> float:
     """Cheapest battery power for a net load, positive discharge [W].
 

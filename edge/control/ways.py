@@ -14,6 +14,7 @@ from edge.config import Battery, Site
 from edge.control.ledger import Cost, Ledger, Market, cost_of, stored_value_eur_per_kwh
 from edge.control.oracle import foresee
 from edge.control.problem import wear_eur_per_kwh
+from edge.errors import PlanError
 
 
 def parameters_of(battery: Battery) -> BatteryParameters:
@@ -22,8 +23,7 @@ def parameters_of(battery: Battery) -> BatteryParameters:
         capacity_wh=battery.capacity_wh,
         charge_w=battery.charge_w,
         discharge_w=battery.discharge_w,
-        charge_efficiency_frac=battery.leg_efficiency_frac,
-        discharge_efficiency_frac=battery.leg_efficiency_frac,
+        efficiency_frac=battery.efficiency_frac,
         soc_min_frac=battery.soc_min_frac,
         soc_max_frac=battery.soc_max_frac,
     )
@@ -55,7 +55,7 @@ class Ways:
             no_battery=cost_of(self._grid_wh(known_w), 0.0, 0.0, self.market, None),
             rules=self._rules(known_w),
             ours=self._cost(known_w, np.where(missing, 0.0, battery_w), soc_frac),
-            perfect_foresight=self._perfect_foresight(known_w, missing),
+            perfect_foresight=self.perfect_foresight(net_w),
         )
 
     def _grid_wh(self, grid_w: FloatArray) -> FloatArray:
@@ -74,8 +74,10 @@ class Ways:
         soc_frac, battery_w = simulate_self_consumption(net_w, self.start_soc_frac, self.slot_s, parameters)
         return self._cost(net_w, battery_w, soc_frac)
 
-    def _perfect_foresight(self, net_w: FloatArray, missing: npt.NDArray[np.bool_]) -> Cost:
+    def perfect_foresight(self, net_w: FloatArray) -> Cost:
         """The optimum with all known beforehand; the battery rests where nothing was measured."""
+        missing = np.isnan(net_w)
+        net_w = np.where(missing, 0.0, net_w)
         battery, count = self.battery, net_w.size
         shape = structure(count, self.slot_s, battery.leg_efficiency_frac, 0.0)
         terms = Terms(
@@ -109,3 +111,11 @@ class Ways:
             stored_min_kwh=one * low_frac * battery.capacity_wh / W_PER_KW,
             stored_max_kwh=one * high_frac * battery.capacity_wh / W_PER_KW,
         )
+
+
+def perfect_foresight(site: Site, market: Market, net_w: FloatArray, slot_s: int, start_soc_frac: float) -> Cost:
+    """The cheapest way through days whose net load is known (NaN: left out); raises :class:`PlanError`."""
+    if site.battery is None:
+        raise PlanError("the site has no battery: nothing to decide")
+    ways = Ways(site=site, battery=site.battery, market=market, slot_s=slot_s, start_soc_frac=start_soc_frac)
+    return ways.perfect_foresight(net_w)

@@ -1,0 +1,182 @@
+"""``pems replay``: the closed loop over recorded days, without hardware."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge.cli.options import json_option, site_option
+
+if TYPE_CHECKING:
+    from core_kernels.records import Frame
+    from core_kernels.timegrid import TimeGrid
+    from edge.config import Site
+    from edge.ingest.table import Table
+    from edge.ingest.tariff import PriceBook
+    from edge.replay import Forecasts, Replay
+
+WAYS = {
+    "no_battery": "no battery",
+    "rules": "rules (self-consumption)",
+    "ours": "PEMS Edge",
+    "perfect_foresight": "perfect foresight",
+}
+
+
+def instant_s(text: str) -> float:
+    """Unix seconds of an ISO 8601 instant (UTC where it names no zone), or a usage error."""
+    from edge.timetext import parse_time_s
+
+    try:
+        return parse_time_s(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not an ISO time like 2024-06-01T00:00:00Z") from error
+
+
+@click.command()
+@site_option
+@click.option(
+    "--table",
+    "table_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Measured pv_w and load_w: CSV, Parquet.",
+)
+@click.option(
+    "--prices", "prices_path", type=click.Path(path_type=Path), help="Price table. [default: the site's, else --table]"
+)
+@click.option("--from", "from_s", type=instant_s, help="First instant, UTC. [default: the table's first]")
+@click.option("--until", "until_s", type=instant_s, help="End, UTC, exclusive. [default: the table's end]")
+@click.option(
+    "--soc-frac", type=click.FloatRange(0.0, 1.0), default=0.5, show_default=True, help="State of charge at the start."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the trajectory to this CSV.")
+@json_option
+def command(
+    site_path: Path,
+    table_path: Path,
+    prices_path: Path | None,
+    from_s: float | None,
+    until_s: float | None,
+    soc_frac: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Live recorded days through with the box's own planner: what ours cost, beside rules and perfect foresight.
+
+    Every quarter hour is planned from what was known then: history before it, published prices, forecasts by the
+    site's bundle (or the baseline). Rows before --from serve as history.
+
+    \b
+    Example:
+      pems replay --site site.toml --table house.csv --prices prices.csv --from 2024-06-01 --until 2024-06-08
+    """
+    from edge.config import load_site
+    from edge.ingest.table import read_table
+    from edge.replay import Days, quarter_hours, replay
+
+    site = load_site(site_path)
+    table = read_table(table_path)
+    measured = quarter_hours(table)
+    span = _span(measured, from_s, until_s)
+    days = Days(measured=measured, span=span, prices=_prices(site, table, prices_path))
+    result = replay(site, days, _forecaster(site), soc_frac=soc_frac)
+    if out is not None:
+        _write(out, result)
+    click.echo(json.dumps(as_data(result)) if as_json else as_table(result, days.prices.source))
+
+
+def _span(measured: Frame, from_s: float | None, until_s: float | None) -> TimeGrid:
+    """The quarter hours between two instants, the table's own ends where one is not given."""
+    from core_kernels.timegrid import TimeGrid, floor_s
+
+    slot_s = measured.grid.slot_s
+    start_s = measured.grid.start_s if from_s is None else floor_s(from_s, slot_s)
+    end_s = measured.grid.end_s if until_s is None else floor_s(until_s, slot_s)
+    if end_s <= start_s:
+        raise click.UsageError("--until must be later than --from")
+    return TimeGrid(start_s=start_s, slot_s=slot_s, count=(end_s - start_s) // slot_s)
+
+
+def _prices(site: Site, table: Table, path: Path | None) -> PriceBook:
+    from edge.ingest.tariff import PriceBook
+
+    if path is not None:
+        return PriceBook.load(path, site)
+    if site.tariff.prices:
+        return PriceBook.load(site.path(site.tariff.prices), site)
+    return PriceBook.of(table, site)
+
+
+def _forecaster(site: Site) -> Forecasts:
+    from edge.forecast.runtime import Baseline, Forecaster
+
+    if site.bundle is None:
+        return Baseline(site)
+    return Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
+
+
+def _write(path: Path, result: Replay) -> None:
+    from edge.errors import StoreError
+    from edge.ingest.table import write_csv
+
+    try:
+        write_csv(path, result.span.starts_s(), result.columns)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def as_data(result: Replay) -> dict[str, Any]:
+    """The result as JSON."""
+    from edge.messages import to_json
+    from edge.timetext import format_time
+
+    ledger, span = result.ledger, result.span
+    data = {
+        "from_utc": format_time(span.start_s),
+        "until_utc": format_time(span.end_s),
+        "days": span.count * span.slot_s / 86400.0,
+        "costs_eur": {way: getattr(ledger, way).total_eur for way in WAYS},
+        "bills_eur": {way: getattr(ledger, way).bill_eur for way in WAYS},
+        "wear_eur": {way: getattr(ledger, way).wear_eur for way in WAYS},
+        "stored_eur": {way: getattr(ledger, way).stored_eur for way in WAYS},
+        "share_frac": ledger.share_frac,
+        "forecasts": result.source,
+        "missing_slots": result.missing_count,
+        "failed_plans": len(result.failures),
+        "first_failure": result.failures[0] if result.failures else None,
+        "plan_ms": {"median": 1e3 * result.solve_quantile_s(0.5), "p99": 1e3 * result.solve_quantile_s(0.99)},
+        "seconds": result.seconds_s,
+        "speed_ratio": result.speed_ratio,
+    }
+    return dict(to_json(data))
+
+
+def as_table(result: Replay, prices: str) -> str:
+    """The result for a person."""
+    from edge.timetext import format_time
+
+    ledger, span = result.ledger, result.span
+    rows = [
+        f"{format_time(span.start_s)} to {format_time(span.end_s)}, forecasts: {result.source or 'none'}",
+        f"prices: {prices}",
+        f"{'':26}{'bill':>9}{'+ wear':>9}{'- stored':>10}{'= cost EUR':>12}",
+    ]
+    for way, label in WAYS.items():
+        cost = getattr(ledger, way)
+        rows.append(f"{label:26}{cost.bill_eur:9.2f}{cost.wear_eur:9.2f}{cost.stored_eur:10.2f}{cost.total_eur:12.2f}")
+    share = ledger.share_frac
+    possible = f"{ledger.possible_saving_eur:.2f} EUR that were possible over the rules"
+    rows.append(
+        f"No share: only {possible}." if math.isnan(share) else f"Ours took {100.0 * share:.0f} % of the {possible}."
+    )
+    if result.missing_count:
+        rows.append(f"{result.missing_count} quarter hours without measurements are left out of all four.")
+    if result.failures:
+        rows.append(f"{len(result.failures)} plans failed, the first: {result.failures[0]}")
+    rows.append(f"{result.seconds_s:.1f} s, {result.speed_ratio:,.0f} times faster than the days themselves.")
+    return "\n".join(rows)
