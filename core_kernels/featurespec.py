@@ -1,0 +1,87 @@
+"""The columns of the models' inputs: names, units, rounding grids, and the digest that a bundle carries."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from core_kernels.folding import SLOT_S
+from core_kernels.records import FeatureMatrix
+from core_kernels.units import FloatArray
+
+REVISION = 1
+DARK_FRAC = 0.02  # below this share of capacity a clear-sky power says nothing about clouds
+
+
+class Feature(NamedTuple):
+    """One column: its unit and the grid that it is rounded to."""
+
+    name: str
+    unit: str
+    step: float
+
+
+PV_FEATURES = (
+    Feature("horizon_h", "h", 0.25),
+    Feature("sun_elevation_deg", "deg", 0.1),
+    Feature("sun_azimuth_deg", "deg", 0.1),
+    Feature("clear_sky_frac", "frac", 0.001),
+    Feature("clearness_1h", "frac", 0.001),
+    Feature("clearness_3h", "frac", 0.001),
+    Feature("clearness_today", "frac", 0.001),
+    Feature("clearness_1d", "frac", 0.001),
+    Feature("clearness_3d", "frac", 0.001),
+    Feature("clearness_7d", "frac", 0.001),
+    Feature("clearness_slot_1d", "frac", 0.001),
+    Feature("clearness_slot_3d", "frac", 0.001),
+    Feature("clearness_slot_7d", "frac", 0.001),
+    Feature("clearness_slot_high", "frac", 0.001),
+    Feature("temp_air_1d_c", "degC", 0.5),
+    Feature("fc_power_frac", "frac", 0.001),
+    Feature("fc_cloud_frac", "frac", 0.01),
+    Feature("fc_temp_air_c", "degC", 0.5),
+)
+LOAD_FEATURES = (
+    Feature("horizon_h", "h", 0.25),
+    Feature("clock_h", "h", 0.25),
+    Feature("weekday", "day", 1.0),
+    Feature("load_1h", "ratio", 0.01),
+    Feature("load_1d", "ratio", 0.01),
+    Feature("load_slot_1d", "ratio", 0.01),
+    Feature("load_slot_weekday", "ratio", 0.01),
+    Feature("load_slot_7d", "ratio", 0.01),
+    Feature("load_slot_28d", "ratio", 0.01),
+    Feature("load_slot_daytype", "ratio", 0.01),
+    Feature("load_slot_low", "ratio", 0.01),
+    Feature("load_slot_median", "ratio", 0.01),
+    Feature("load_slot_high", "ratio", 0.01),
+    Feature("temp_air_1d_c", "degC", 0.5),
+    Feature("fc_temp_air_c", "degC", 0.5),
+)
+
+
+def digest() -> str:
+    """SHA-256 of the feature tables and their revision, as hex; a model runs only with its own."""
+    return hashlib.sha256(repr((REVISION, SLOT_S, DARK_FRAC, PV_FEATURES, LOAD_FEATURES)).encode()).hexdigest()
+
+
+def rounded_matrix(
+    features: tuple[Feature, ...], columns: Mapping[str, FloatArray], scale_w: FloatArray
+) -> FeatureMatrix:
+    """Columns as float32, each on its feature's grid; NaN stays NaN."""
+    values = np.empty((scale_w.size, len(features)), dtype=np.float32)
+    for index, feature in enumerate(features):
+        values[:, index] = np.rint(columns[feature.name] / feature.step) * feature.step
+    return FeatureMatrix(names=tuple(feature.name for feature in features), values=values, scale_w=scale_w)
+
+
+def select(matrix: FeatureMatrix, names: tuple[str, ...]) -> FeatureMatrix:
+    """The columns that a model was trained with, in its order; an unknown name raises ``ValueError``."""
+    unknown = sorted(set(names) - set(matrix.names))
+    if unknown:
+        raise ValueError(f"unknown features: {', '.join(unknown)}")
+    values = np.ascontiguousarray(matrix.values[:, [matrix.names.index(name) for name in names]])
+    return FeatureMatrix(names=names, values=values, scale_w=matrix.scale_w)

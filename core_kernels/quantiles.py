@@ -1,0 +1,120 @@
+"""Probabilistic forecasts: scores, non-crossing, conformal calibration (batch and online). NaN rows do not count.
+
+Quantiles are columns of ``float64[n, k]``, levels rise from left to right.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core_kernels.units import FloatArray
+
+LEVELS_FRAC = (0.1, 0.5, 0.9)
+
+
+def _checked(actual: FloatArray, quantiles: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rows in which everything is known."""
+    if quantiles.ndim != 2 or quantiles.shape[0] != actual.shape[0]:
+        raise ValueError(f"quantiles {quantiles.shape} do not fit {actual.shape[0]} actual values")
+    known = np.isfinite(actual) & np.isfinite(quantiles).all(axis=1)
+    return actual[known], quantiles[known]
+
+
+def pinball(
+    actual: FloatArray, quantiles: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC
+) -> tuple[float, ...]:
+    """Mean pinball loss of each level, in the unit of ``actual``; NaN where no row is known.
+
+    Koenker and Bassett (1978): ``max(level * e, (level - 1) * e)`` with ``e = actual - quantile``.
+    """
+    y, q = _checked(actual, quantiles)
+    if y.size == 0:
+        return tuple(float("nan") for _ in levels_frac)
+    error = y[:, None] - q
+    levels = np.asarray(levels_frac)
+    return tuple(float(value) for value in np.maximum(levels * error, (levels - 1.0) * error).mean(axis=0))
+
+
+def coverage_frac(actual: FloatArray, low: FloatArray, high: FloatArray) -> float:
+    """Share of known values inside ``[low, high]``, edges included; NaN where no row is known."""
+    y, q = _checked(actual, np.column_stack([low, high]))
+    return float(np.mean((y >= q[:, 0]) & (y <= q[:, 1]))) if y.size else float("nan")
+
+
+def crossing_frac(quantiles: FloatArray) -> float:
+    """Share of rows whose quantiles are out of order; 0 for an empty matrix."""
+    return float(np.mean((np.diff(quantiles, axis=1) < 0.0).any(axis=1))) if quantiles.shape[0] else 0.0
+
+
+def uncross(quantiles: FloatArray) -> FloatArray:
+    """Each row sorted; never raises the pinball loss (Chernozhukov, Fernandez-Val and Galichon 2010)."""
+    return np.sort(quantiles, axis=1)
+
+
+def empirical(samples: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC) -> FloatArray:
+    """Quantiles of each row's known samples, linearly interpolated; float64[n, k], NaN for rows without any.
+
+    The same numbers as ``numpy.nanquantile(samples, levels_frac, axis=1).T``, without its loop over rows.
+    """
+    ordered = np.sort(samples, axis=1)  # NaN goes last
+    count = np.isfinite(samples).sum(axis=1)
+    rows = np.arange(samples.shape[0])
+    result = np.full((samples.shape[0], len(levels_frac)), np.nan)
+    if samples.shape[1] == 0:
+        return result
+    for column, level in enumerate(levels_frac):
+        position = level * np.maximum(count - 1, 0)
+        below = np.floor(position).astype(np.int64)
+        above = np.minimum(below + 1, np.maximum(count - 1, 0))
+        low, high = ordered[rows, below], ordered[rows, above]
+        result[:, column] = low + (high - low) * (position - below)
+    return result
+
+
+def conformal_offsets(
+    actual: FloatArray, quantiles: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC
+) -> tuple[float, ...]:
+    """What to add to each quantile so that it holds its level on a held-out sample; unit of ``actual``.
+
+    One-sided split-conformal quantile regression (Romano, Patterson and Candes 2019, eq. 7), each level by itself,
+    with the finite-sample step ``(n + 1) / n`` taken outward. Without a known row nothing is added.
+    """
+    y, q = _checked(actual, quantiles)
+    if y.size == 0:
+        return tuple(0.0 for _ in levels_frac)
+    residual = y[:, None] - q
+    offsets = []
+    for column, level in enumerate(levels_frac):
+        step = (level - 0.5) / y.size
+        offsets.append(float(np.quantile(residual[:, column], min(max(level + step, 0.0), 1.0))))
+    return tuple(offsets)
+
+
+class Tracker(NamedTuple):
+    """Online widening of an interval, one pair per bucket: subtract ``low_w`` from P10, add ``high_w`` to P90."""
+
+    low_w: FloatArray
+    high_w: FloatArray
+    step_w: float
+    bound_w: float
+
+    @classmethod
+    def start(cls, buckets: int, step_w: float, bound_w: float) -> Tracker:
+        """No widening yet."""
+        return cls(np.zeros(buckets), np.zeros(buckets), step_w, bound_w)
+
+    def update(self, bucket: int, actual_w: float, p10_w: float, p90_w: float) -> Tracker:
+        """One outcome: the pinball sub-gradient at 10 and 90 % (Angelopoulos et al. 2023, the P of conformal PID).
+
+        A missing outcome or forecast changes nothing; the widening stays within ``bound_w``.
+        """
+        if not (np.isfinite(actual_w) and np.isfinite(p10_w) and np.isfinite(p90_w)):
+            return self
+        low, high = self.low_w.copy(), self.high_w.copy()
+        low[bucket] += self.step_w * ((actual_w < p10_w - low[bucket]) - LEVELS_FRAC[0])
+        high[bucket] += self.step_w * ((actual_w > p90_w + high[bucket]) - LEVELS_FRAC[0])
+        np.clip(low, -self.bound_w, self.bound_w, out=low)
+        np.clip(high, -self.bound_w, self.bound_w, out=high)
+        return self._replace(low_w=low, high_w=high)

@@ -1,0 +1,149 @@
+"""Three XGBoost quantile boosters that share their inputs, and the offsets that make their interval honest.
+
+The target is the ratio of the outcome to ``scale_w``; rows weigh as much as their scale, so that the loss is the
+pinball loss in watts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
+from core_kernels.records import Float32Matrix
+from core_kernels.units import FloatArray
+from training.dataset import Samples
+
+Stage = Callable[[str], object]
+
+
+def quiet(text: str) -> None:
+    """A stage that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How hard to fit."""
+
+    rounds: int = 160
+    depth: int = 5
+    eta_frac: float = 0.08
+    min_child_count: float = 20.0
+    seed: int = 1
+
+    def params(self, level: float) -> dict[str, Any]:
+        """XGBoost parameters of one quantile."""
+        return {
+            "objective": "reg:quantileerror",
+            "quantile_alpha": level,
+            "tree_method": "hist",
+            "max_bin": 64,
+            "max_depth": self.depth,
+            "eta": self.eta_frac,
+            "min_child_weight": self.min_child_count,
+            "subsample": 0.7,
+            "colsample_bytree": 0.8,
+            "lambda": 1.0,
+            "nthread": 2,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class QuantileModel:
+    """What one ONNX graph is made of; the boosters' thresholds lie between training values already."""
+
+    signal: str
+    names: tuple[str, ...]
+    boosters: tuple[Any, ...]
+    offsets_ratio: tuple[float, ...]
+    cap_w: float
+    rows: int
+    metrics: Mapping[str, float]
+
+    def raw_ratio(self, values: Float32Matrix) -> FloatArray:
+        """Ratios as the trees say them, float64[n, 3], not yet calibrated or sorted."""
+        columns = [np.asarray(booster.inplace_predict(values), dtype=np.float64) for booster in self.boosters]
+        return np.column_stack(columns)
+
+    def quantiles_w(self, values: Float32Matrix, scale_w: FloatArray) -> FloatArray:
+        """P10, P50, P90 [W], float64[n, 3]: offset, scale, sort, clip; the ONNX graph does the same in float32."""
+        shifted = (self.raw_ratio(values) + np.asarray(self.offsets_ratio)) * scale_w[:, None]
+        return np.clip(uncross(shifted), 0.0, self.cap_w)
+
+
+def _midpoints(booster: Any, values: Float32Matrix) -> Any:
+    """The booster with each threshold moved midway between the two training values that it separates.
+
+    Histogram splits lie exactly ON training values, where the last bit of a feature decides; midway nothing changes
+    on the training rows and a feature may be off by almost half a step.
+    """
+    document = json.loads(bytes(booster.save_raw("json")))
+    known = [np.unique(column[np.isfinite(column)]) for column in values.T]
+    for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+        for node, child in enumerate(tree["left_children"]):
+            seen = known[tree["split_indices"][node]]
+            if child != -1 and seen.size > 1:
+                threshold = np.float32(tree["split_conditions"][node])
+                above = int(np.clip(np.searchsorted(seen, threshold), 1, seen.size - 1))
+                tree["split_conditions"][node] = float(np.float32((seen[above - 1] + seen[above]) / 2.0))
+    moved = xgboost.Booster({"nthread": 2})
+    moved.load_model(bytearray(json.dumps(document).encode()))
+    return moved
+
+
+def used_names(samples: Samples) -> tuple[str, ...]:
+    """Features that say something: known somewhere, and not always the same."""
+    spread = [np.unique(column[np.isfinite(column)]).size > 1 for column in samples.values.T]
+    return tuple(name for name, used in zip(samples.names, spread, strict=True) if used)
+
+
+def columns(samples: Samples, names: tuple[str, ...]) -> Float32Matrix:
+    """The named inputs of all rows."""
+    return np.ascontiguousarray(samples.values[:, [samples.names.index(name) for name in names]])
+
+
+def fit_quantiles(
+    train: Samples, held_out: Samples, signal: str, cap_w: float, recipe: Recipe, stage: Stage = quiet
+) -> QuantileModel:
+    """Fit on ``train``; take the offsets of a conformal calibration from ``held_out``."""
+    names = used_names(train)
+    values = columns(train, names)
+    weight = train.scale_w / train.scale_w.mean()
+    matrix = xgboost.QuantileDMatrix(values, label=train.actual_w / train.scale_w, weight=weight, max_bin=64, nthread=2)
+    boosters = []
+    for level in LEVELS_FRAC:
+        stage(f"{signal}: fitting P{level * 100:.0f} on {train.actual_w.size} rows")
+        booster = xgboost.train(recipe.params(level), matrix, num_boost_round=recipe.rounds)
+        boosters.append(_midpoints(booster, values))
+    model = QuantileModel(
+        signal=signal,
+        names=names,
+        boosters=tuple(boosters),
+        offsets_ratio=(0.0, 0.0, 0.0),
+        cap_w=cap_w,
+        rows=train.actual_w.size,
+        metrics={},
+    )
+    return calibrated(model, held_out)
+
+
+def calibrated(model: QuantileModel, held_out: Samples) -> QuantileModel:
+    """The model with offsets, and scores after calibration, from rows that it was not fitted on."""
+    values = columns(held_out, model.names)
+    raw = model.raw_ratio(values)
+    offsets = conformal_offsets(held_out.actual_w / held_out.scale_w, uncross(raw))
+    shifted = replace(model, offsets_ratio=tuple(float(np.float32(offset)) for offset in offsets))
+    found_w = shifted.quantiles_w(values, held_out.scale_w)
+    metrics = {
+        "held_out_rows": float(held_out.actual_w.size),
+        "pinball_w": float(np.mean(pinball(held_out.actual_w, found_w))),
+        "coverage_80": coverage_frac(held_out.actual_w, found_w[:, 0], found_w[:, 2]),
+        "crossing_raw": crossing_frac(raw),
+    }
+    return replace(shifted, metrics=metrics)

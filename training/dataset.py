@@ -1,0 +1,225 @@
+"""Tables as frames of 15-minute slots, and training samples: many issue times, each with its horizons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from core_kernels.features import (
+    LOAD_DAYS,
+    Calendar,
+    PvPlant,
+    Sky,
+    load_features,
+    pv_features_under,
+    sky,
+)
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
+from core_kernels.records import FeatureMatrix, Float32Matrix, Frame
+from core_kernels.signals import signal
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import FloatArray
+from training.errors import SetupError, TrainingError
+
+HORIZON_SLOTS = 2 * SLOTS_PER_DAY
+HISTORY_SLOTS = (LOAD_DAYS + 1) * SLOTS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Samples:
+    """Rows of a model: inputs, scale, what came, and when it was asked."""
+
+    names: tuple[str, ...]
+    values: Float32Matrix
+    scale_w: FloatArray
+    actual_w: FloatArray
+    issued_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Series:
+    """A site's table on slots of 900 s; ``table_slot_s`` is the slot that the file came in."""
+
+    frame: Frame
+    table_slot_s: int
+    zone: ZoneInfo
+
+    def offsets_s(self, grid: TimeGrid) -> FloatArray:
+        """Local time minus UTC at each slot start [s]."""
+        return offsets_s(self.zone, grid)
+
+    def history(self, issued_s: float, slots: int = HISTORY_SLOTS) -> Frame:
+        """The last slots that end at or before an instant."""
+        end = min(max(int((issued_s - self.frame.grid.start_s) // SLOT_S), 0), self.frame.grid.count)
+        return cut(self.frame, max(end - slots, 0), end)
+
+    def weather(self, grid: TimeGrid) -> Frame | None:
+        """The forecast columns around a grid, or None where the table has none."""
+        if not any(name.startswith("fc_") for name in self.frame.columns):
+            return None
+        first = (grid.start_s - self.frame.grid.start_s) // SLOT_S
+        low, high = max(first - 12, 0), min(first + grid.count + 12, self.frame.grid.count)
+        part = cut(self.frame, low, max(high, low))
+        return Frame(grid=part.grid, columns={n: v for n, v in part.columns.items() if n.startswith("fc_")})
+
+
+def offsets_s(zone: ZoneInfo, grid: TimeGrid) -> FloatArray:
+    """Local time minus UTC at each slot start of a grid [s]."""
+    utc = pd.DatetimeIndex(pd.to_datetime(grid.starts_s(), unit="s", utc=True))
+    local = utc.tz_convert(zone).tz_localize(None)
+    difference = local - utc.tz_localize(None)
+    return np.asarray(difference.total_seconds(), dtype=np.float64)
+
+
+def cut(frame: Frame, first: int, last: int) -> Frame:
+    """Slots ``first`` up to but not including ``last``."""
+    grid = TimeGrid(start_s=frame.grid.start_s + first * SLOT_S, slot_s=SLOT_S, count=last - first)
+    return Frame(grid=grid, columns={name: values[first:last] for name, values in frame.columns.items()})
+
+
+def before(series: Series, until_s: float) -> Series:
+    """The part of a series that lies before an instant."""
+    last = min(max(int((until_s - series.frame.grid.start_s) // SLOT_S), 0), series.frame.grid.count)
+    return Series(frame=cut(series.frame, 0, last), table_slot_s=series.table_slot_s, zone=series.zone)
+
+
+def read_series(path: Path, zone: ZoneInfo) -> Series:
+    """Read a CSV or Parquet table; other slot lengths are brought to 15 minutes (means, or held for longer slots).
+
+    Raises
+    ------
+    SetupError
+        No such file, not a table, no ``time_utc``, times that repeat or go backwards.
+    """
+    if not path.is_file():
+        raise SetupError(f"{path}: no such file")
+    try:
+        data = pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise SetupError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    if "time_utc" not in data.columns:
+        raise SetupError(f"{path}: has no column time_utc")
+    try:
+        times = pd.DatetimeIndex(pd.to_datetime(data["time_utc"], utc=True))
+    except (ValueError, TypeError) as error:
+        raise SetupError(f"{path}: time_utc: {str(error).splitlines()[0]}") from error
+    if len(times) < 2:
+        raise SetupError(f"{path}: needs at least two rows, has {len(times)}")
+    if not times.is_monotonic_increasing or times.has_duplicates:
+        raise SetupError(f"{path}: time_utc repeats or goes backwards")
+    known = [name for name in data.columns if name != "time_utc" and _is_signal(str(name))]
+    table = data[known].apply(pd.to_numeric, errors="coerce").astype("float64").set_axis(times, axis=0)
+    slot_s = int(pd.Series(times).diff().dt.total_seconds().median())
+    return Series(frame=_regular(table, slot_s), table_slot_s=slot_s, zone=zone)
+
+
+def _is_signal(name: str) -> bool:
+    try:
+        signal(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _regular(table: pd.DataFrame, slot_s: int) -> Frame:
+    slots = table.resample(f"{SLOT_S}s").mean()
+    if slot_s > SLOT_S:
+        slots = slots.ffill(limit=slot_s // SLOT_S - 1)
+    start_s = int(slots.index[0].timestamp())
+    grid = TimeGrid(start_s=start_s, slot_s=SLOT_S, count=len(slots))
+    return Frame(grid=grid, columns={str(name): slots[name].to_numpy() for name in slots.columns})
+
+
+def issue_times_s(first_s: float, last_s: float, step_slots: int) -> FloatArray:
+    """Issue times from ``first_s`` on whose whole horizon ends by ``last_s`` [s].
+
+    A step that shares no factor with 96 visits every clock time.
+    """
+    latest_s = last_s - HORIZON_SLOTS * SLOT_S
+    start_s = np.ceil(first_s / SLOT_S) * SLOT_S
+    return np.arange(start_s, latest_s + 1.0, float(step_slots * SLOT_S))
+
+
+def horizon(issued_s: float, slots: int = HORIZON_SLOTS) -> TimeGrid:
+    """The slots that a plan made at ``issued_s`` covers."""
+    return TimeGrid(start_s=int(issued_s // SLOT_S) * SLOT_S, slot_s=SLOT_S, count=slots)
+
+
+class PvSampler:
+    """PV inputs at any issue time; the sky over the whole table is computed once."""
+
+    def __init__(self, series: Series, plant: PvPlant) -> None:
+        grid = series.frame.grid
+        self._series, self._plant = series, plant
+        self._grid = TimeGrid(start_s=grid.start_s, slot_s=SLOT_S, count=grid.count + HORIZON_SLOTS + 1)
+        self._sky = sky(plant, self._grid)
+
+    def _part(self, grid: TimeGrid) -> Sky:
+        first = (grid.start_s - self._grid.start_s) // SLOT_S
+        return Sky(*(np.ascontiguousarray(values[first : first + grid.count]) for values in self._sky))
+
+    def features(self, issued_s: float, grid: TimeGrid) -> FeatureMatrix:
+        """One row a slot."""
+        history = self._series.history(issued_s, 9 * SLOTS_PER_DAY)
+        target = (grid, self._part(grid))
+        weather = self._series.weather(grid)
+        return pv_features_under(issued_s, history, weather, self._plant, target, self._part(history.grid))
+
+
+class LoadSampler:
+    """Load inputs at any issue time."""
+
+    def __init__(self, series: Series) -> None:
+        grid = series.frame.grid
+        self._series = series
+        self._grid = TimeGrid(start_s=grid.start_s, slot_s=SLOT_S, count=grid.count + HORIZON_SLOTS + 1)
+        self._offsets_s = series.offsets_s(self._grid)
+
+    def _part(self, grid: TimeGrid) -> FloatArray:
+        first = (grid.start_s - self._grid.start_s) // SLOT_S
+        return self._offsets_s[first : first + grid.count]
+
+    def features(self, issued_s: float, grid: TimeGrid) -> FeatureMatrix:
+        """One row a slot."""
+        history = self._series.history(issued_s)
+        calendar = Calendar(self._part(grid), self._part(history.grid))
+        return load_features(issued_s, grid, history, calendar, self._series.weather(grid))
+
+
+def actual_w(series: Series, name: str, grid: TimeGrid) -> FloatArray:
+    """What came, NaN outside the table."""
+    found = np.full(grid.count, np.nan)
+    first = (grid.start_s - series.frame.grid.start_s) // SLOT_S
+    low, high = max(-first, 0), min(series.frame.grid.count - first, grid.count)
+    found[low:high] = series.frame.column(name)[first + low : first + high]
+    return found
+
+
+def collect(
+    series: Series, name: str, sampler: PvSampler | LoadSampler, issues_s: FloatArray, keep_frac: float, seed: int
+) -> Samples:
+    """Samples of many issue times, a random share of the horizons of each; rows without scale or outcome are left out.
+
+    Raises
+    ------
+    TrainingError
+        Not one row is left.
+    """
+    random = np.random.default_rng(seed)
+    parts: list[tuple[Float32Matrix, FloatArray, FloatArray, FloatArray]] = []
+    names: tuple[str, ...] = ()
+    for issued_s in issues_s:
+        grid = horizon(float(issued_s))
+        matrix = sampler.features(float(issued_s), grid)
+        came_w = actual_w(series, name, grid)
+        keep = np.isfinite(came_w) & (matrix.scale_w > 0.0) & (random.random(grid.count) < keep_frac)
+        parts.append((matrix.values[keep], matrix.scale_w[keep], came_w[keep], np.full(int(keep.sum()), issued_s)))
+        names = matrix.names
+    if sum(part[1].size for part in parts) == 0:
+        raise TrainingError(f"no usable rows of {name}: the table needs at least a few days in which it is known")
+    values, scale_w, came_w, asked_s = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    return Samples(names=names, values=values, scale_w=scale_w, actual_w=came_w, issued_s=asked_s)

@@ -1,0 +1,162 @@
+"""Both models of a site in one go, and their form on disk between ``fit`` and ``export``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from core_kernels.features import PvPlant
+from core_kernels.featurespec import digest, select
+from core_kernels.pv import PvArray
+from core_kernels.records import FeatureMatrix
+from core_kernels.solar import Location
+from training.boosters import QuantileModel, Recipe, Stage, quiet
+from training.dataset import LoadSampler, PvSampler, Series, before, horizon
+from training.errors import SetupError
+from training.load_fit import fit_load
+from training.pv_fit import fit_pv, identify
+from training.site import TrainingSite
+
+STAGES = 10
+_ROWS_FILE, _MODEL_FILE = "rows.npz", "model.json"
+_ROW_DAYS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trained:
+    """The models of one site, real input rows for the parity gate, and where all came from."""
+
+    site: str
+    plant: PvPlant
+    models: tuple[QuantileModel, ...]
+    rows: Mapping[str, FeatureMatrix]
+    training: Mapping[str, Any]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, as hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fit_site(
+    series: Series, site: TrainingSite, until_s: float, recipe: Recipe, data_sha256: str, stage: Stage = quiet
+) -> Trained:
+    """Identify the plant and fit both models on what was known before ``until_s``.
+
+    Raises
+    ------
+    TrainingError
+        Too little data.
+    """
+    past = before(series, until_s)
+    stage("pv_w: identifying the array from its clear days")
+    plant = identify(past, site)
+    models = (fit_pv(past, plant, until_s, recipe, stage), fit_load(past, until_s, recipe, stage))
+    samplers: tuple[PvSampler | LoadSampler, ...] = (PvSampler(past, plant), LoadSampler(past))
+    ends_s = [past.frame.grid.end_s - day * 86400.0 for day in range(_ROW_DAYS)]
+    rows = {}
+    for model, sampler in zip(models, samplers, strict=True):
+        parts = [select(sampler.features(end_s, horizon(end_s)), model.names) for end_s in ends_s]
+        rows[model.signal] = FeatureMatrix(
+            names=model.names,
+            values=np.concatenate([part.values for part in parts]),
+            scale_w=np.concatenate([part.scale_w for part in parts]),
+        )
+    training = {
+        "rows": {model.signal: model.rows for model in models},
+        "from_s": past.frame.grid.start_s,
+        "to_s": past.frame.grid.end_s,
+        "data_sha256": data_sha256,
+        "seed": recipe.seed,
+        "params": asdict(recipe),
+    }
+    return Trained(site=site.name, plant=plant, models=models, rows=rows, training=training)
+
+
+def plant_document(plant: PvPlant) -> dict[str, Any]:
+    """The plant as JSON types, as the manifest holds it."""
+    return {
+        "location": plant.location._asdict(),
+        "arrays": [array._asdict() for array in plant.arrays],
+        "linke": list(plant.linke_ratio),
+    }
+
+
+def save(trained: Trained, folder: Path) -> None:
+    """Write a model directory: ``model.json``, the boosters in XGBoost's JSON, and real rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for model in trained.models:
+        for level, booster in enumerate(model.boosters):
+            (folder / f"{model.signal}_{level}.json").write_bytes(bytes(booster.save_raw("json")))
+    arrays = {f"{name}_X": rows.values for name, rows in trained.rows.items()}
+    scales = {f"{name}_scale_w": rows.scale_w for name, rows in trained.rows.items()}
+    np.savez_compressed(folder / _ROWS_FILE, allow_pickle=False, **arrays, **scales)
+    document = {
+        "site": trained.site,
+        "feature_code_sha256": digest(),
+        "plant": plant_document(trained.plant),
+        "training": trained.training,
+        "models": [
+            {
+                "signal": model.signal,
+                "names": model.names,
+                "offsets_ratio": model.offsets_ratio,
+                "cap_w": model.cap_w,
+                "rows": model.rows,
+                "metrics": dict(model.metrics),
+            }
+            for model in trained.models
+        ],
+    }
+    (folder / _MODEL_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def load(folder: Path) -> Trained:
+    """Read a model directory; raises :class:`SetupError`."""
+    try:
+        document = json.loads((folder / _MODEL_FILE).read_text(encoding="utf-8"))
+        if document["feature_code_sha256"] != digest():
+            raise SetupError(f"{folder}: was fitted with other features than this program has; fit again")
+        models = tuple(_model(folder, entry) for entry in document["models"])
+        with np.load(folder / _ROWS_FILE, allow_pickle=False) as stored:
+            rows = {
+                model.signal: FeatureMatrix(
+                    names=model.names, values=stored[f"{model.signal}_X"], scale_w=stored[f"{model.signal}_scale_w"]
+                )
+                for model in models
+            }
+        place = document["plant"]
+        plant = PvPlant(
+            Location(**place["location"]),
+            tuple(PvArray(**array) for array in place["arrays"]),
+            tuple(place["linke"]),
+        )
+    except OSError as error:
+        raise SetupError(f"{folder}: is not a model directory: {error}") from error
+    except (KeyError, TypeError, ValueError, xgboost.core.XGBoostError) as error:
+        raise SetupError(f"{folder}: is damaged: {str(error).splitlines()[0]}") from error
+    return Trained(site=document["site"], plant=plant, models=models, rows=rows, training=document["training"])
+
+
+def _model(folder: Path, entry: Mapping[str, Any]) -> QuantileModel:
+    boosters = []
+    for level in range(len(entry["offsets_ratio"])):
+        booster = xgboost.Booster({"nthread": 2})
+        booster.load_model(bytearray((folder / f"{entry['signal']}_{level}.json").read_bytes()))
+        boosters.append(booster)
+    return QuantileModel(
+        signal=entry["signal"],
+        names=tuple(entry["names"]),
+        boosters=tuple(boosters),
+        offsets_ratio=tuple(entry["offsets_ratio"]),
+        cap_w=entry["cap_w"],
+        rows=entry["rows"],
+        metrics=entry["metrics"],
+    )

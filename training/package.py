@@ -1,0 +1,137 @@
+"""The bundle: graphs that passed the parity gate, golden rows, the manifest, and its signature."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core_kernels.featurespec import digest
+from core_kernels.manifest import MANIFEST_NAME, SCHEMA, SIGNATURE_NAME, canonical_bytes, parse
+from core_kernels.quantiles import LEVELS_FRAC
+from training.errors import SetupError
+from training.export import ML_OPSET, OPSET, to_onnx
+from training.fit import Trained, plant_document
+from training.parity import TOLERANCE_RATIO, Parity, check
+from training.sign import signature
+
+GOLDEN_ROWS = 64
+GOLDEN_FILE = "golden.npz"
+MIN_DEVICE = "0.1.0"
+_FILES = {"pv_w": "pv.onnx", "load_w": "load.onnx"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Which bundle this is; ``seq`` must rise, the device refuses to go back."""
+
+    version: str
+    seq: int
+    created: str
+
+    @classmethod
+    def now(cls) -> Release:
+        """Numbered by the clock."""
+        moment = datetime.now(UTC)
+        seq = int(moment.timestamp())
+        return cls(version=f"{moment:%Y.%m.%d}-{seq % 86400}", seq=seq, created=f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def build(trained: Trained, release: Release) -> tuple[dict[str, bytes], dict[str, Parity]]:
+    """All members but the signature, and each model's parity; :class:`TrainingError` where the gate fails."""
+    files: dict[str, bytes] = {}
+    parities: dict[str, Parity] = {}
+    golden: dict[str, Any] = {}
+    for model in trained.models:
+        rows = trained.rows[model.signal]
+        graph = to_onnx(model)
+        parities[model.signal] = check(model, graph, rows.values, rows.scale_w)
+        files[_FILES[model.signal]] = graph
+        bright = np.flatnonzero(rows.scale_w > 0.0)
+        picked = bright[np.linspace(0, bright.size - 1, GOLDEN_ROWS).astype(np.int64)]
+        scale_w = rows.scale_w[picked].astype(np.float32).astype(np.float64)
+        golden[f"{model.signal}_X"] = rows.values[picked]
+        golden[f"{model.signal}_scale_w"] = scale_w
+        golden[f"{model.signal}_q"] = model.quantiles_w(rows.values[picked], scale_w)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **golden)
+    files[GOLDEN_FILE] = buffer.getvalue()
+    manifest = canonical_bytes(_document(trained, release, files))
+    parse(manifest)
+    return {MANIFEST_NAME: manifest, **files}, parities
+
+
+def _document(trained: Trained, release: Release, files: dict[str, bytes]) -> dict[str, Any]:
+    models = [
+        {
+            "signal": model.signal,
+            "file": _FILES[model.signal],
+            "features": list(model.names),
+            "cap_w": model.cap_w,
+            "offsets_ratio": list(model.offsets_ratio),
+            "quantiles": list(LEVELS_FRAC),
+        }
+        for model in trained.models
+    ]
+    return {
+        "schema": SCHEMA,
+        "name": trained.site,
+        "version": release.version,
+        "seq": release.seq,
+        "created": release.created,
+        "site": trained.site,
+        "min_device": MIN_DEVICE,
+        "runtime": {"onnxruntime": ">=1.28,<1.29", "opset": OPSET, "ml_opset": ML_OPSET},
+        "feature_code_sha256": digest(),
+        "plant": plant_document(trained.plant),
+        "models": models,
+        "training": dict(trained.training),
+        "metrics": {model.signal: dict(model.metrics) for model in trained.models},
+        "calibration": {"kind": "cqr", "held_out": "every fifth week"},
+        "parity": {
+            "file": GOLDEN_FILE,
+            "rows": GOLDEN_ROWS,
+            "rtol": TOLERANCE_RATIO,
+        },
+        "files": {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            for name, content in files.items()
+        },
+    }
+
+
+def write_zip(members: dict[str, bytes], path: Path) -> None:
+    """A ZIP with fixed dates: the same members give the same bytes."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def signed(members: dict[str, bytes], key: Ed25519PrivateKey) -> dict[str, bytes]:
+    """The members with a fresh signature of their manifest."""
+    return {**members, SIGNATURE_NAME: signature(key, members[MANIFEST_NAME])}
+
+
+def sign_file(path: Path, key: Ed25519PrivateKey) -> None:
+    """Sign an exported bundle in place, or sign it again with another key."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        parse(members[MANIFEST_NAME])
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise SetupError(f"{path}: is not a bundle: {error}") from error
+    write_zip(signed(members, key), path)

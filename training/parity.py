@@ -1,0 +1,105 @@
+"""The gate between training and device: XGBoost, ONNX Runtime and a plain numpy evaluator must say the same."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core_kernels.records import Float32Matrix
+from core_kernels.units import FloatArray
+from training.boosters import QuantileModel
+from training.errors import TrainingError
+from training.export import tree_attributes
+
+TOLERANCE_RATIO = 1e-5
+ROWS = 4000
+
+
+class Parity(NamedTuple):
+    """Largest differences, relative to the largest value."""
+
+    rows: int
+    onnx_ratio: float
+    numpy_ratio: float
+
+
+def onnx_session(graph: bytes) -> Any:
+    """ONNX Runtime as the device runs it: from bytes, one thread, CPU."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import, or the first events are out
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(graph: bytes, values: Float32Matrix, scale_w: FloatArray) -> FloatArray:
+    """Quantiles [W] from the graph."""
+    feed = {"X": values, "scale_w": scale_w.astype(np.float32)[:, None]}
+    return np.asarray(onnx_session(graph).run(["q"], feed)[0], dtype=np.float64)
+
+
+def evaluate_trees(model: QuantileModel, values: Float32Matrix) -> FloatArray:
+    """Raw ratios by walking the exported node arrays level by level; no library but numpy."""
+    nodes = tree_attributes(model)
+    tree_ids = np.asarray(nodes["nodes_treeids"])
+    roots = np.flatnonzero(np.asarray(nodes["nodes_nodeids"]) == 0)
+    leaf = np.asarray(nodes["nodes_modes"]) == "LEAF"
+    thresholds = np.asarray(nodes["nodes_values"], dtype=np.float32)
+    features = np.asarray(nodes["nodes_featureids"])
+    left, right = np.asarray(nodes["nodes_truenodeids"]), np.asarray(nodes["nodes_falsenodeids"])
+    missing_left = np.asarray(nodes["nodes_missing_value_tracks_true"]).astype(bool)
+    weights, targets = np.zeros(leaf.size), np.zeros(leaf.size, dtype=np.int64)
+    weights[leaf], targets[leaf] = nodes["target_weights"], nodes["target_ids"]
+    result = np.tile(np.asarray(nodes["base_values"]), (values.shape[0], 1))
+    rows = np.arange(values.shape[0])
+    for root in roots:
+        at = np.full(values.shape[0], root)
+        while not leaf[at].all():
+            seen = values[rows, features[at]]
+            goes_left = np.where(np.isnan(seen), missing_left[at], seen < thresholds[at])
+            at = np.where(leaf[at], at, root + np.where(goes_left, left[at], right[at]))
+        result[rows, targets[at]] += weights[at]
+    assert tree_ids[roots].size == np.unique(tree_ids).size
+    return result
+
+
+def probe_rows(model: QuantileModel, values: Float32Matrix, count: int = ROWS, seed: int = 7) -> Float32Matrix:
+    """Rows that hurt: real, shuffled, missing here and there, all missing, and exactly on every kind of threshold."""
+    random = np.random.default_rng(seed)
+    real = values[random.integers(0, values.shape[0], count // 4)]
+    shuffled = np.column_stack([random.permutation(column) for column in real.T]).astype(np.float32)
+    holes = np.where(random.random(real.shape) < 0.3, np.float32(np.nan), real)
+    nodes = tree_attributes(model)
+    edge = real.copy()
+    thresholds = np.asarray(nodes["nodes_values"], dtype=np.float32)
+    features = np.asarray(nodes["nodes_featureids"])
+    picked = random.integers(0, thresholds.size, edge.shape[0])
+    edge[np.arange(edge.shape[0]), features[picked]] = thresholds[picked]
+    infinite = np.full((1, real.shape[1]), np.inf, dtype=np.float32)
+    nothing = np.full((1, real.shape[1]), np.nan, dtype=np.float32)
+    return np.ascontiguousarray(np.concatenate([real, shuffled, holes, edge, nothing, infinite, -infinite]))
+
+
+def check(model: QuantileModel, graph: bytes, values: Float32Matrix, scale_w: FloatArray) -> Parity:
+    """Compare the three; raises :class:`TrainingError` where one differs by more than 1e-5 of the largest value."""
+    rows = probe_rows(model, values)
+    random = np.random.default_rng(8)
+    scales_w = scale_w[random.integers(0, scale_w.size, rows.shape[0])].astype(np.float32).astype(np.float64)
+    wanted = model.quantiles_w(rows, scales_w)
+    found = run_onnx(graph, rows, scales_w)
+    raw, walked = model.raw_ratio(rows), evaluate_trees(model, rows)
+    parity = Parity(
+        rows=rows.shape[0],
+        onnx_ratio=float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1.0)),
+        numpy_ratio=float(np.abs(walked - raw).max() / max(float(np.abs(raw).max()), 1e-9)),
+    )
+    if not max(parity.onnx_ratio, parity.numpy_ratio) <= TOLERANCE_RATIO:
+        raise TrainingError(
+            f"{model.signal}: parity failed: ONNX {parity.onnx_ratio:.2e}, numpy {parity.numpy_ratio:.2e}, "
+            f"allowed {TOLERANCE_RATIO:.0e}"
+        )
+    return parity

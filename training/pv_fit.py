@@ -1,0 +1,130 @@
+"""PV: what the array looks like to the sun, from its own power, and the quantile model on top of that physics."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares
+
+from core_kernels.features import PvPlant
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray
+from core_kernels.pv import LINKE_DEFAULT, PvArray, clear_sky_power_w
+from core_kernels.solar import Location, sun_position
+from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from training.boosters import QuantileModel, Recipe, Stage, fit_quantiles, quiet
+from training.dataset import PvSampler, Series, before, collect, issue_times_s
+from training.errors import TrainingError
+from training.site import ArrayHint, TrainingSite
+from training.split import split_issues
+
+_BIN_DAYS = 30
+_CLEAR_DAYS_A_BIN = 2
+_ISSUE_STEP_SLOTS = 29
+_KEEP_FRAC = 0.22
+_FACTOR_BOUNDS = (0.2, 1.5)
+
+
+class ClearDays(NamedTuple):
+    """Middles of slots on the smoothest days, and the power then."""
+
+    times_s: FloatArray
+    power_w: FloatArray
+
+
+def clear_days(series: Series, location: Location) -> ClearDays:
+    """The days whose power rises once and falls once: variation close to twice the maximum; spread over the year.
+
+    Raises
+    ------
+    TrainingError
+        Fewer than three whole days of PV.
+    """
+    grid, power_w = series.frame.grid, series.frame.column("pv_w")
+    solar_s = grid.starts_s() + location.longitude_deg * 240.0
+    first = int(np.argmax(solar_s % (SLOTS_PER_DAY * SLOT_S) < SLOT_S))
+    count = (grid.count - first) // SLOTS_PER_DAY
+    days_w = power_w[first : first + count * SLOTS_PER_DAY].reshape(count, SLOTS_PER_DAY)
+    top_w = days_w.max(axis=1, initial=0.0)  # NaN where a slot is missing
+    with np.errstate(invalid="ignore", divide="ignore"):
+        roughness = np.abs(np.diff(days_w, axis=1)).sum(axis=1) / (2.0 * top_w)
+        bright = np.isfinite(roughness) & (top_w > 0.4 * np.nanmax(power_w))
+    if bright.sum() < 3:
+        raise TrainingError(f"pv_w: only {bright.sum()} whole sunny days; at least 3 are needed to identify the array")
+    best = np.concatenate([_smoothest(roughness, bright, start) for start in range(0, count, _BIN_DAYS)])
+    slots = (first + best[:, None] * SLOTS_PER_DAY + np.arange(SLOTS_PER_DAY)[None, :]).ravel()
+    return ClearDays(grid.starts_s()[slots] + SLOT_S / 2.0, power_w[slots])
+
+
+def _smoothest(roughness: FloatArray, bright: npt.NDArray[np.bool_], start: int) -> IntArray:
+    """The smoothest bright days of one month; all seasons count, or winter's smooth noons would decide alone."""
+    month = start + np.flatnonzero(bright[start : start + _BIN_DAYS])
+    return month[np.argsort(roughness[month], kind="stable")][:_CLEAR_DAYS_A_BIN]
+
+
+def _oriented(hint: ArrayHint, tilt_deg: float, azimuth_deg: float, factor: float, top_w: float) -> PvArray:
+    return PvArray(
+        tilt_deg=hint.tilt_deg if math.isfinite(hint.tilt_deg) else tilt_deg,
+        azimuth_deg=hint.azimuth_deg if math.isfinite(hint.azimuth_deg) else azimuth_deg,
+        dc_w=hint.dc_w * factor,
+        inverter_w=hint.inverter_w if math.isfinite(hint.inverter_w) else top_w,
+    )
+
+
+def identify(series: Series, site: TrainingSite) -> PvPlant:
+    """The plant that explains the clear days: tilt and azimuth where the site leaves them open, and effective power.
+
+    Power that never arrives (losses, ageing, haze) is folded into each array's ``dc_w`` by one common factor.
+    Bounds: tilt 0..90, azimuth all around, factor 0.2..1.5 of the named power.
+    """
+    clear = clear_days(series, site.location)
+    sun = sun_position(clear.times_s, site.location)
+    daylight = sun.zenith_deg < 82.0
+    times_s, power_w = np.ascontiguousarray(clear.times_s[daylight]), clear.power_w[daylight]
+    named_w = sum(hint.dc_w for hint in site.arrays)
+    top_w = max(1.3 * float(np.nanmax(series.frame.column("pv_w"))), 0.1 * named_w)
+
+    def arrays(x: FloatArray) -> tuple[PvArray, ...]:
+        share_w = [top_w * hint.dc_w / named_w for hint in site.arrays]
+        pairs = zip(site.arrays, share_w, strict=True)
+        return tuple(_oriented(hint, float(x[0]), float(x[1]) % 360.0, float(x[2]), w) for hint, w in pairs)
+
+    def residual(x: FloatArray) -> FloatArray:
+        modelled_w = clear_sky_power_w(times_s, site.location, arrays(x), LINKE_DEFAULT)
+        return (modelled_w - power_w) / named_w
+
+    equator_deg = 180.0 if site.location.latitude_deg >= 0.0 else 0.0
+    low, high = [0.0, equator_deg - 180.0, _FACTOR_BOUNDS[0]], [90.0, equator_deg + 180.0, _FACTOR_BOUNDS[1]]
+    fits = [
+        least_squares(
+            residual, [30.0, equator_deg + turn_deg, 0.9], bounds=(low, high), x_scale=[10.0, 20.0, 0.1],
+            diff_step=[1e-3] * 3, loss="soft_l1", f_scale=0.05, max_nfev=40,
+        )
+        for turn_deg in (-60.0, 60.0)
+    ]  # fmt: skip
+    best = min(fits, key=lambda fit: float(fit.cost))
+    return PvPlant(site.location, arrays(np.asarray(best.x)), LINKE_DEFAULT)
+
+
+def fit_pv(series: Series, plant: PvPlant, until_s: float, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:
+    """The PV model from everything before ``until_s``.
+
+    Raises
+    ------
+    TrainingError
+        No usable rows.
+    """
+    past = before(series, until_s)
+    first_s = past.frame.grid.start_s + 2.0 * SECONDS_PER_DAY
+    issues = split_issues(issue_times_s(first_s, past.frame.grid.end_s, _ISSUE_STEP_SLOTS))
+    sampler = PvSampler(past, plant)
+    keep_frac = min(1.0, _KEEP_FRAC * max(1.0, 2000.0 / max(issues.fit_s.size, 1)))
+    stage(f"pv_w: building features of {issues.fit_s.size + issues.held_out_s.size} issue times")
+    train, held_out = (
+        collect(past, "pv_w", sampler, part, keep_frac, recipe.seed) for part in (issues.fit_s, issues.held_out_s)
+    )
+    top_w = float(np.nanmax(past.frame.column("pv_w")))
+    cap_w = min(1.1 * top_w, sum(array.inverter_w for array in plant.arrays))
+    return fit_quantiles(train, held_out, "pv_w", cap_w, recipe, stage)
