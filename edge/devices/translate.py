@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.config import Battery
 from edge.devices.profile import BatteryMode, Condition, Control, Profile, Step, WordOrder, Write
 from edge.devices.registers import pattern_from_number, split_words
+from edge.messages import Command
 
 LAST_SLOT_MINUTE = 23 * 60 + 59  # a slot cannot run past midnight
+HALF_PERCENT_FRAC = 0.005  # less than this is 0 on a percent register: hold
 _SECONDS_PER_MINUTE = 60
 _TIMES = ("lease_s", "slot_start", "slot_end")
 
@@ -147,3 +150,20 @@ def _holds(condition: Condition, values: Mapping[str, float]) -> bool:
 def _inside(start_raw: float, end_raw: float, device_s: float) -> bool:
     start_s, end_s = ((raw // 256 * 60 + raw % 256) * _SECONDS_PER_MINUTE for raw in (start_raw, end_raw))
     return start_s <= device_s < end_s
+
+
+def signed_frac_of(command: Command, battery: Battery) -> float:
+    """The command's power in parts of rated power, positive discharge; 0 for native."""
+    power_w = command.battery_w if command.mode == "power" else 0.0
+    rated_w = battery.discharge_w if power_w > 0.0 else battery.charge_w
+    return min(max(power_w / rated_w, -1.0), 1.0)
+
+
+def mode_of(command: Command, battery: Battery) -> BatteryMode:
+    """Which way of the battery a command asks for."""
+    if command.mode == "native":
+        return "native"
+    signed_frac = signed_frac_of(command, battery)
+    if abs(signed_frac) < HALF_PERCENT_FRAC:
+        return "hold"
+    return "discharge" if signed_frac > 0.0 else "charge"

@@ -9,19 +9,32 @@ from dataclasses import dataclass, replace
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from edge.clock import Clock
 from edge.config import Battery
-from edge.devices.profile import BatteryMode, Control, Point, Step
+from edge.devices.profile import BatteryMode, Control, Point
 from edge.devices.registers import join_words
-from edge.devices.translate import Group, Target, Wish, groups, lease_of, state_of, state_points
+from edge.devices.translate import (
+    Group,
+    Target,
+    Wish,
+    groups,
+    lease_of,
+    mode_of,
+    signed_frac_of,
+    state_of,
+    state_points,
+)
 from edge.devices.unit import CONFIRMATIONS, Unit
 from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
 from edge.errors import DeviceError, DeviceRejected
 from edge.messages import Command, Outcome, WriteResult
 
-FRESH_S = 2.0  # what was read so shortly before a command counts as read for it
+# A command that runs is looked after this often: every look costs the bus a request or two, and a foreign writer is
+# noticed no later. Before a byte is written, the registers are read afresh.
+WATCH_S = 30.0
+FRESH_S = 5.0  # what was read so shortly before a command counts as read for it; each read costs 850 ms on an SPH
 CLOCK_AGE_S = 3600.0  # a device clock drifts less than a second in an hour
 MODE_AGE_S = 300.0
 REFRESH_PART = 1.0 / 3.0
-HALF_PERCENT_FRAC = 0.005  # less than this is 0 on a percent register: hold
+_RELEASE = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +58,8 @@ class BatteryWriter:
         ledger: WriteLedger,
         budget_count: int = DAILY_BUDGET_COUNT,
     ) -> None:
-        self._unit = unit
-        self._battery = battery
-        self._clock = clock
-        self._ledger = ledger
-        self._budget_count = budget_count
+        self._unit, self._battery, self._clock = unit, battery, clock
+        self._ledger, self._budget_count = ledger, budget_count
         self._running: _Running | None = None
         self._sent_count = 0
         self._begun_s = clock.now_s()
@@ -107,14 +117,15 @@ class BatteryWriter:
 
     def _native(self, controls: Sequence[Control]) -> WriteResult:
         """Back to the inverter's own rules, by every way of control that it answers to. No budget stands in the way."""
-        wish = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
-        listed = [group for control in controls for group in self._steps(control.actions["native"], wish)]
+        profile = self._unit.profile
+        listed = [group for control in controls for group in groups(profile, control.actions["native"], _RELEASE)]
         points = [point for control in controls for point in self._points(listed, control)]
-        self._fetch(points, self._fresh_s())
-        due = [group for group in listed if self._differs(group)]
         self._running = None
-        if not due:
-            return self._result("unchanged", "native already")
+        for max_age_s in (WATCH_S, self._fresh_s()):
+            self._fetch(points, max_age_s)
+            due = [group for group in listed if self._differs(group)]
+            if not due:
+                return self._result("unchanged", "native already")
         self._send(due, "native")
         return self._verified(due)
 
@@ -123,17 +134,17 @@ class BatteryWriter:
 
         While more than a third is left, a moved power is written without the registers that extend the lease.
         """
+        if (left_s := self._runs_on(control, command)) is not None:
+            return self._result("unchanged", f"it runs for {left_s:.0f} s more")
         now_s = self._clock.now_s()
         wish = self._wish(command, [control])
         steps = control.actions[wish.mode]
-        self._fetch(self._points(self._steps(steps, wish), control), self._fresh_s())
+        self._fetch(self._points(groups(self._unit.profile, steps, wish), control), self._fresh_s())
         running = self._running if self._in_force(control, wish) else None
         left_s = 0.0 if running is None else running.end_s - now_s
         if running is not None and abs(wish.signed_frac - running.signed_frac) <= control.power_step_frac:
-            if left_s >= REFRESH_PART * wish.lease_s:
-                return self._result("unchanged", f"{running.mode} runs for {left_s:.0f} s more")
             wish = replace(wish, signed_frac=running.signed_frac)
-        listed = self._steps(steps, wish)
+        listed = groups(self._unit.profile, steps, wish)
         lease_s = lease_of(steps, wish, listed)
         if lease_s <= 0.0:
             return self._result("refused", "the slot would be empty: midnight by the inverter's clock is too near")
@@ -147,19 +158,27 @@ class BatteryWriter:
         self._send_or_undo(control, due, command.reason)
         result = self._verified(due)
         if result.outcome in ("applied", "unchanged"):
-            self._running = _Running(
-                control=control.name, mode=wish.mode, signed_frac=wish.signed_frac, end_s=now_s + lease_s
-            )
+            frac, end_s = wish.signed_frac, now_s + lease_s
+            self._running = _Running(control=control.name, mode=wish.mode, signed_frac=frac, end_s=end_s)
         return result
+
+    def _runs_on(self, control: Control, command: Command) -> float | None:
+        """What is left of the lease while the command that runs is the wanted one, by a look no older than WATCH_S."""
+        running = self._running
+        if running is None or running.control != control.name or mode_of(command, self._battery) != running.mode:
+            return None
+        moved_frac = (
+            abs(signed_frac_of(command, self._battery) - running.signed_frac) if running.mode != "hold" else 0.0
+        )
+        left_s = running.end_s - self._clock.now_s()
+        if moved_frac > control.power_step_frac or left_s < REFRESH_PART * min(command.lease_s, control.max_lease_s):
+            return None
+        self._fetch([self._unit.profile.by_name[name] for name in state_points(control)], WATCH_S)
+        return left_s if self._state(control, WATCH_S) == running.mode else None
 
     def _wish(self, command: Command, controls: Sequence[Control]) -> Wish:
         """The command in parts of rated power, with the device's clock where a slot needs it."""
-        power_w = command.battery_w if command.mode == "power" else 0.0
-        rated_w = self._battery.discharge_w if power_w > 0.0 else self._battery.charge_w
-        signed_frac = min(max(power_w / rated_w, -1.0), 1.0)
-        mode: BatteryMode = "native" if command.mode == "native" else "hold"
-        if mode == "hold" and abs(signed_frac) >= HALF_PERCENT_FRAC:
-            mode = "discharge" if signed_frac > 0.0 else "charge"
+        signed_frac, mode = signed_frac_of(command, self._battery), mode_of(command, self._battery)
         rule = next((rule for control in controls for rule in control.states if rule.mode == mode and rule.slot), None)
         start_raw, device_s = None, math.nan
         if rule is not None and rule.slot is not None:
@@ -177,9 +196,6 @@ class BatteryWriter:
             device_s=device_s,
             slot_start_raw=start_raw,
         )
-
-    def _steps(self, steps: Sequence[Step], wish: Wish) -> list[Group]:
-        return groups(self._unit.profile, steps, wish)
 
     def _points(self, listed: Sequence[Group], control: Control) -> list[Point]:
         """Every point that shows what the groups write or that tells the present state."""
@@ -258,8 +274,7 @@ class BatteryWriter:
         try:
             self._send(due, reason)
         except DeviceRejected:
-            wish = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
-            undo = self._steps(control.actions["native"], wish)
+            undo = groups(self._unit.profile, control.actions["native"], _RELEASE)
             self._unit.fetch(self._points(undo, control))
             self._send([group for group in undo if self._differs(group)], "undo")
             self._unit.fetch(self._points(undo, control))
