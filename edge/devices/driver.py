@@ -39,10 +39,14 @@ class Devices:
         return self._writer
 
     def read(self, budget_s: float) -> list[Reading]:
-        """Read what is due within the budget, then report every signal; never raises :class:`DeviceError`."""
+        """Read what is due within the budget, then report every signal; never raises :class:`DeviceError`.
+
+        A budget of 0 reads nothing and reports what is known.
+        """
         started_s = self._clock.now_s()
-        cycle_s, self._read_s = started_s - self._read_s, started_s
-        self._poll(started_s + budget_s)
+        cycle_s, self._read_s = max(started_s - self._read_s, budget_s), started_s
+        if budget_s > 0.0:
+            self._poll(started_s + budget_s)
         now_s = self._clock.now_s()
         return one_voice((unit, reading) for unit in self.units for reading in readings(unit, now_s, cycle_s))
 
@@ -62,7 +66,7 @@ class Devices:
             link.close()
 
     def _poll(self, deadline_s: float) -> None:
-        """Most overdue read first; each link gets at least one, and no read starts that would end too late."""
+        """Most overdue read first; each link gets one, even after a write that left it no time, and more that end in time."""
         served: set[int] = set()
         now_s = self._clock.now_s()
         queue = sorted(
@@ -73,7 +77,7 @@ class Devices:
         for _, unit, turn in queue:
             start_s = max(self._clock.now_s(), unit.link.ready_s)
             late = start_s + turn.cost_s > deadline_s
-            if start_s >= deadline_s or (late and id(unit.link) in served) or unit.is_silent(start_s):
+            if (late and id(unit.link) in served) or unit.is_silent(start_s):
                 continue
             served.add(id(unit.link))
             unit.poll(turn)
