@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge.devices.twin import Twin
 
 _HOUSE_OPTIONS = ("inverter", "meter")
+_HOUSE_STATE = ("clock_drift_s_per_day", "clock_offset_s", "hunting_w", "seed")
 
 
 @click.command()
@@ -65,12 +66,14 @@ def _open(options: dict[str, Any]) -> Twin:
 
     clock = options["clock"] or Clock.real()
     state = parse_state(options["state"])
-    has_vpp = state.pop("vpp", 1.0) != 0.0
+    vpp = state.pop("vpp", 1.0)
+    if vpp not in (0.0, 1.0):
+        raise ConfigError("--state", [f"vpp: must be 0 or 1, not {vpp:g}"])
     if options["house"] is None:
         if not options["profile"] or not options["url"]:
             raise click.UsageError("give --profile and --url, or --house, --inverter and --meter")
         return open_device(
-            options["profile"], options["url"], unit=options["unit"], clock=clock, state=state, has_vpp=has_vpp
+            options["profile"], options["url"], unit=options["unit"], clock=clock, state=state, has_vpp=vpp == 1.0
         )
     missing = [f"--{name}" for name in _HOUSE_OPTIONS if not options[name]]
     if missing:
@@ -82,7 +85,7 @@ def _open(options: dict[str, Any]) -> Twin:
             meter=options["meter"],
             params=_params(options, state),
             clock=clock,
-            has_vpp=has_vpp,
+            has_vpp=vpp == 1.0,
             unit=options["unit"],
             journal=options["journal"],
         )
@@ -90,17 +93,16 @@ def _open(options: dict[str, Any]) -> Twin:
 
 
 def _params(options: dict[str, Any], state: dict[str, float]) -> PlantParams:
-    """The plant's hardware: from options, and any other of its fields from ``--state``."""
+    """The plant's hardware: from options, its whims from ``--state``."""
     from edge.devices.plant import PlantParams
 
     try:
         ZoneInfo(options["timezone"])
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ConfigError("--timezone", [f"{options['timezone']!r} is not a time zone"]) from error
-    known = {field.name for field in fields(PlantParams)} - {"timezone"}
-    unknown = sorted(set(state) - known)
+    unknown = sorted(set(state) - set(_HOUSE_STATE))
     if unknown:
-        raise ConfigError("--state", [f"{name}: a house has vpp and {', '.join(sorted(known))}" for name in unknown])
+        raise ConfigError("--state", [f"{name}: a house has vpp, {', '.join(_HOUSE_STATE)}" for name in unknown])
     named = {name: options[name] for name in ("capacity_wh", "charge_w", "discharge_w", "soc_frac", "timezone")}
     changes = {name: int(value) if name == "seed" else value for name, value in state.items()}
     return replace(PlantParams(), **{**named, **changes})

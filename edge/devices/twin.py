@@ -216,7 +216,7 @@ def _nothing() -> None:
 
 
 def parse_state(text: str) -> dict[str, float]:
-    """Read ``name=number,...``; raises :class:`ConfigError` with every part that is not one."""
+    """Read ``name=number,...``; raises :class:`ConfigError` with every part that is not one, or not finite."""
     state: dict[str, float] = {}
     problems: list[str] = []
     for part in filter(None, text.split(",")):
@@ -225,6 +225,9 @@ def parse_state(text: str) -> dict[str, float]:
             state[name.strip()] = float(number)
         except ValueError:
             problems.append(f"{part!r} is not NAME=NUMBER")
+            continue
+        if not math.isfinite(state[name.strip()]):
+            problems.append(f"{part!r} is not finite")
     if problems:
         raise ConfigError("--state", problems)
     return state

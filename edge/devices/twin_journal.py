@@ -60,5 +60,8 @@ def _open(path: Path, header: Sequence[str]) -> TextIO:
 
 
 def _append(file: TextIO, row: Sequence[str]) -> None:
-    csv.writer(file).writerow(row)
-    file.flush()
+    try:
+        csv.writer(file).writerow(row)
+        file.flush()
+    except OSError as error:
+        raise StoreError(f"{file.name}: {error.strerror}") from error

@@ -27,6 +27,7 @@ _START_AND_DATA_BITS = 9.0
 _TURNAROUND_S = 0.020  # a few characters of silence and the firmware's own time
 _JITTER_WALL_S = 0.020  # what a loaded machine may shift a wake-up; forgiven in the command period
 _GARBAGE_WALL_S = 0.005  # silence after which an incomplete frame is thrown away
+_STALLED_WALL_S = 1.0  # a client that does not take its answer for so long is dropped
 _SLOW_SPEED = 4.0  # up to here bytes are paced one by one
 _GATEWAY_TARGET_FAILED = 0x0B
 
@@ -196,6 +197,7 @@ class TcpLine:
                     if key.fileobj is self._listener:
                         client, _ = self._listener.accept()
                         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        client.settimeout(_STALLED_WALL_S)
                         self._buffers[client] = b""
                         selector.register(client, selectors.EVENT_READ)
                     elif isinstance(key.fileobj, socket.socket) and not self._talk(key.fileobj):

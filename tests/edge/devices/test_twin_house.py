@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import math
 import shutil
 import signal
@@ -201,6 +203,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
         (("--profile", "growatt/sph", "--url", "serial:///absent/sph"), 1, "/absent/sph"),
         (("--profile", "growatt/sph", "--url", "tcp://127.0.0.1:1", "--state", "pv_w=x,b"), 78, "pv_w=x"),
         (("--profile", "growatt/sph", "--url", "tcp://127.0.0.1:1", "--state", "nonsense=1"), 78, "nonsense"),
+        (("--profile", "growatt/sph", "--url", "tcp://127.0.0.1:1", "--state", "pv_w=nan"), 78, "not finite"),
+        (("--profile", "growatt/sph", "--url", "tcp://127.0.0.1:1", "--state", "vpp=2"), 78, "vpp"),
         (("--profile", "growatt/sph"), 2, "--url"),
         ((), 2, "--house"),
         (("--clock", "yesterday"), 2, "yesterday"),
@@ -240,6 +244,19 @@ def test_command_serves_until_its_signal_comes(
         main(["twin", "--profile", "growatt/sph", "--url", f"tcp://127.0.0.1:{port}", "--state", "soc_frac=0.5,vpp=0"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == "up\n"
+
+
+def test_whims_of_the_house_come_from_its_state(
+    processes: list[subprocess.Popen[str]], house: Path, port: int, tmp_path: Path
+) -> None:
+    wires = ("--inverter", f"tcp://127.0.0.1:{port}", "--meter", f"tcp://127.0.0.1:{free_port()}")
+    clock = Clock(start_s=START.timestamp(), origin_s=time.monotonic() + 60.0)
+    start(
+        processes, "--house", str(house), *wires, "--clock", clock.describe(), "--state", "clock_offset_s=-125,seed=3"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=2.0) as client:
+        client.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 45, 6))
+        assert struct.unpack(">6H", client.recv(21, socket.MSG_WAITALL)[9:]) == (2024, 6, 1, 8, 57, 55)
 
 
 def test_state_words_become_numbers() -> None:
@@ -299,3 +316,20 @@ def test_journal_is_appended_to_and_a_bad_folder_is_named(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="file"):
         Journal(tmp_path / "file")
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk that has no room left."""
+
+    name = "wire.csv"
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_full_disk_is_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.close()
+    journal._wire = FullDisk()
+    with pytest.raises(StoreError, match="wire.csv: No space left"):
+        journal.mode(START.timestamp(), "vpp")
