@@ -9,7 +9,7 @@ from edge.config import Site
 from edge.devices.bus import Link
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
-from edge.devices.signals import one_voice, readings
+from edge.devices.signals import MAX_AGE_PERIODS, one_voice, readings
 from edge.devices.transport import Address, parse_url
 from edge.devices.unit import Unit
 from edge.devices.wear import WriteLedger
@@ -44,7 +44,7 @@ class Devices:
         A budget of 0 reads nothing and reports what is known.
         """
         started_s = self._clock.now_s()
-        cycle_s, self._read_s = max(started_s - self._read_s, budget_s), started_s
+        cycle_s, self._read_s = max(started_s - self._read_s, budget_s / MAX_AGE_PERIODS), started_s
         if budget_s > 0.0:
             self._poll(started_s + budget_s)
         now_s = self._clock.now_s()
@@ -66,7 +66,7 @@ class Devices:
             link.close()
 
     def _poll(self, deadline_s: float) -> None:
-        """Most overdue read first; each link gets one, even after a write that left it no time, and more that end in time."""
+        """Most overdue read first; each link gets one, even late after a write, and more that end in time."""
         served: set[int] = set()
         now_s = self._clock.now_s()
         queue = sorted(

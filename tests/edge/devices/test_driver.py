@@ -140,7 +140,7 @@ def test_a_dead_meter_is_replaced_for_power_but_not_for_counters(house):
     house.meter.silent = True
     for _ in range(6):
         house.clock.sleep(3.0)
-        readings = house.read()
+        readings = house.read(budget_s=3.0)
     assert readings["grid_w"].value == pytest.approx(8123.4 - 6580.1)
     assert readings["grid_w"].device == SPH
     assert readings["grid_w"].reason.startswith(f"in place of {METER}, which is stale")
@@ -171,7 +171,7 @@ def test_a_silent_inverter_goes_stale_with_its_age_and_reason(house):
     house.sph.silent = True
     for _ in range(6):
         house.clock.sleep(3.0)
-        reading = house.read()["pv_w"]
+        reading = house.read(budget_s=3.0)["pv_w"]
     assert reading.state == "stale"
     assert reading.value == pytest.approx(5432.1)
     assert "s old: " in reading.reason
@@ -395,6 +395,14 @@ def test_a_preview_writes_nothing(house):
     assert lines == ["vpp: vpp_duration=10, vpp_power=10: write", "vpp: vpp_enable=1: write"]
     assert "vpp: vpp_enable=0: already there" in house.devices.writer.preview(Command.native(""))
     assert house.wrote() == []
+
+
+def test_a_write_does_not_cost_the_next_cycle_its_reading(house):
+    for turn in range(6):
+        house.clock.sleep(1.0)
+        house.read(budget_s=0.3)
+        house.power(-2000.0 - 300.0 * (turn % 2))
+    assert {reading.state for name, reading in house.read(0.3).items() if name in ("pv_w", "battery_w")} == {"good"}
 
 
 # --- writing by slots -------------------------------------------------------------------------------------------------
