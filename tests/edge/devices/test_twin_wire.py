@@ -140,24 +140,30 @@ def test_command_sooner_than_its_period_gets_no_answer(opened: ExitStack, tmp_pa
 
 
 @pytest.mark.realtime
-def test_line_is_truly_9600_baud(opened: ExitStack, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("request_frame", "words"), [(READ_ONE, 1), (READ_MOST, 125)])
+def test_line_is_truly_9600_baud(opened: ExitStack, tmp_path: Path, request_frame: bytes, words: int) -> None:
     port = serial_twin(opened, tmp_path, speed=1.0)
-    for request, words in ((READ_ONE, 1), (READ_MOST, 125)):
+    line_s = (8 + 5 + 2 * words) * 10 / 9600
+    took_s = []
+    for _ in range(4):  # the best of four: a busy machine adds to a time, it never takes away
         begin = time.monotonic()
-        assert len(exchange(port, request, 5 + 2 * words)) == 5 + 2 * words
-        took_s = time.monotonic() - begin
-        line_s = (8 + 5 + 2 * words) * 10 / 9600
-        assert line_s < took_s < 1.15 * (line_s + 0.020) + 0.010
+        assert len(exchange(port, request_frame, 5 + 2 * words)) == 5 + 2 * words
+        took_s.append(time.monotonic() - begin)
+        if took_s[-1] < 1.15 * (line_s + 0.020) + 0.005:
+            break
         time.sleep(0.9)
+    assert line_s < min(took_s) < 1.15 * (line_s + 0.020) + 0.005
 
 
 @pytest.mark.realtime
 def test_bytes_arrive_one_by_one_at_speed_one(opened: ExitStack, tmp_path: Path) -> None:
     port = serial_twin(opened, tmp_path, speed=1.0)
+    begin = time.monotonic()
     port.write(seal(READ_MOST))
     port.read(1)
-    time.sleep(0.1)
-    assert 60 < port.in_waiting < 110
+    time.sleep(0.08)
+    waiting_count = port.in_waiting
+    assert 10 < waiting_count <= (time.monotonic() - begin) * 960
 
 
 def test_link_is_removed_when_the_twin_closes_and_a_stale_one_is_replaced(tmp_path: Path) -> None:
