@@ -170,7 +170,8 @@ def score(times_s: FloatArray, values: FloatArray, flags: FlagArray, slot_s: flo
     known = np.isfinite(values)
     count = int(np.count_nonzero(known))
     slots = np.floor((times_s - times_s.min()) / slot_s + 0.5).astype(np.int64)
-    completeness = np.unique(slots[known]).size / (int(slots.max()) + 1)
+    seen = np.count_nonzero(np.diff(np.sort(slots[known]), prepend=-1))
+    completeness = seen / (int(slots.max()) + 1)
     intervals = values.shape[0] - 1
     temporal = 1.0 - np.count_nonzero(flags[1:] & _UNTIMELY) / intervals if intervals else math.nan
     if count == 0:
