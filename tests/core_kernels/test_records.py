@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core_kernels.records import FeatureMatrix, Forecast, Frame, frozen_f64
+from core_kernels.records import FeatureMatrix, Forecast, Frame, Prices, frozen_f64
 from core_kernels.timegrid import TimeGrid
 
 GRID = TimeGrid(start_s=0, slot_s=900, count=3)
@@ -59,3 +59,14 @@ def test_a_feature_matrix_refuses_what_does_not_fit():
         FeatureMatrix(names=("a",), values=values, scale_w=np.ones(2))
     with pytest.raises(ValueError, match="scale_w"):
         FeatureMatrix(names=("a", "b"), values=values, scale_w=np.ones(3))
+
+
+def test_prices_remember_which_of_them_are_known():
+    known = np.array([True, True, False])
+    fields = {"grid": GRID, "import_eur_per_kwh": np.ones(3), "export_eur_per_kwh": np.zeros(3)}
+    prices = Prices(**fields, known=known)
+    known[:] = False
+    assert prices.known.tolist() == [True, True, False]
+    assert not prices.known.flags.writeable
+    with pytest.raises(ValueError, match="known has shape"):
+        Prices(**fields, known=known[:2])
