@@ -67,6 +67,8 @@ def best_power_w(net_w: float, planned_w: float, marginals: Marginals, battery: 
     corners = sorted({-battery.charge_w, battery.discharge_w, 0.0, self_consumption_w(net_w, battery)})
     candidates = list(corners)
     for low, high in pairwise(corners):
+        if high - low < STEP_W:
+            continue
         slope = _hourly_eur(high, net_w, marginals) - _hourly_eur(low, net_w, marginals)
         slope /= (high - low) / W_PER_KW
         stationary_w = planned_w - W_PER_KW * slope / (2.0 * PULL_EUR_PER_KWH)

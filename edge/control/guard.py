@@ -62,7 +62,7 @@ def _refusals(wish: Command, house: House, now_s: float) -> tuple[str, ...]:
     if not found and not 0.0 <= house.soc_frac <= 1.0:
         found.append(f"soc_frac is {house.soc_frac:g}")
     allowed_w = RESIDUAL_W + RESIDUAL_FRAC * (abs(house.grid_w) + abs(house.battery_w))
-    if not math.isnan(house.residual_w) and not abs(house.residual_w) <= allowed_w:
+    if abs(house.residual_w) > allowed_w:
         found.append(f"the power balance is {house.residual_w:.0f} W off")
     return tuple(found)
 
