@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from edge.clock import Clock
 from edge.config import Battery
 from edge.devices.profile import BatteryMode, Control, Point
+from edge.devices.readback import CLOCK_AGE_S, Readback
 from edge.devices.registers import join_words
 from edge.devices.translate import (
     Group,
@@ -19,7 +19,6 @@ from edge.devices.translate import (
     lease_of,
     mode_of,
     signed_frac_of,
-    state_of,
     state_points,
 )
 from edge.devices.unit import CONFIRMATIONS, Unit
@@ -31,7 +30,6 @@ from edge.messages import Command, Outcome, WriteResult
 # noticed no later. Before a byte is written, the registers are read afresh.
 WATCH_S = 30.0
 FRESH_S = 5.0  # what was read so shortly before a command counts as read for it; each read costs 850 ms on an SPH
-CLOCK_AGE_S = 3600.0  # a device clock drifts less than a second in an hour
 MODE_AGE_S = 300.0
 REFRESH_PART = 1.0 / 3.0
 _RELEASE = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
@@ -60,6 +58,7 @@ class BatteryWriter:
     ) -> None:
         self._unit, self._battery, self._clock = unit, battery, clock
         self._ledger, self._budget_count = ledger, budget_count
+        self._readback = Readback(unit, clock)
         self._running: _Running | None = None
         self._sent_count = 0
         self._begun_s = clock.now_s()
@@ -72,7 +71,7 @@ class BatteryWriter:
         if command.mode == "power" and not (math.isfinite(command.battery_w) and command.lease_s > 0.0):
             return self._result("refused", "a power command needs a power and a lease")
         try:
-            controls = self._available()
+            controls = self._readback.available()
             if not controls:
                 return self._result("refused", f"{self._unit.name} answers to no way of control")
             return self._native(controls) if command.mode == "native" else self._power(controls[0], command)
@@ -85,21 +84,12 @@ class BatteryWriter:
 
     def mode(self) -> BatteryMode | None:
         """What the last read-back says; ``None`` when it is unknown."""
-        found: list[BatteryMode] = []
-        for control in self._unit.profile.controls:
-            probe = self._unit.profile.by_name[control.requires]
-            if self._unit.refused(probe) or (probe.name in self._unit.samples and not self._answers(control)):
-                continue
-            state = self._state(control, MODE_AGE_S)
-            if state is None or not self._answers(control):
-                return None
-            found.append(state)
-        return next((state for state in found if state != "native"), found[0] if found else None)
+        return self._readback.mode(MODE_AGE_S)
 
     def preview(self, command: Command) -> list[str]:
         """What :meth:`write` would send now, in words; reads, but writes nothing. Raises :class:`DeviceError`."""
         self._begun_s = self._clock.now_s()
-        controls = self._available()
+        controls = self._readback.available()
         if command.mode == "native":
             chosen = [(control, control.actions["native"]) for control in controls]
         else:
@@ -109,7 +99,7 @@ class BatteryWriter:
         for control, steps in chosen:
             wish = self._wish(command, [control])
             listed = groups(self._unit.profile, steps, wish)
-            self._fetch(self._points(listed, control), self._fresh_s())
+            self._readback.fetch(self._points(listed, control), self._fresh_s())
             for group in listed:
                 what = ", ".join(f"{target.write.name}={target.raw}" for target in group.targets)
                 lines.append(f"{control.name}: {what}: {'write' if self._differs(group) else 'already there'}")
@@ -122,11 +112,18 @@ class BatteryWriter:
         points = [point for control in controls for point in self._points(listed, control)]
         self._running = None
         for max_age_s in (WATCH_S, self._fresh_s()):
-            self._fetch(points, max_age_s)
+            self._readback.fetch(points, max_age_s)
             due = [group for group in listed if self._differs(group)]
             if not due:
                 return self._result("unchanged", "native already")
-        self._send(due, "native")
+        refusals: list[DeviceRejected] = []
+        for group in due:  # one refused register must not keep the others from being released
+            try:
+                self._send([group], "native")
+            except DeviceRejected as error:
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
         return self._verified(due)
 
     def _power(self, control: Control, command: Command) -> WriteResult:
@@ -139,7 +136,7 @@ class BatteryWriter:
         now_s = self._clock.now_s()
         wish = self._wish(command, [control])
         steps = control.actions[wish.mode]
-        self._fetch(self._points(groups(self._unit.profile, steps, wish), control), self._fresh_s())
+        self._readback.fetch(self._points(groups(self._unit.profile, steps, wish), control), self._fresh_s())
         running = self._running if self._in_force(control, wish) else None
         left_s = 0.0 if running is None else running.end_s - now_s
         if running is not None and abs(wish.signed_frac - running.signed_frac) <= control.power_step_frac:
@@ -173,8 +170,8 @@ class BatteryWriter:
         left_s = running.end_s - self._clock.now_s()
         if moved_frac > control.power_step_frac or left_s < REFRESH_PART * min(command.lease_s, control.max_lease_s):
             return None
-        self._fetch([self._unit.profile.by_name[name] for name in state_points(control)], WATCH_S)
-        return left_s if self._state(control, WATCH_S) == running.mode else None
+        self._readback.fetch([self._unit.profile.by_name[name] for name in state_points(control)], WATCH_S)
+        return left_s if self._readback.state(control, WATCH_S) == running.mode else None
 
     def _wish(self, command: Command, controls: Sequence[Control]) -> Wish:
         """The command in parts of rated power, with the device's clock where a slot needs it."""
@@ -182,10 +179,12 @@ class BatteryWriter:
         rule = next((rule for control in controls for rule in control.states if rule.mode == mode and rule.slot), None)
         start_raw, device_s = None, math.nan
         if rule is not None and rule.slot is not None:
-            self._fetch([self._unit.profile.by_name[name] for name in self._unit.profile.clock], CLOCK_AGE_S)
-            self._fetch([self._unit.profile.by_name[name] for name in state_points(controls[0])], self._fresh_s())
-            device_s = self._device_s()
-            if self._state(controls[0], self._fresh_s()) == mode:
+            self._readback.fetch([self._unit.profile.by_name[name] for name in self._unit.profile.clock], CLOCK_AGE_S)
+            self._readback.fetch(
+                [self._unit.profile.by_name[name] for name in state_points(controls[0])], self._fresh_s()
+            )
+            device_s = self._readback.device_s()
+            if self._readback.state(controls[0], self._fresh_s()) == mode:
                 start_raw = int(self._unit.samples[rule.slot[0]].value)
         return Wish(
             mode=mode,
@@ -202,48 +201,9 @@ class BatteryWriter:
         names = [target.write.readback for group in listed for target in group.targets]
         return [self._unit.profile.by_name[name] for name in dict.fromkeys([*names, *state_points(control)])]
 
-    def _fetch(self, points: Sequence[Point], max_age_s: float) -> None:
-        """Read the points that are older than allowed."""
-        now_s = self._clock.now_s()
-        old = [point for point in points if self._unit.known([point.name], now_s, max_age_s) is None]
-        if old:
-            self._unit.fetch(dict.fromkeys(old))
-
     def _fresh_s(self) -> float:
         """Oldest age of a sample that belongs to the running call; simulated time runs on while registers are read."""
         return self._clock.now_s() - self._begun_s + FRESH_S
-
-    def _available(self) -> list[Control]:
-        """The variants whose probe answers, in order of preference; a probe that was never read is read now."""
-        profile = self._unit.profile
-        probes = {control.requires: profile.by_name[control.requires] for control in profile.controls}
-        for name, point in probes.items():
-            if name not in self._unit.samples and not self._unit.refused(point):
-                try:
-                    self._unit.fetch([point])
-                except DeviceRejected as error:
-                    self._unit.note_refusal(point, error)
-        return [control for control in profile.controls if self._answers(control)]
-
-    def _answers(self, control: Control) -> bool:
-        sample = self._unit.samples.get(control.requires)
-        return sample is not None and not sample.reason and sample.value != 0.0
-
-    def _device_s(self) -> float:
-        """The device's own local second of the day, now."""
-        hour, minute, second = (self._unit.samples[name] for name in self._unit.profile.clock[3:])
-        then_s = hour.value * SECONDS_PER_HOUR + minute.value * 60.0 + second.value
-        return (then_s + self._clock.now_s() - second.measured_s) % SECONDS_PER_DAY
-
-    def _state(self, control: Control, max_age_s: float) -> BatteryMode | None:
-        names = state_points(control)
-        now_s = self._clock.now_s()
-        samples = self._unit.known(names, now_s, max_age_s)
-        needs_clock = any(rule.slot for rule in control.states)
-        if samples is None or (needs_clock and self._unit.known(self._unit.profile.clock, now_s, CLOCK_AGE_S) is None):
-            return None
-        values = {name: sample.value for name, sample in zip(names, samples, strict=True)}
-        return state_of(control, values, self._device_s() if needs_clock else math.nan)
 
     def _in_force(self, control: Control, wish: Wish) -> bool:
         """The device still does what was written last, and that is what is wanted again."""
@@ -252,7 +212,7 @@ class BatteryWriter:
             running is not None
             and running.control == control.name
             and running.mode == wish.mode
-            and self._state(control, math.inf) == wish.mode
+            and self._readback.state(control, math.inf) == wish.mode
         )
 
     def _differs(self, group: Group, *, but_times: bool = False) -> bool:

@@ -378,6 +378,15 @@ def test_a_refusal_half_way_leads_back_to_native(house):
     assert house.devices.mode() == "native"
 
 
+def test_native_releases_what_it_can_when_one_register_refuses(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.sph.refused_writes = {30407}
+    house.clock.sleep(5.0)
+    assert house.native().outcome == "refused"
+    assert house.wrote() == [(16, 1100, (0, 0, 0)), (16, 1080, (0, 0, 0))]
+
+
 def test_a_device_that_falls_silent_is_a_failed_write(house):
     house.sph.silent = True
     result = house.power(-2000.0)

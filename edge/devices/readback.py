@@ -1,0 +1,77 @@
+"""What the inverter's own registers say about its control: which way it answers to, and what it does now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from edge.clock import Clock
+from edge.devices.profile import BatteryMode, Control, Point
+from edge.devices.translate import state_of, state_points
+from edge.devices.unit import Unit
+from edge.errors import DeviceRejected
+
+CLOCK_AGE_S = 3600.0  # a device clock drifts less than a second in an hour
+
+
+class Readback:
+    """The control registers of one inverter, read when they are older than the question allows."""
+
+    def __init__(self, unit: Unit, clock: Clock) -> None:
+        self._unit = unit
+        self._clock = clock
+
+    def mode(self, max_age_s: float) -> BatteryMode | None:
+        """What the device does by all its ways of control; ``None`` when it is unknown."""
+        found: list[BatteryMode] = []
+        for control in self._unit.profile.controls:
+            probe = self._unit.profile.by_name[control.requires]
+            if self._unit.refused(probe) or (probe.name in self._unit.samples and not self.answers(control)):
+                continue
+            state = self.state(control, max_age_s)
+            if state is None or not self.answers(control):
+                return None
+            found.append(state)
+        return next((state for state in found if state != "native"), found[0] if found else None)
+
+    def fetch(self, points: Sequence[Point], max_age_s: float) -> None:
+        """Read the points that are older than allowed."""
+        now_s = self._clock.now_s()
+        old = [point for point in points if self._unit.known([point.name], now_s, max_age_s) is None]
+        if old:
+            self._unit.fetch(dict.fromkeys(old))
+
+    def available(self) -> list[Control]:
+        """The variants whose probe answers, in order of preference; a probe that was never read is read now."""
+        profile = self._unit.profile
+        probes = {control.requires: profile.by_name[control.requires] for control in profile.controls}
+        for name, point in probes.items():
+            if name not in self._unit.samples and not self._unit.refused(point):
+                try:
+                    self._unit.fetch([point])
+                except DeviceRejected as error:
+                    self._unit.note_refusal(point, error)
+        return [control for control in profile.controls if self.answers(control)]
+
+    def answers(self, control: Control) -> bool:
+        """The variant's probe answered with something else than 0."""
+        sample = self._unit.samples.get(control.requires)
+        return sample is not None and not sample.reason and sample.value != 0.0
+
+    def device_s(self) -> float:
+        """The device's own local second of the day, now."""
+        hour, minute, second = (self._unit.samples[name] for name in self._unit.profile.clock[3:])
+        then_s = hour.value * SECONDS_PER_HOUR + minute.value * 60.0 + second.value
+        return (then_s + self._clock.now_s() - second.measured_s) % SECONDS_PER_DAY
+
+    def state(self, control: Control, max_age_s: float) -> BatteryMode | None:
+        """What the device does by this variant; ``None`` when a point is missing or older."""
+        names = state_points(control)
+        now_s = self._clock.now_s()
+        samples = self._unit.known(names, now_s, max_age_s)
+        needs_clock = any(rule.slot for rule in control.states)
+        if samples is None or (needs_clock and self._unit.known(self._unit.profile.clock, now_s, CLOCK_AGE_S) is None):
+            return None
+        values = {name: sample.value for name, sample in zip(names, samples, strict=True)}
+        return state_of(control, values, self.device_s() if needs_clock else math.nan)
