@@ -2,17 +2,52 @@
 
 ``PEMS_JIT=0`` (the control process) and ``NUMBA_DISABLE_JIT=1`` (coverage) leave every kernel the plain Python
 function that it is written as, and Numba is not even imported. ``fastmath`` stays off: it counts NaN as good data.
+
+Compiled code is cached on disk. Numba notices a change of a kernel's own file but not of a file that it calls, and then
+runs stale code; so the cache lies in a folder named by the digest of all sources of this package, one a release.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
 JIT_ENABLED = os.environ.get("PEMS_JIT", "1") != "0" and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
+def cache_folder() -> Path | None:
+    """Folder of this release's compiled kernels, made if need be; ``None`` where none can be written.
+
+    Below ``NUMBA_CACHE_DIR`` when that is set (the service's own), else below the user's cache folder.
+    """
+    user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(user) / "pems-edge" / "numba")
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    folder = base / digest.hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+@functools.cache
+def _options() -> dict[str, Any]:
+    """The house options; points Numba at the release's cache, and does without one where nothing can be written."""
+    import numba
+
+    folder = cache_folder()
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set at run time by numba itself
+    return {"cache": folder is not None, "nogil": True, "error_model": "numpy", "fastmath": False}
 
 
 def kernel(signature: str | None = None) -> Callable[[Function], Function]:
@@ -23,8 +58,7 @@ def kernel(signature: str | None = None) -> Callable[[Function], Function]:
             return function
         import numba
 
-        options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": False}
-        compiled = numba.njit(signature, **options) if signature else numba.njit(**options)
+        compiled = numba.njit(signature, **_options()) if signature else numba.njit(**_options())
         return cast("Function", compiled(function))
 
     return decorate

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from core_kernels.flags import Flag
+from core_kernels.quality import judge_sample
 from core_kernels.signals import signal
 from core_kernels.units import balance_residual_w
 from core_kernels.units import load_w as load_from_balance
@@ -117,10 +118,10 @@ def _judge_one(reading: Reading, findings: list[str]) -> tuple[float, int]:
         findings.append(f"{reading.signal}: {reading.reason or reading.state}")
         return math.nan, int(Flag.STALE if reading.state == "stale" else Flag.MISSING)
     row = signal(reading.signal)
-    if not row.low <= reading.value <= row.high:
+    mask = judge_sample(reading.value, math.nan, math.nan, row.low, row.high)
+    if mask:
         findings.append(f"{reading.signal}: {reading.value:g} {row.unit} is not plausible")
-        return math.nan, int(Flag.RANGE)
-    return reading.value, int(Flag.GOOD)
+    return (math.nan if mask else reading.value), mask
 
 
 def _load(metered_w: float, grid_w: float, pv_w: float, battery_w: float) -> float:

@@ -9,7 +9,7 @@ import click
 from edge.clock import Clock
 
 
-class ClockType(click.ParamType):
+class ClockType(click.ParamType[Clock]):
     """``START:ORIGIN:SPEED`` as printed by ``Clock.describe``."""
 
     name = "clock"

@@ -45,3 +45,24 @@ def test_with_the_compiler_off_a_kernel_is_the_plain_function_and_numba_is_not_i
 
 def test_by_default_kernels_are_compiled():
     assert run() == "True False True"
+
+
+def test_the_cache_is_named_by_the_sources_and_lies_where_the_service_says(tmp_path, monkeypatch):
+    from core_kernels.jit import cache_folder
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    folder = cache_folder()
+    assert folder.parent == tmp_path
+    assert len(folder.name) == 16
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "pems-edge" / "numba" / folder.name
+
+
+def test_without_a_folder_to_write_kernels_are_compiled_all_the_same(tmp_path, monkeypatch):
+    from core_kernels.jit import cache_folder
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert cache_folder() is None
+    assert run(NUMBA_CACHE_DIR=str(tmp_path / "file" / "below")) == "True False True"
