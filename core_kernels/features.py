@@ -149,7 +149,7 @@ def pv_features_under(
     slots = (starts_s // SLOT_S).astype(np.int64)
     power, clear = (day_table(row, slots, int(issued_s // SLOT_S), PV_DAYS) for row in pair)
     for days in (1, 3, 7):
-        sums = [np.nansum(neighbours(table[:days], 2), axis=1) for table in (power, clear)]
+        sums = [np.asarray(np.nansum(neighbours(t[:days], 2), axis=1), dtype=np.float64) for t in (power, clear)]
         columns[f"clearness_slot_{days}d"] = ratio(sums[0], sums[1])[slot_of_day]
     each = ratio(neighbours(power, 1), neighbours(clear, 1))
     columns["clearness_slot_high"] = empirical(each, (0.9,))[:, 0][slot_of_day]
@@ -212,8 +212,8 @@ def load_features(
         recent_w = _tail_mean(history, "load_w", slots, issued_s)
         columns[name] = ratio(np.full(grid.count, recent_w), np.full(grid.count, scale_w))
     columns["horizon_h"] = (mids_s(grid) - issued_s) / SECONDS_PER_HOUR
-    columns["clock_h"] = (wanted % SLOTS_PER_DAY) * (SLOT_S / SECONDS_PER_HOUR)
-    columns["weekday"] = weekday(wanted).astype(np.float64)
+    columns["clock_h"] = np.asarray((wanted % SLOTS_PER_DAY) * (SLOT_S / SECONDS_PER_HOUR), dtype=np.float64)
+    columns["weekday"] = np.asarray(weekday(wanted), dtype=np.float64)
     columns["temp_air_1d_c"] = np.full(grid.count, _tail_mean(history, "temp_air_c", SLOTS_PER_DAY, issued_s))
     columns["fc_temp_air_c"] = at_mids(weather, "fc_temp_air_c", grid)
     return rounded_matrix(LOAD_FEATURES, columns, np.full(grid.count, scale_w))

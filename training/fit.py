@@ -24,7 +24,7 @@ from training.load_fit import fit_load
 from training.pv_fit import fit_pv, identify
 from training.site import TrainingSite
 
-STAGES = 10
+STAGES = 9
 _ROWS_FILE, _MODEL_FILE = "rows.npz", "model.json"
 _ROW_DAYS = 5
 

@@ -1,0 +1,127 @@
+"""The forecast without a model: what the last days say at the same clock time. Also the fall-back of the models."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from core_kernels.features import LOAD_DAYS, Calendar, PvPlant, sky
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, day_table, known_mean, mids_s, neighbours, ratio
+from core_kernels.pv import LINKE_DEFAULT, PvArray
+from core_kernels.quantiles import empirical
+from core_kernels.records import Forecast, Frame
+from core_kernels.solar import Location, sun_position
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import FloatArray
+from edge.config import Site
+
+_MEAN_PV_DAYS, _SPREAD_PV_DAYS = 3, 7
+_MEAN_LOAD_DAYS = 7
+_NIGHT_DEG = -1.0
+
+
+def offsets_s(zone: ZoneInfo, grid: TimeGrid) -> FloatArray:
+    """Local time minus UTC at each slot start [s]."""
+    offsets = np.empty(grid.count)
+    for index, time_s in enumerate(grid.starts_s()):
+        offset = datetime.fromtimestamp(time_s, UTC).astimezone(zone).utcoffset()
+        offsets[index] = 0.0 if offset is None else offset.total_seconds()
+    return offsets
+
+
+def calendar(zone: ZoneInfo, grid: TimeGrid, history: Frame) -> Calendar:
+    """Local time of the slots asked for and of the history."""
+    return Calendar(offsets_s(zone, grid), offsets_s(zone, history.grid))
+
+
+def plant_of(site: Site) -> PvPlant | None:
+    """The PV plant of a site file; None where it names no arrays or leaves an orientation open."""
+    if not site.arrays or any(math.isnan(a.tilt_deg) or math.isnan(a.azimuth_deg) for a in site.arrays):
+        return None
+    arrays = tuple(
+        PvArray(a.tilt_deg, a.azimuth_deg, a.dc_w, a.dc_w if math.isnan(a.inverter_w) else a.inverter_w)
+        for a in site.arrays
+    )
+    return PvPlant(Location(site.latitude_deg, site.longitude_deg, site.altitude_m), arrays, LINKE_DEFAULT)
+
+
+class Baseline:
+    """PV: the mean of the last 3 days at that slot, by clearness where the plant is known. Load: of the last 7 days.
+
+    P10 and P90 are empirical: 7 days of PV, 28 of load, neighbouring slots included. A slot of which history says
+    nothing takes the mean of all that is known, and ``source`` says so; without any history it is NaN.
+    """
+
+    def __init__(self, site: Site, plant: PvPlant | None = None) -> None:
+        self._zone = site.zone
+        self._plant = plant_of(site) if plant is None else plant
+        self._location = Location(site.latitude_deg, site.longitude_deg, site.altitude_m)
+
+    def forecast(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, Forecast]:  # noqa: ARG002 -- the seam's signature
+        """Both signals on a grid of 900 s slots; ``history`` of 900 s slots ends at or before ``issued_s``."""
+        if grid.slot_s != SLOT_S or history.grid.slot_s != SLOT_S:
+            raise ValueError(f"the baseline needs slots of {SLOT_S} s, got {grid.slot_s} and {history.grid.slot_s}")
+        return {"pv_w": self.pv(issued_s, grid, history), "load_w": self.load(issued_s, grid, history)}
+
+    def pv(self, issued_s: float, grid: TimeGrid, history: Frame, reason: str = "") -> Forecast:
+        """PV; ``reason`` says why no model was asked. Without a known plant, slots without history stay NaN."""
+        power_w = history.column("pv_w")
+        shade = ratio(power_w, sky(self._plant, history.grid).clear_w) if self._plant else power_w
+        slots = (history.grid.starts_s() // SLOT_S).astype(np.int64)
+        table = day_table(shade, slots, int(issued_s // SLOT_S), _SPREAD_PV_DAYS)
+        column = (grid.starts_s() // SLOT_S).astype(np.int64) % SLOTS_PER_DAY
+        spread = _spread(table, 2, _MEAN_PV_DAYS)[column]
+        light = 90.0 - sun_position(mids_s(grid), self._location).zenith_deg > _NIGHT_DEG
+        filled = bool(np.isnan(spread[light]).any())
+        if self._plant:
+            spread = _fill(spread, shade) * sky(self._plant, grid).clear_w[:, None]
+        spread = np.where(light[:, None], spread, 0.0)
+        return _forecast("pv_w", issued_s, grid, spread, _source(reason, filled))
+
+    def load(self, issued_s: float, grid: TimeGrid, history: Frame, reason: str = "") -> Forecast:
+        """Load; ``reason`` says why no model was asked."""
+        local = calendar(self._zone, grid, history)
+        past = ((history.grid.starts_s() + local.history_offset_s) // SLOT_S).astype(np.int64)
+        wanted = ((grid.starts_s() + local.grid_offset_s) // SLOT_S).astype(np.int64) % SLOTS_PER_DAY
+        load_w = history.column("load_w")
+        end_slot = int(past[-1]) + 1 if past.size else 0
+        table = day_table(load_w, past, end_slot, LOAD_DAYS)
+        spread = _spread(table, 1, _MEAN_LOAD_DAYS)[wanted]
+        filled = bool(np.isnan(spread).any())
+        return _forecast("load_w", issued_s, grid, _fill(spread, load_w), _source(reason, filled))
+
+
+def _spread(table: FloatArray, reach: int, mean_days: int) -> FloatArray:
+    """P10, middle and P90 of each clock time, float64[96, 3]; the middle is the mean of the newest days, else P50."""
+    spread = empirical(neighbours(table, reach))
+    mean = known_mean(table[:mean_days], 0)
+    spread[:, 1] = np.where(np.isfinite(mean), mean, spread[:, 1])
+    return spread
+
+
+def _fill(spread: FloatArray, known: FloatArray) -> FloatArray:
+    """What history does not know of a slot is taken from all that it knows: its quantiles, and its mean for P50."""
+    everything = empirical(known[None, :])[0]
+    everything[1] = known_mean(known, 0)
+    return np.where(np.isnan(spread), everything[None, :], spread)
+
+
+def _source(reason: str, filled: bool) -> str:
+    said = [text for text in (reason, "short history" if filled else "") if text]
+    return f"baseline ({', '.join(said)})" if said else "baseline"
+
+
+def _forecast(signal: str, issued_s: float, grid: TimeGrid, spread_w: FloatArray, source: str) -> Forecast:
+    p50 = np.maximum(spread_w[:, 1], 0.0)
+    return Forecast(
+        signal=signal,
+        issued_s=issued_s,
+        grid=grid,
+        p10=np.clip(spread_w[:, 0], 0.0, p50),
+        p50=p50,
+        p90=np.maximum(spread_w[:, 2], p50),
+        source=source,
+    )
