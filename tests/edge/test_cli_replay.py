@@ -1,0 +1,136 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from energy import duck_eur_per_kwh, make_days, make_grid
+
+from edge.cli.replay import command
+from edge.errors import BundleError, ConfigError, StoreError
+from edge.ingest.table import read_table, write_csv
+
+SITE = """
+[site]
+name = "t"
+latitude_deg = 49.2
+longitude_deg = 16.6
+timezone = "Europe/Prague"
+[[array]]
+dc_w = 6000
+tilt_deg = 35
+azimuth_deg = 180
+inverter_w = 6000
+[battery]
+capacity_wh = 10000
+charge_w = 5000
+discharge_w = 5000
+[tariff]
+import_fee_eur_per_kwh = 0.08
+export_fee_eur_per_kwh = 0.01
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A site, ten measured days and their prices."""
+    (tmp_path / "site.toml").write_text(SITE)
+    measured = make_days(10)
+    write_csv(tmp_path / "house.csv", measured.grid.starts_s(), measured.columns)
+    hours = make_grid(24 * 12, measured.grid.start_s - 86_400, 3600)
+    write_csv(tmp_path / "prices.csv", hours.starts_s(), {"price_eur_mwh": 1000.0 * duck_eur_per_kwh(hours)})
+    return tmp_path
+
+
+def run(folder, *arguments, prices="prices.csv", site="site.toml"):
+    chosen = ["--prices", str(folder / prices)] if prices else []
+    return CliRunner().invoke(
+        command,
+        ["--site", str(folder / site), "--table", str(folder / "house.csv"), *chosen, *arguments],
+        catch_exceptions=True,
+    )
+
+
+LAST_DAY = ("--from", "2024-06-10T00:00:00Z")
+
+
+def test_json_holds_the_four_costs_the_share_and_the_speed(folder):
+    result = run(folder, *LAST_DAY, "--json")
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.output)
+    assert set(data["costs_eur"]) == {"no_battery", "rules", "ours", "perfect_foresight"}
+    assert data["from_utc"] == "2024-06-10T00:00:00Z"
+    assert data["until_utc"] == "2024-06-11T00:00:00Z"
+    assert data["days"] == 1.0
+    assert data["speed_ratio"] > 1000.0
+    costs = data["costs_eur"]
+    share = (costs["rules"] - costs["ours"]) / (costs["rules"] - costs["perfect_foresight"])
+    assert data["share_frac"] == pytest.approx(share)
+    for way, cost in costs.items():
+        parts = data["bills_eur"][way] + data["wear_eur"][way] - data["stored_eur"][way]
+        assert cost == pytest.approx(parts)
+
+
+def test_a_person_gets_a_table_and_the_trajectory_is_written(folder):
+    result = run(folder, *LAST_DAY, "--until", "2024-06-10T06:00", "--out", str(folder / "way.csv"))
+    assert result.exit_code == 0, result.output
+    assert "PEMS Edge" in result.output
+    assert "times faster than the days themselves" in result.output
+    written = read_table(folder / "way.csv")
+    assert written.times_s.size == 24
+    assert np.isfinite(written.columns["battery_w"]).all()
+
+
+def test_prices_may_stand_in_the_site_or_in_the_table(folder):
+    (folder / "own.toml").write_text(SITE + 'prices = "prices.csv"\n')
+    assert run(folder, *LAST_DAY, "--until", "2024-06-10T01:00", prices=None, site="own.toml").exit_code == 0
+    measured = make_days(10)
+    columns = {**measured.columns, "price_import_eur_per_kwh": np.full(960, 0.3)}
+    write_csv(folder / "house.csv", measured.grid.starts_s(), columns)
+    result = run(folder, *LAST_DAY, "--until", "2024-06-10T01:00", prices=None)
+    assert result.exit_code == 0, result.output
+
+
+def test_nothing_to_save_is_said_not_divided_by(folder):
+    flat = make_grid(24 * 12, make_days(1).grid.start_s - 86_400, 3600)
+    constant = {"price_import_eur_per_kwh": np.full(flat.count, 0.3), "price_export_eur_per_kwh": np.zeros(flat.count)}
+    write_csv(folder / "flat.csv", flat.starts_s(), constant)
+    quiet = ("--until", "2024-06-10T00:15", "--soc-frac", "0.1")
+    result = run(folder, *LAST_DAY, *quiet, prices="flat.csv")
+    assert "No share: only" in result.output
+    data = json.loads(run(folder, *LAST_DAY, *quiet, "--json", prices="flat.csv").output)
+    assert data["share_frac"] is None
+
+
+def test_gaps_and_failed_plans_are_reported(folder):
+    measured = make_days(10)
+    load_w = measured.columns["load_w"].copy()
+    load_w[870:] = math.nan
+    write_csv(folder / "house.csv", measured.grid.starts_s(), {**measured.columns, "load_w": load_w})
+    result = run(folder, *LAST_DAY)
+    assert result.exit_code == 0, result.output
+    assert "90 quarter hours without measurements are left out of all four" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "yesterday"), "is not an ISO time"),
+        (("--from", "2024-06-10", "--until", "2024-06-09"), "--until must be later than --from"),
+        (("--soc-frac", "2"), "is not in the range"),
+    ],
+)
+def test_wrong_usage_exits_with_2(folder, arguments, words):
+    result = run(folder, *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_what_is_wrong_with_the_files_is_an_error_of_ours(folder):
+    (folder / "broken.toml").write_text(SITE + "colour = 1\n")
+    assert isinstance(run(folder, site="broken.toml").exception, ConfigError)
+    assert isinstance(run(folder, prices="nowhere.csv").exception, StoreError)
+    unwritable = run(folder, *LAST_DAY, "--until", "2024-06-10T00:15", "--out", str(folder / "no" / "way.csv"))
+    assert isinstance(unwritable.exception, StoreError)
+    (folder / "bundled.toml").write_text(SITE + '[bundle]\npath = "no.zip"\npublic_key = "no.pub"\n')
+    assert isinstance(run(folder, site="bundled.toml").exception, BundleError)
