@@ -167,16 +167,20 @@ def builtin_prices(grid: TimeGrid, zone: ZoneInfo, seed: int, fees: Tariff | Non
 
 
 def _made_eur_per_kwh(local: datetime, seed: int) -> float:
-    """Made spot price of an hour: a day's level, two peaks, a dip, a little noise."""
+    """Made spot price of an hour: a day's level, two peaks, a dip, a little noise.
+
+    Hours and heights resemble the mean day of a Central European summer market with much PV: about 9 ct at night,
+    near or below zero at noon, 15 to 20 ct in the evening.
+    """
     day = np.random.default_rng((seed, local.date().toordinal()))
-    level, dip, evening = day.uniform(0.07, 0.11), day.uniform(0.03, 0.13), day.uniform(0.06, 0.14)
+    level, dip, evening = day.uniform(0.075, 0.105), day.uniform(0.06, 0.12), day.uniform(0.05, 0.12)
     noise = day.normal(0.0, 0.006, 24)[local.hour]
     hour = local.hour + local.minute / 60.0
 
     def bump(middle: float, width: float) -> float:
         return math.exp(-(((hour - middle) / width) ** 2))
 
-    shape = 0.05 * bump(7.5, 1.8) + evening * bump(19.5, 2.2) - dip * bump(13.0, 2.8) - 0.02 * bump(3.0, 2.5)
+    shape = 0.03 * bump(7.0, 1.8) + evening * bump(20.0, 2.4) - dip * bump(13.0, 3.6) - 0.01 * bump(3.5, 2.5)
     return float(round(level + shape + noise, 4))
 
 
