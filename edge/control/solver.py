@@ -13,7 +13,7 @@ from core_kernels.qp import Csc, Structure, Vectors, shift, violation
 from core_kernels.units import W_PER_KW, FloatArray
 from edge.errors import PlanError
 
-# Robust settings, measured over 84,000 closed-loop solves (docs/architecture.md): a rho update every 200 iterations
+# Robust settings, measured over 84,000 closed-loop solves of homes: a rho update every 200 iterations
 # only ever happens in cold or hard solves; polishing fails on degenerate active sets.
 SETTINGS = {
     "eps_abs": 1e-3,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from core_kernels.units import W_PER_KW
-
 # Below this a power is idle: meters and inverters do not resolve less.
 IDLE_W = 50.0
 
@@ -46,22 +44,20 @@ def cents(price_eur_per_kwh: float) -> str:
 
 
 def explain(battery_w: float, net_w: float, marginals: Marginals) -> str:
-    """One sentence for a battery power against the house's need before the battery (load - PV)."""
+    """One sentence for a battery power against the house's need before the battery (load - PV).
+
+    It names prices, not powers: it stays the same as long as the reason does.
+    """
     imports = f"import costs {cents(marginals.import_eur_per_kwh)} a kWh"
     exports = f"export pays {cents(marginals.export_eur_per_kwh)} a kWh"
     use = f"using stored energy costs {cents(marginals.use_above_eur_per_kwh)}"
     store = f"in the battery it is worth {cents(marginals.store_below_eur_per_kwh)}"
-    power = f"{abs(battery_w) / W_PER_KW:.1f} kW"
     if battery_w < -IDLE_W:
         from_grid = net_w - battery_w > IDLE_W
-        return (
-            f"charge {power} with grid energy: {imports}, {store}"
-            if from_grid
-            else f"store {power}: {exports}, {store}"
-        )
+        return f"charge with grid energy: {imports}, {store}" if from_grid else f"store the surplus: {exports}, {store}"
     if battery_w > IDLE_W:
         to_grid = battery_w > net_w + IDLE_W
-        return f"discharge {power} into the grid: {exports}, {use}" if to_grid else f"cover {power}: {imports}, {use}"
+        return f"discharge into the grid: {exports}, {use}" if to_grid else f"cover the house: {imports}, {use}"
     if net_w > IDLE_W:
         return f"keep stored energy for later: {imports}, {use}"
     if net_w < -IDLE_W:

@@ -112,6 +112,16 @@ def test_gaps_and_failed_plans_are_reported(folder):
     assert "90 quarter hours without measurements are left out of all four" in result.output
 
 
+def test_plans_that_failed_are_reported_with_the_first_reason(folder):
+    hours = make_grid(24 * 11, make_days(1).grid.start_s - 86_400, 3600)
+    values = np.full(hours.count, 100.0)
+    values[-1] = math.nan
+    write_csv(folder / "prices.csv", hours.starts_s(), {"price_eur_mwh": values})
+    result = run(folder, *LAST_DAY, "--until", "2024-06-10T14:00")
+    assert result.exit_code == 0, result.output
+    assert "plans failed, the first: 2024-06-10T12:00:00Z" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -137,6 +137,16 @@ def test_a_first_day_that_lacks_an_hour_is_guessed_by_its_mean():
     np.testing.assert_allclose(prices.import_eur_per_kwh, 0.18)
 
 
+def test_hours_that_the_last_known_day_lacks_come_from_the_day_before():
+    """The table ends at noon of the last day: its afternoon is guessed from yesterday's."""
+    values = np.concatenate((np.full(24, 50.0), np.full(12, 100.0)))
+    ends = book("2024-06-01T00:00Z", 36, price_eur_mwh=values)
+    prices = ends.forecast(grid_of("2024-06-02T08:00Z", 192), parse_time_s("2024-06-02T08:00Z"))
+    assert prices.known.sum() == 16
+    np.testing.assert_allclose(prices.import_eur_per_kwh[16:40], 0.13)
+    np.testing.assert_allclose(prices.import_eur_per_kwh[68:100], 0.18)
+
+
 def test_a_table_that_has_ended_is_an_error_not_a_guess():
     old = book("2024-06-01T00:00Z", 24)
     with pytest.raises(StoreError, match="no price at 2024-06-02T00:00:00Z, prices end before"):
