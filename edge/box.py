@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ def forecaster_of(site: Site, log: Log) -> Forecasts:
 def check_site(site: Site) -> list[str]:
     """Problems of a configuration that only show when its parts are opened; empty when all is well."""
     problems: list[str] = []
-    checks = [lambda: prices_of(site), lambda: weather_of(site)]
+    checks: list[Callable[[], object]] = [lambda: prices_of(site), lambda: weather_of(site)]
     if site.bundle is not None:
         bundle = site.bundle
         checks.append(lambda: Forecaster.load(site.path(bundle.path), site.path(bundle.public_key), site))

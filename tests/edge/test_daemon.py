@@ -45,7 +45,7 @@ def test_the_parent_keeps_its_children_alive_and_ends_them(
                 return True
             if step == "kill":
                 pids = subprocess.run(
-                    ["pgrep", "-P", str(os.getpid()), "-f", "started"], capture_output=True, text=True
+                    ["pgrep", "-P", str(os.getpid()), "-f", "started"], capture_output=True, text=True, check=True
                 )
                 os.kill(int(pids.stdout.split()[0]), signal.SIGKILL)
             return False
