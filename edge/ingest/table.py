@@ -54,7 +54,7 @@ class Table:
         return Frame(grid=grid, columns=columns)
 
     def slot_s(self) -> int:
-        """The most frequent distance of two rows, the smallest among equals [s]; raises :class:`StoreError` where there is none."""
+        """The most frequent distance of two rows, the smallest among equals [s]; raises :class:`StoreError`."""
         if self.times_s.size < 2:
             raise StoreError(f"{self.source}: needs at least two rows, has {self.times_s.size}")
         steps, counts = np.unique(np.diff(self.times_s), return_counts=True)
