@@ -84,7 +84,7 @@ def main_returns(arguments: list[str]) -> None:
     [
         ('prices = "prices.csv"', 'prices = "none.csv"', "none.csv"),
         ('prices = "prices.csv"', "", "tariff.prices is missing"),
-        ("[tariff]", '[bundle]\npath = "b.zip"\npublic_key = "k.pub"\n[tariff]', "b.zip"),
+        ("[tariff]", '[bundle]\npath = "b.zip"\npublic_key = "k.pub"\n[tariff]', "k.pub"),
         ("[tariff]", '[weather]\ntable = "w.csv"\n[tariff]', "w.csv"),
         ("capacity_wh = 10000", "capacity_wh = -3\nbig = true", "battery.big"),
     ],
