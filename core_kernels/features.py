@@ -36,6 +36,7 @@ from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 
 PV_DAYS = 7
 LOAD_DAYS = 28
+_MAX_LOAD_RATIO = 30.0
 
 
 class PvPlant(NamedTuple):
@@ -81,11 +82,13 @@ def _tail_mean(history: Frame, name: str, slots: int, issued_s: float) -> float:
     return float(known_mean(recent, 0)) if np.isfinite(recent).sum() * 2 >= slots else float("nan")
 
 
-def _check(issued_s: float, grid: TimeGrid, history: Frame) -> None:
+def _quarter_s(issued_s: float, grid: TimeGrid, history: Frame) -> float:
+    """Start of the issue's quarter hour [s]: some seconds more or less must not move a feature."""
     if history.grid.slot_s != SLOT_S or grid.slot_s != SLOT_S:
         raise ValueError(f"features need slots of {SLOT_S} s, got {history.grid.slot_s} and {grid.slot_s}")
     if history.grid.end_s > issued_s:
         raise ValueError(f"history ends at {history.grid.end_s}, after the issue at {issued_s}")
+    return float(issued_s // SLOT_S * SLOT_S)
 
 
 def _clearness(pv_w: FloatArray, clear_w: FloatArray) -> FloatArray:
@@ -138,7 +141,7 @@ def pv_features_under(
 ) -> FeatureMatrix:
     """As :func:`pv_features`, under skies that the caller has already; ``past`` is the sky over ``history.grid``."""
     grid, future = target
-    _check(issued_s, grid, history)
+    issued_s = _quarter_s(issued_s, grid, history)
     starts_s = history.grid.starts_s()
     light = np.isfinite(history.column("pv_w")) & (past.clear_w > DARK_FRAC * plant.capacity_w)
     pair = np.where(light, np.stack([history.column("pv_w"), past.clear_w]), np.nan)
@@ -153,7 +156,7 @@ def pv_features_under(
         columns[f"clearness_slot_{days}d"] = ratio(sums[0], sums[1])[slot_of_day]
     each = ratio(neighbours(power, 1), neighbours(clear, 1))
     columns["clearness_slot_high"] = empirical(each, (0.9,))[:, 0][slot_of_day]
-    columns["horizon_h"] = (mids_s(grid) - issued_s) / SECONDS_PER_HOUR
+    columns["horizon_h"] = (grid.starts_s() - issued_s) / SECONDS_PER_HOUR
     columns["sun_elevation_deg"], columns["sun_azimuth_deg"] = future.elevation_deg, future.azimuth_deg
     columns["clear_sky_frac"] = future.clear_w / plant.capacity_w
     columns["temp_air_1d_c"] = np.full(grid.count, _tail_mean(history, "temp_air_c", SLOTS_PER_DAY, issued_s))
@@ -199,19 +202,19 @@ def load_features(
     FeatureMatrix
         One row a slot, the columns of ``LOAD_FEATURES``; what is not known is NaN. Ratios are to ``scale_w``.
     """
-    _check(issued_s, grid, history)
+    issued_s = _quarter_s(issued_s, grid, history)
     load_w = history.column("load_w")
     starts_s = history.grid.starts_s()
     scale_w = float(known_mean(load_w[starts_s >= issued_s - 7 * SECONDS_PER_DAY], 0)) if load_w.size else float("nan")
     local = ((starts_s + calendar.history_offset_s) // SLOT_S).astype(np.int64)
     wanted = ((grid.starts_s() + calendar.grid_offset_s) // SLOT_S).astype(np.int64)
     end_slot = int(local[-1]) + 1 + int((issued_s - history.grid.end_s) // SLOT_S) if local.size else 0
-    table = day_table(ratio(load_w, np.full(load_w.size, scale_w)), local, end_slot, LOAD_DAYS)
+    table = day_table(ratio(load_w, np.full(load_w.size, scale_w), _MAX_LOAD_RATIO), local, end_slot, LOAD_DAYS)
     columns = _load_profile(table, wanted, end_slot)
     for name, slots in (("load_1h", 4), ("load_1d", SLOTS_PER_DAY)):
         recent_w = _tail_mean(history, "load_w", slots, issued_s)
-        columns[name] = ratio(np.full(grid.count, recent_w), np.full(grid.count, scale_w))
-    columns["horizon_h"] = (mids_s(grid) - issued_s) / SECONDS_PER_HOUR
+        columns[name] = ratio(np.full(grid.count, recent_w), np.full(grid.count, scale_w), _MAX_LOAD_RATIO)
+    columns["horizon_h"] = (grid.starts_s() - issued_s) / SECONDS_PER_HOUR
     columns["clock_h"] = np.asarray((wanted % SLOTS_PER_DAY) * (SLOT_S / SECONDS_PER_HOUR), dtype=np.float64)
     columns["weekday"] = np.asarray(weekday(wanted), dtype=np.float64)
     columns["temp_air_1d_c"] = np.full(grid.count, _tail_mean(history, "temp_air_c", SLOTS_PER_DAY, issued_s))

@@ -12,7 +12,7 @@ from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 IntArray = npt.NDArray[np.int64]
 SLOT_S = 900
 SLOTS_PER_DAY = SECONDS_PER_DAY // SLOT_S
-_MAX_RATIO = 3.0
+_MAX_CLEARNESS = 3.0
 
 
 def mids_s(grid: TimeGrid) -> FloatArray:
@@ -20,11 +20,11 @@ def mids_s(grid: TimeGrid) -> FloatArray:
     return grid.starts_s() + grid.slot_s / 2.0
 
 
-def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Quotient, bounded by 0..3; NaN where the denominator is not positive."""
+def ratio(numerator: FloatArray, denominator: FloatArray, maximum: float = _MAX_CLEARNESS) -> FloatArray:
+    """Quotient, bounded by 0..``maximum``; NaN where the denominator is not positive."""
     positive = denominator > 0.0
     quotient = np.where(positive, numerator, np.nan) / np.where(positive, denominator, 1.0)
-    return np.clip(quotient, 0.0, _MAX_RATIO)
+    return np.clip(quotient, 0.0, maximum)
 
 
 def day_table(values: FloatArray, slots: IntArray, end_slot: int, days: int) -> FloatArray:

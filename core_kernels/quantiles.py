@@ -54,9 +54,10 @@ def uncross(quantiles: FloatArray) -> FloatArray:
 
 
 def empirical(samples: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC) -> FloatArray:
-    """Quantiles of each row's known samples, linearly interpolated; float64[n, k], NaN for rows without any.
+    """Quantiles of each row's known samples; float64[n, k], NaN for rows without any.
 
-    The same numbers as ``numpy.nanquantile(samples, levels_frac, axis=1).T``, without its loop over rows.
+    Weibull's plotting position ``level * (n + 1)``: a new value lies below the quantile with just that probability,
+    also for few samples. The numbers of ``numpy.nanquantile(..., method="weibull")`` without its loop over rows.
     """
     ordered = np.sort(samples, axis=1)  # NaN goes last
     count = np.isfinite(samples).sum(axis=1)
@@ -65,7 +66,7 @@ def empirical(samples: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC)
     if samples.shape[1] == 0:
         return result
     for column, level in enumerate(levels_frac):
-        position = level * np.maximum(count - 1, 0)
+        position = np.clip(level * (count + 1) - 1.0, 0.0, np.maximum(count - 1, 0))
         below = np.floor(position).astype(np.int64)
         above = np.minimum(below + 1, np.maximum(count - 1, 0))
         low, high = ordered[rows, below], ordered[rows, above]

@@ -30,8 +30,8 @@ def quiet(text: str) -> None:
 class Recipe:
     """How hard to fit."""
 
-    rounds: int = 160
-    depth: int = 5
+    rounds: int = 100
+    depth: int = 4
     eta_frac: float = 0.08
     min_child_count: float = 20.0
     seed: int = 1

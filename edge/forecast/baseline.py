@@ -75,9 +75,13 @@ class Baseline:
         column = (grid.starts_s() // SLOT_S).astype(np.int64) % SLOTS_PER_DAY
         spread = _spread(table, 2, _MEAN_PV_DAYS)[column]
         light = 90.0 - sun_position(mids_s(grid), self._location).zenith_deg > _NIGHT_DEG
-        filled = bool(np.isnan(spread[light]).any())
         if self._plant:
-            spread = _fill(spread, shade) * sky(self._plant, grid).clear_w[:, None]
+            clear_w = sky(self._plant, grid).clear_w
+            light &= clear_w > 0.0
+            filled = bool(np.isnan(spread[light]).any())
+            spread = _fill(spread, shade) * clear_w[:, None]
+        else:
+            filled = bool(np.isnan(spread[light]).any())
         spread = np.where(light[:, None], spread, 0.0)
         return _forecast("pv_w", issued_s, grid, spread, _source(reason, filled))
 
