@@ -15,6 +15,7 @@ from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
 from edge.devices.driver import Devices
+from edge.devices.wear import MemoryLedger
 from edge.errors import BundleError, ConfigError, EdgeError, PlanError
 from edge.forecast.runtime import Baseline, Forecaster
 from edge.ingest.store import Store, StoreReader
@@ -211,15 +212,24 @@ def forecaster_of(site: Site, log: Log) -> Forecasts:
 
 
 def check_site(site: Site) -> list[str]:
-    """Problems of a configuration that only show when its parts are opened; empty when all is well."""
+    """Problems of a configuration that only show when its parts are opened; empty when all is well.
+
+    Nothing is sent on any wire.
+    """
     problems: list[str] = []
-    checks: list[Callable[[], object]] = [lambda: prices_of(site), lambda: weather_of(site)]
+    checks: list[Callable[[], object]] = [
+        lambda: Devices(site, Clock.real(), ledger=MemoryLedger(Clock.real())).close(),
+        lambda: prices_of(site),
+        lambda: weather_of(site),
+    ]
     if site.bundle is not None:
         bundle = site.bundle
         checks.append(lambda: Forecaster.load(site.path(bundle.path), site.path(bundle.public_key), site))
     for check in checks:
         try:
             check()
+        except ConfigError as error:
+            problems += error.problems
         except EdgeError as error:
-            problems.append(str(error))
+            problems += str(error).splitlines()
     return problems

@@ -86,6 +86,8 @@ def main_returns(arguments: list[str]) -> None:
         ('prices = "prices.csv"', "", "tariff.prices is missing"),
         ("[tariff]", '[bundle]\npath = "b.zip"\npublic_key = "k.pub"\n[tariff]', "k.pub"),
         ("[tariff]", '[weather]\ntable = "w.csv"\n[tariff]', "w.csv"),
+        ("[tariff]", '[[link]]\nprofile = "acme/none"\nurl = "tcp://h:1"\n[tariff]', "acme/none"),
+        ("[tariff]", '[[link]]\nprofile = "growatt/sph"\nurl = "http://h"\n[tariff]', "http://h"),
         ("capacity_wh = 10000", "capacity_wh = -3\nbig = true", "battery.big"),
     ],
 )
