@@ -61,6 +61,7 @@ class ControlPorts:
         self._readings: Sequence[Reading] = ()
         self._mode = "unknown"
         self._alarms: deque[str] = deque(maxlen=20)
+        self._to_keep: deque[Plan] = deque(maxlen=20)
 
     def now_s(self) -> float:
         """Unix UTC [s]."""
@@ -83,6 +84,8 @@ class ControlPorts:
         previous, self._last, self._readings = self._last, record, readings
         self._mode = self._devices.mode()
         self._note_change(previous, record)
+        while self._to_keep:
+            self._store.add_plan(self._to_keep.popleft())
         house = record.house
         values = {name: float(getattr(house, name)) for name in _RECORDED}
         self._store.add(house.time_s, values, house.flags)
@@ -128,7 +131,7 @@ class ControlPorts:
     def _publish_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         plan = plan_from_json(payload["plan"])
         self._plan = plan
-        self._store.add_plan(plan)
+        self._to_keep.append(plan)  # the store belongs to the cycle's thread, this is a question's
         return {"accepted": True}
 
     def release(self) -> WriteResult:
