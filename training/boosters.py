@@ -7,11 +7,16 @@ pinball loss in watts.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+# Before XGBoost loads its OpenMP: spinning threads on a busy machine made a fit ten times longer.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import xgboost
 
 from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross

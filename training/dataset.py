@@ -104,7 +104,7 @@ def read_series(path: Path, zone: ZoneInfo) -> Series:
     if "time_utc" not in data.columns:
         raise SetupError(f"{path}: has no column time_utc")
     try:
-        times = pd.DatetimeIndex(pd.to_datetime(data["time_utc"], utc=True))
+        times = pd.DatetimeIndex(pd.to_datetime(data["time_utc"], utc=True, format="ISO8601"))
     except (ValueError, TypeError) as error:
         raise SetupError(f"{path}: time_utc: {str(error).splitlines()[0]}") from error
     if len(times) < 2:

@@ -22,6 +22,7 @@ from training.split import split_issues
 
 _BIN_DAYS = 30
 _CLEAR_DAYS_A_BIN = 2
+_SMOOTH = 1.15  # variation over twice the maximum; a day without a cloud has 1
 _ISSUE_STEP_SLOTS = 29
 _KEEP_FRAC = 0.22
 _FACTOR_BOUNDS = (0.2, 1.5)
@@ -54,6 +55,8 @@ def clear_days(series: Series, location: Location) -> ClearDays:
     if bright.sum() < 3:
         raise TrainingError(f"pv_w: only {bright.sum()} whole sunny days; at least 3 are needed to identify the array")
     best = np.concatenate([_smoothest(roughness, bright, start) for start in range(0, count, _BIN_DAYS)])
+    smooth = best[roughness[best] < _SMOOTH]
+    best = smooth if smooth.size >= 3 else best
     slots = (first + best[:, None] * SLOTS_PER_DAY + np.arange(SLOTS_PER_DAY)[None, :]).ravel()
     return ClearDays(grid.starts_s()[slots] + SLOT_S / 2.0, power_w[slots])
 
