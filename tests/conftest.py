@@ -21,3 +21,8 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"measured data are not here: {folder}")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The minutes-long tests first, so that the other workers fill the time beside them."""
+    items.sort(key=lambda item: (item.get_closest_marker("realtime") is None, item.get_closest_marker("e2e") is None))

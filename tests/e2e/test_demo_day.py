@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from boxes import free_port, read_floats
+from boxes import ENVIRONMENT, free_port, read_floats
 
 from edge.timetext import parse_time_s
 
@@ -28,8 +28,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_a_day_is_trained_controlled_and_billed_by_the_meter(tmp_path: Path) -> None:
     out, web_port = tmp_path / "demo", free_port()
     command = [sys.executable, "-m", "edge.cli", "demo", "--days", "1", "--out", str(out), "--json"]
+    command += ["--web-port", str(web_port)]
     with (tmp_path / "log").open("wb") as log:
-        demo = subprocess.Popen([*command, "--web-port", str(web_port)], stdout=subprocess.PIPE, stderr=log)
+        demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT)
         witness = watch(demo, out, web_port)
         answer, _ = demo.communicate(timeout=500)
     assert demo.returncode == 0, (tmp_path / "log").read_text()[-3000:]

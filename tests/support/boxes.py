@@ -50,6 +50,10 @@ port = {web_port}
 """
 
 
+# The product runs as it is shipped, with its kernels compiled, also while the tests measure kernels as plain Python.
+ENVIRONMENT = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -170,12 +174,16 @@ def bench(
     run = ["run", "--site", str(folder / "site.toml"), "--clock", clock.describe(), "--period", str(period_s)]
     with contextlib.ExitStack() as stack:
         twin_log, box_log = (stack.enter_context((folder / n).open("wb")) for n in ("twin.log", "box.log"))
-        twin_process = stack.enter_context(_ended(subprocess.Popen(twin, stdout=twin_log, stderr=twin_log)))
+        twin_process = stack.enter_context(
+            _ended(subprocess.Popen(twin, stdout=twin_log, stderr=twin_log, env=ENVIRONMENT))
+        )
         deadline = time.monotonic() + 20
         while "up" not in (folder / "twin.log").read_text().split():
             assert time.monotonic() < deadline, (folder / "twin.log").read_text()
             time.sleep(0.05)
-        box_process = stack.enter_context(_ended(subprocess.Popen([*pems, *run], stdout=box_log, stderr=box_log)))
+        box_process = stack.enter_context(
+            _ended(subprocess.Popen([*pems, *run], stdout=box_log, stderr=box_log, env=ENVIRONMENT))
+        )
         running = Bench(folder, clock, twin_process, box_process, port, web_port)
         try:
             yield running
