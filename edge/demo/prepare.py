@@ -170,7 +170,7 @@ def _train(*arguments: str) -> None:
 
 
 def _run(command: list[str]) -> None:
-    """Run a step with its own progress on the terminal."""
-    code = subprocess.run(command, check=False).returncode
+    """Run a step; its progress goes to standard error, the demo's answer alone to standard output."""
+    code = subprocess.run(command, check=False, stdout=sys.stderr).returncode
     if code != 0:
         raise DemoError(f"{' '.join(command[2:])}: ended with {code}")

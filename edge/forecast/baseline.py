@@ -21,6 +21,9 @@ from edge.config import Site
 _MEAN_PV_DAYS, _SPREAD_PV_DAYS = 3, 7
 _MEAN_LOAD_DAYS = 7
 _NIGHT_DEG = -1.0
+# P10, mean and P90 of a quarter hour's PV over its clear-sky power, for a plant of which nothing was measured yet:
+# a mixed climate's year, rounded, wide on purpose; the first days replace it.
+_UNSEEN_SKY_FRAC = (0.1, 0.55, 1.0)
 
 
 def offsets_s(zone: ZoneInfo, grid: TimeGrid) -> FloatArray:
@@ -52,7 +55,8 @@ class Baseline:
     """PV: the mean of the last 3 days at that slot, by clearness where the plant is known. Load: of the last 7 days.
 
     P10 and P90 are empirical: 7 days of PV, 28 of load, neighbouring slots included. A slot of which history says
-    nothing takes the mean of all that is known, and ``source`` says so; without any history it is NaN.
+    nothing takes the mean of all that is known, and ``source`` says so. Without any history load is NaN; so is PV, unless
+    the plant is known: then it is a wide share of the clear sky.
     """
 
     def __init__(self, site: Site, plant: PvPlant | None = None) -> None:
@@ -79,7 +83,8 @@ class Baseline:
             clear_w = sky(self._plant, grid).clear_w
             light &= clear_w > 0.0
             filled = bool(np.isnan(spread[light]).any())
-            spread = _fill(spread, shade) * clear_w[:, None]
+            spread = _fill(spread, shade)
+            spread = np.where(np.isnan(spread), _UNSEEN_SKY_FRAC, spread) * clear_w[:, None]
         else:
             filled = bool(np.isnan(spread[light]).any())
         spread = np.where(light[:, None], spread, 0.0)

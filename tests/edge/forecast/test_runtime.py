@@ -194,13 +194,23 @@ def test_the_baseline_without_an_orientation_takes_the_power_itself(workshop, we
     assert found.p90[:8].max() == 0.0
 
 
-def test_the_baseline_without_history_is_missing_by_day_and_dark_at_night(site):
+def test_the_baseline_without_history_knows_no_load_and_of_pv_a_wide_share_of_the_clear_sky(site):
     empty = Frame(grid=TimeGrid(start_s=ISSUED_S, slot_s=900, count=0), columns={})
     found = Baseline(site).forecast(ISSUED_S, TARGET, empty, None)
     assert np.isnan(found["load_w"].p50).all()
-    assert np.isnan(found["pv_w"].p50[48])
-    assert found["pv_w"].p50[0] == 0.0
-    assert found["pv_w"].source == "baseline (short history)"
+    pv = found["pv_w"]
+    assert pv.p10[48] < 0.2 * pv.p90[48]
+    assert pv.p10[48] < pv.p50[48] < pv.p90[48]
+    assert pv.p50[0] == 0.0
+    assert pv.source == "baseline (short history)"
+
+
+def test_the_baseline_without_history_or_plant_is_missing_by_day_and_dark_at_night(site, tmp_path):
+    nowhere = parse_site({"site": {"name": "h", "latitude_deg": 49.2, "longitude_deg": 16.6}}, "site.toml", tmp_path)
+    empty = Frame(grid=TimeGrid(start_s=ISSUED_S, slot_s=900, count=0), columns={})
+    found = Baseline(nowhere).forecast(ISSUED_S, TARGET, empty, None)["pv_w"]
+    assert np.isnan(found.p50[48])
+    assert found.p50[0] == 0.0
 
 
 def test_the_baselines_spread_holds_what_the_days_did(site, week):
