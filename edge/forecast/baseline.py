@@ -55,8 +55,8 @@ class Baseline:
     """PV: the mean of the last 3 days at that slot, by clearness where the plant is known. Load: of the last 7 days.
 
     P10 and P90 are empirical: 7 days of PV, 28 of load, neighbouring slots included. A slot of which history says
-    nothing takes the mean of all that is known, and ``source`` says so. Without any history load is NaN; so is PV, unless
-    the plant is known: then it is a wide share of the clear sky.
+    nothing takes the mean of all that is known, and ``source`` says so. Without any history load is NaN; so is PV,
+    unless the plant is known: then it is a wide share of the clear sky.
     """
 
     def __init__(self, site: Site, plant: PvPlant | None = None) -> None:
