@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,7 @@ def as_table(result: Settlement, days: int) -> str:
         ("PEMS Edge", ledger.ours),
         ("perfect foresight", ledger.perfect_foresight),
     )
+    share = "nothing to be saved" if math.isnan(ledger.share_frac) else f"{100 * ledger.share_frac:.0f} %"
     rows = [f"{'':26}{'bill':>9}{'+ wear':>9}{'- stored':>10}{'= cost EUR':>12}"]
     rows += [
         f"{name:26}{way.bill_eur:9.2f}{way.wear_eur:9.2f}{way.stored_eur:10.2f}{way.total_eur:12.2f}"
@@ -83,9 +85,9 @@ def as_table(result: Settlement, days: int) -> str:
     ]
     return "\n".join(
         [
-            f"\n{days} days, at the meter's own registers and the (made) example prices:",
+            f"\n{days} {'day' if days == 1 else 'days'}, at the meter's own registers and the (made) example prices:",
             *rows,
-            f"Share of the possible saving over the rules: {100 * ledger.share_frac:.0f} %",
+            f"Share of the possible saving over the rules: {share}",
             f"Writes to the inverter: {result.writes}, of these to stored registers: {result.stored_writes}",
             f"Worst balance error of a quarter hour: {result.worst_balance_w:.0f} W",
             f"Picture: {result.picture}",

@@ -169,7 +169,9 @@ def _picture(house: House, measured: Frame, market: Market, plans: list[dict[str
         **{name: measured.column(name).tolist() for name in ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac")},
         **bands,
     )
-    return days_svg(days, zone=house.site.zone, title=f"{house.days} days of the demo house")
+    return days_svg(
+        days, zone=house.site.zone, title=f"The demo house, {house.days} {'day' if house.days == 1 else 'days'}"
+    )
 
 
 _BANDS = ("pv_p10_w", "pv_p50_w", "pv_p90_w", "load_p10_w", "load_p50_w", "load_p90_w")

@@ -50,7 +50,7 @@ def watch(demo: subprocess.Popen[bytes], out: Path, web_port: int) -> list[tuple
     """Read the meter's counters now and then by a client of our own, and the status page once."""
     seen: list[tuple[float, float]] = []
     page_ok = False
-    while demo.poll() is None and not (page_ok and len(seen) > 3):
+    while demo.poll() is None and not (page_ok and len(seen) > 4):
         time.sleep(2.0)
         site = out / "site.toml"
         if not site.exists() or "tcp://" not in site.read_text():
@@ -63,8 +63,20 @@ def watch(demo: subprocess.Popen[bytes], out: Path, web_port: int) -> list[tuple
         except OSError:
             continue
         seen.append((1000.0 * imported_kwh, 1000.0 * exported_kwh))
+        if page_ok and len(seen) == 4:
+            ask_the_box(site)
     assert page_ok, "the status page was there"
     return seen
+
+
+def ask_the_box(site: Path) -> None:
+    """Every question of the command line gets its answer from the running box, for people and as JSON."""
+    for name in ("why", "plan", "forecast", "doctor"):
+        for form in ([], ["--json"]):
+            command = [sys.executable, "-m", "edge.cli", name, "--site", str(site), *form]
+            done = subprocess.run(command, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            assert json.loads(done.stdout) if form else len(done.stdout.splitlines()) > 2
 
 
 def assert_bill_adds_up(result: dict[str, dict[str, float]], out: Path) -> None:

@@ -12,11 +12,12 @@ from fakes import make_plan
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
+from edge.cli.demo import as_data, as_table
 from edge.config import Battery, Site
-from edge.control.ledger import Market
+from edge.control.ledger import Cost, Ledger, Market
 from edge.demo.live import hour_line, period_s
 from edge.demo.prepare import DemoError, House, _run
-from edge.demo.settle import cost, metered, midnight_bands, read_journal, worst_balance_w
+from edge.demo.settle import Settlement, cost, metered, midnight_bands, read_journal, worst_balance_w
 from edge.ingest.tariff import builtin_prices
 from edge.messages import to_json
 
@@ -117,3 +118,21 @@ def test_a_step_that_fails_names_itself() -> None:
 
     with pytest.raises(DemoError, match="ended with 3"):
         _run([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_the_table_shows_the_four_ways_and_what_they_cost(tmp_path: Path) -> None:
+    ways = [
+        Cost(bill_eur=3.0),
+        Cost(bill_eur=2.0, wear_eur=0.5),
+        Cost(bill_eur=1.5, wear_eur=0.6, stored_eur=0.1),
+        Cost(bill_eur=1.5),
+    ]
+    ledger = Ledger(no_battery=ways[0], rules=ways[1], ours=ways[2], perfect_foresight=ways[3])
+    result = Settlement(ledger=ledger, writes=7, stored_writes=2, worst_balance_w=12.0, picture=tmp_path / "days.svg")
+    text = as_table(result, 3)
+    assert "Share of the possible saving over the rules: 50 %" in text
+    assert "Writes to the inverter: 7, of these to stored registers: 2" in text
+    assert as_data(result)["costs_eur"] == {"no_battery": 3.0, "rules": 2.5, "ours": 2.0, "perfect_foresight": 1.5}
+    nothing = Ledger(no_battery=ways[0], rules=ways[3], ours=ways[3], perfect_foresight=ways[3])
+    unsaid = as_table(Settlement(ledger=nothing, writes=0, stored_writes=0, worst_balance_w=0.0, picture=tmp_path), 1)
+    assert "nan" not in unsaid
