@@ -33,3 +33,13 @@ def test_every_command_says_what_it_does():
     found = {name: cli.group.get_command(context, name) for name in cli.group.list_commands(context)}
     silent = [name for name, command in found.items() if not command.get_short_help_str()]
     assert silent == []
+
+
+def test_the_example_and_the_documented_site_are_one_and_right():
+    from edge.config import load_site
+
+    site = load_site(ROOT / "examples" / "site.toml")
+    assert site.battery is not None
+    assert len(site.links) == 2
+    example = (ROOT / "examples" / "site.toml").read_text().split("\n\n", 1)[1]
+    assert example in (ROOT / "docs" / "install.md").read_text()
