@@ -17,6 +17,7 @@ from core_kernels.units import balance_residual_w
 from core_kernels.units import load_w as load_from_balance
 from edge.config import Site
 from edge.control import fastloop, guard
+from edge.control.rules import rules_command
 from edge.errors import StoreError
 from edge.messages import Command, CycleRecord, House, Plan, Reading, WriteResult
 
@@ -83,8 +84,8 @@ def plan_in_force(plan: Plan | None, now_s: float) -> Plan | None:
 
 def wish_of(house: House, plan: Plan | None, site: Site) -> Command:
     """What control would like to do, before the guard."""
-    if site.battery is None:
-        return Command.native("there is no battery to command")
+    if plan is None or site.battery is None:
+        return rules_command(house, site)
     return fastloop.wish(house, plan, site.battery)
 
 

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -23,28 +22,16 @@ from edge.config import Battery, Site
 from edge.control import fastloop, guard
 from edge.control.ledger import Ledger, Market
 from edge.control.mpc import Mpc
-from edge.control.ways import Ways, parameters_of, perfect_foresight
+from edge.control.ways import Ways, parameters_of
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook
 from edge.messages import House, Plan
+from edge.planning import HISTORY_DAYS, HORIZON_SLOTS, SLOT_S, Forecasts
 from edge.timetext import format_time
 
-__all__ = ["Days", "Forecasts", "Replay", "perfect_foresight", "quarter_hours", "replay"]
-
-SLOT_S = 900
-HORIZON_SLOTS = 192
-HISTORY_DAYS = 35
 START_SOC_FRAC = 0.5
 _LEVELS = ("p10", "p50", "p90")
-
-
-class Forecasts(Protocol):
-    """A forecaster: a bundle's models, the baseline, or a test's."""
-
-    def forecast(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, Forecast]:
-        """``pv_w`` and ``load_w`` on the grid, from what was known at ``issued_s``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,13 +18,13 @@ from edge.box import STORE_NAME
 from edge.config import Battery
 from edge.control.ledger import Cost, Ledger, Market, stored_value_eur_per_kwh
 from edge.control.problem import wear_eur_per_kwh
+from edge.control.ways import perfect_foresight
 from edge.demo.prepare import INITIAL_SOC_FRAC, DemoError, House
 from edge.devices.plant import HousePlant, PlantParams
 from edge.devices.plant_series import Series, read_series
 from edge.ingest.store import SLOT_S, StoreReader
 from edge.messages import Plan, plan_from_json
 from edge.picture import Days, days_svg
-from edge.replay import perfect_foresight
 from edge.timetext import parse_time_s
 
 _JOURNAL_COLUMNS = (
