@@ -85,7 +85,7 @@ def plan_in_force(plan: Plan | None, now_s: float) -> Plan | None:
 def wish_of(house: House, plan: Plan | None, site: Site) -> Command:
     """What control would like to do, before the guard."""
     if plan is None or site.battery is None:
-        return rules_command(house, site)
+        return rules_command(site)
     return fastloop.wish(house, plan, site.battery)
 
 

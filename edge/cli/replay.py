@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from edge.config import Site
     from edge.ingest.table import Table
     from edge.ingest.tariff import PriceBook
-    from edge.replay import Forecasts, Replay
+    from edge.planning import Forecasts
+    from edge.replay import Replay
 
 WAYS = {
     "no_battery": "no battery",

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from energy import BATTERY, make_house, make_site
+from energy import BATTERY, make_site
 
 from core_kernels.battery import simulate_self_consumption
 from edge.control.ledger import Cost, Ledger, Market, cost_of, stored_value_eur_per_kwh
@@ -86,6 +86,6 @@ def test_a_site_without_battery_foresees_nothing():
 
 
 def test_rules_leave_the_battery_to_the_inverter():
-    assert rules_command(make_house(), make_site()).mode == "native"
-    assert "SoC 50%" in rules_command(make_house(), make_site()).reason
-    assert "no battery" in rules_command(make_house(), make_site(None)).reason
+    assert rules_command(make_site()).mode == "native"
+    assert "self-consumption" in rules_command(make_site()).reason
+    assert "no battery" in rules_command(make_site(None)).reason
