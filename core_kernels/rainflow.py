@@ -28,8 +28,8 @@ _LARGEST = float(np.finfo(np.float64).max)
 class Cycles(NamedTuple):
     """Cycles in the order in which they close; arrays of one length.
 
-    ``extent`` (highest less lowest value) and ``mean`` carry the unit of the series, ``cycles_count`` is 1.0 for a full and
-    0.5 for a half cycle, ``start`` and ``end`` are the indices of its two turning points.
+    ``extent`` (highest less lowest value) and ``mean`` carry the unit of the series, ``cycles_count`` is 1.0 for a
+    full and 0.5 for a half cycle, ``start`` and ``end`` are the indices of its two turning points.
     """
 
     extent: FloatArray
