@@ -17,7 +17,7 @@ from core_kernels.degradation import Chemistry, cycle_loss_lfp, cycle_loss_nmc, 
 from core_kernels.registry import registered
 from core_kernels.units import FloatArray
 
-KNOTS_FRAC = (0.0, 0.1, 0.4, 0.75, 0.9, 1.0)  # within 2.5 % of the dearest cycle for both chemistries
+KNOTS_FRAC = (0.0, 0.1, 0.35, 0.6, 0.8, 0.9, 1.0)  # within 2.5 % of the dearest cycle for both chemistries
 END_OF_LIFE_FRAC = 0.2  # the loss at which a home battery is replaced
 LEAST_LOSS_FRAC = 0.02  # the square root's infinite slope at 0 would forbid the first cycle of a new battery
 _GRID = 200
