@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from core_kernels.jit import kernel
+from core_kernels.jit import JIT_ENABLED, kernel
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64
 from core_kernels.units import FloatArray
@@ -160,8 +160,8 @@ def _run_kernel(head: IntArray, ring: FloatArray, values: FloatArray, found: Boo
         if run == size:
             key, below, equal = _find_median(bits[:size])
         else:
-            below += (new < key) - (old < key)
-            equal += (new == key) - (old == key)
+            below += int(new < key) - int(old < key)
+            equal += int(new == key) - int(old == key)
             if below > half:
                 key, equal = _next_below(bits, key)
                 below -= equal
@@ -176,6 +176,10 @@ def _run_kernel(head: IntArray, ring: FloatArray, values: FloatArray, found: Boo
         elif deviation > 0.0 and _nearer(ring, numbers[_MEDIAN], limit * (1.0 + _ROUNDING)) > half:
             found[i] = _exceeds(ring[:size], numbers[_MEDIAN], deviation, deviations, scale)
     head[_RUN], head[_PLACE], head[_KEY], head[_BELOW], head[_EQUAL] = run, place, key, below, equal
+
+
+# Plain Python speaks of 0 / 0 where the compiled kernel is silent.
+_quiet = _run_kernel if JIT_ENABLED else np.errstate(all="ignore")(_run_kernel)
 
 
 def _check(window_count: int, deviations_count: float, scale: float) -> None:
@@ -230,14 +234,14 @@ class HampelStream:
     def push(self, value: OwnUnit) -> bool:
         """Whether the value ``delay_count`` pushes ago is an outlier; a window with a NaN judges nothing."""
         self._newest[0] = value
-        _run_kernel(self._head, self._ring, self._newest, self._answer)
+        _quiet(self._head, self._ring, self._newest, self._answer)
         return bool(self._answer[0])
 
     def run(self, values: FloatArray) -> BoolArray:
         """The answers of pushing each value in turn, bool[n]."""
         check_f64("values", values)
         found = np.empty(values.shape[0], dtype=np.bool_)
-        _run_kernel(self._head, self._ring, values, found)
+        _quiet(self._head, self._ring, values, found)
         return found
 
 
@@ -289,7 +293,8 @@ def hampel(
     if count < window_count:
         return found
     if window_count == 5:
-        _five_kernel(values, deviations_count, scale, found[2:-2])
+        with np.errstate(all="ignore"):
+            _five_kernel(values, deviations_count, scale, found[2:-2])
         return found
     stream = HampelStream(window_count, deviations_count, scale)
     delay = stream.delay_count

@@ -169,7 +169,8 @@ def stale_by_difference(
     """
     _check(values, window_count, 2)
     found = np.zeros(values.shape[0], dtype=np.bool_)
-    _close_kernel(values, window_count, relative, absolute, _span(mark, window_count), found)
+    with np.errstate(all="ignore"):
+        _close_kernel(values, window_count, relative, absolute, _span(mark, window_count), found)
     return found
 
 
@@ -206,7 +207,8 @@ def stale_by_rounding(
     if not 0 <= decimals_count <= 15:
         raise ValueError(f"decimals_count must be 0..15, got {decimals_count}")
     found = np.zeros(values.shape[0], dtype=np.bool_)
-    _round_kernel(values, window_count, 10.0**decimals_count, _span(mark, window_count), found)
+    with np.errstate(all="ignore"):
+        _round_kernel(values, window_count, 10.0**decimals_count, _span(mark, window_count), found)
     return found
 
 
@@ -245,5 +247,6 @@ def interpolated(
     """
     _check(values, window_count, 3)
     found = np.zeros(values.shape[0], dtype=np.bool_)
-    _line_kernel(values, window_count - 1, relative, absolute, _span(mark, window_count), found)
+    with np.errstate(all="ignore"):
+        _line_kernel(values, window_count - 1, relative, absolute, _span(mark, window_count), found)
     return found
