@@ -125,26 +125,31 @@ def exp(x: float) -> float:
 
 
 @kernel(inline=True)
-def log(x: float) -> float:
-    """Natural logarithm, 1 ulp; -inf at 0, NaN below."""
-    tiny = x < _SMALLEST
-    scaled = x * _TWO_54
-    normal = scaled if tiny else x
-    m = mantissa_of(normal)
-    e = exponent_of(normal)
+def log_normal(x: float) -> float:
+    """Natural logarithm of a positive normal number, 1 ulp; anything else gives no sense."""
+    m = mantissa_of(x)
+    e = exponent_of(x)
     half = 0.5 * m
     above = m > _SQRT_2
     m = half if above else m
     e_next = e + 1.0
     e = e_next if above else e
-    e_tiny = e - 54.0
-    e = e_tiny if tiny else e
     f = m - 1.0
     s = f / (2.0 + f)
     z = s * s
     r = z * (_L1 + z * (_L2 + z * (_L3 + z * (_L4 + z * (_L5 + z * (_L6 + z * _L7))))))
     square = 0.5 * f * f
-    value = e * _LN2_HIGH - ((square - (s * (square + r) + e * _LN2_LOW)) - f)
+    return e * _LN2_HIGH - ((square - (s * (square + r) + e * _LN2_LOW)) - f)
+
+
+@kernel(inline=True)
+def log(x: float) -> float:
+    """Natural logarithm, 1 ulp; -inf at 0, NaN below."""
+    tiny = x < _SMALLEST
+    scaled = x * _TWO_54
+    value = log_normal(scaled if tiny else x)
+    value_tiny = value - 54.0 * _LN2_HIGH - 54.0 * _LN2_LOW
+    value = value_tiny if tiny else value
     value = x if x == math.inf else value
     value = -math.inf if x == 0.0 else value
     return value if x >= 0.0 else math.nan
