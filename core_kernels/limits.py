@@ -62,7 +62,7 @@ def _day_counts_kernel(times_s: FloatArray, values: FloatArray, start_s: float, 
     while i < times_s.shape[0]:
         day = int((times_s[i] - start_s) / SECONDS_PER_DAY)
         end_s = start_s + (day + 1.0) * SECONDS_PER_DAY
-        last = i + np.searchsorted(times_s[i:], end_s)
+        last = i + int(np.searchsorted(times_s[i:], end_s))
         stretch = values[i:last]
         known = 0
         for k in range(stretch.shape[0]):

@@ -51,9 +51,8 @@ def _cos_deg(zenith_deg: float) -> float:
     """Cosine of 0..180 deg, as the sine of the height, by its Taylor series; error below 4e-16."""
     x = (90.0 - zenith_deg) * _RAD
     z = x * x
-    return x + x * z * (
-        _T3 + z * (_T5 + z * (_T7 + z * (_T9 + z * (_T11 + z * (_T13 + z * (_T15 + z * (_T17 + z * (_T19))))))))
-    )
+    high = _T11 + z * (_T13 + z * (_T15 + z * (_T17 + z * _T19)))
+    return x + x * z * (_T3 + z * (_T5 + z * (_T7 + z * (_T9 + z * high))))
 
 
 @kernel("float64(float64)", inline=True)

@@ -63,7 +63,7 @@ def _first_pass(values: FloatArray, low: float, high: float) -> tuple[float, int
 @kernel("float64(float64, float64)", inline=True)
 def _squared(value: float, mean: float) -> float:
     """Squared deviation of a value from the mean, NaN counting as 0."""
-    deviation = (value if value == value else 0.0) - mean
+    deviation = (0.0 if math.isnan(value) else value) - mean
     return deviation * deviation
 
 
@@ -154,10 +154,11 @@ def seed_score(times_s: FloatArray, values: FloatArray, unit: str) -> Scores:
     count = values.shape[0]
     if count == 0:
         raise ValueError("values must hold at least one sample")
-    total, missing, inside = _first_pass(values, *SEED_RANGES.get(unit, (0.0, math.inf)))
-    mean = total / count
-    deviation = math.sqrt(_squares(values, mean) / count)
-    outliers_frac = _outliers(values, mean, SEED_SIGMAS * deviation) / count
+    with np.errstate(invalid="ignore"):
+        total, missing, inside = _first_pass(values, *SEED_RANGES.get(unit, (0.0, math.inf)))
+        mean = total / count
+        deviation = math.sqrt(_squares(values, mean) / count)
+        outliers_frac = _outliers(values, mean, SEED_SIGMAS * deviation) / count
     consistency = 1.0 - min(outliers_frac, OUTLIER_LIMIT_FRAC) / OUTLIER_LIMIT_FRAC
     least_s, most_s = (1.0 - _TOLERANCE) * SEED_STEP_S, (1.0 + _TOLERANCE) * SEED_STEP_S
     temporal = _timely(times_s, least_s, most_s) / (count - 1) if count > 1 else 1.0

@@ -12,7 +12,7 @@ from core_kernels.qcrad import BOUNDS, consistent_qcrad, within_qcrad
 
 nan, inf = math.nan, math.inf
 VALUES = st.lists(st.one_of(st.sampled_from([nan, inf, -inf, 0.0, 1.0]), st.floats(-3.0, 3.0)), max_size=40)
-COMPONENTS = [key for key in BOUNDS]
+COMPONENTS = list(BOUNDS)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_good_station_passes_nearly_always(shared_data):
     pd = pytest.importorskip("pandas")
     table = pd.read_parquet(shared_data / "quality_labels" / "irradiance_RMIS_NREL.parquet")
     ghi, zenith = table["irradiance_ghi__7981"].to_numpy().copy(), table["pvlib_zenith"].to_numpy().copy()
-    known = ~np.isnan(ghi)
+    known = ~np.isnan(ghi) & (zenith < 90.0)  # at night this sensor reads below -4 W/m2
     assert within_qcrad(ghi, zenith, np.full(len(ghi), 1390.0))[known].mean() > 0.99
     dhi, dni = (table[f"irradiance_{name}"].to_numpy().copy() for name in ("dhi__7983", "dni__7982"))
     judged = consistent_qcrad(zenith, ghi, dhi, dni)
