@@ -1,0 +1,306 @@
+"""How likely a thermal network makes the measured rooms: innovations of the stationary Kalman predictor.
+
+Room (air) temperatures are measured, masses are not. Unmodelled gains are white noise on airs and masses; the gain is
+the stationary one, from the discrete Riccati equation by structured doubling, which converges quadratically.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from core_kernels import vmath
+from core_kernels.arguments import check_matrix, check_positive, check_vectors
+from core_kernels.jit import kernel
+from core_kernels.matrix_exp import add_scaled, invert, multiply
+from core_kernels.rainflow import IntArray
+from core_kernels.registry import registered
+from core_kernels.thermal import (
+    ThermalInputs,
+    ThermalNetwork,
+    example_inputs,
+    example_network,
+    hold_network,
+    input_matrix,
+    pack,
+    simulate,
+)
+from core_kernels.units import SECONDS_PER_HOUR, FloatArray
+
+_LOG_2PI = 1.8378770664093453
+_DOUBLINGS = 60
+
+
+class ThermalNoise(NamedTuple):
+    """Standard deviations: of an air's and a mass' unmodelled change over one hour, and of a measurement [K]."""
+
+    air_k: float = 0.2
+    mass_k: float = 0.02
+    measured_k: float = 0.05
+
+
+@kernel("void(float64[:, ::1], float64[:, ::1])")
+def _transpose(a: FloatArray, out: FloatArray) -> None:
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[j, i] = a[i, j]
+
+
+@kernel("void(float64[:, ::1], float64, int64, float64[:, ::1])")
+def stationary_covariance(step: FloatArray, measured_k2: float, zones: int, p: FloatArray) -> None:
+    """Covariance of the one-step prediction, in place of the process covariance that ``p`` comes with.
+
+    Structured doubling of ``P = A (P - P C' (C P C' + R)^-1 C P) A' + Q`` (Chu, Fan, Lin & Wang 2004, algorithm SDA),
+    with C the first ``zones`` rows of the identity and R a multiple of it. ``measured_k2`` is that multiple [K2].
+    """
+    m = step.shape[0]
+    a, g = np.empty((m, m)), np.zeros((m, m))
+    _transpose(step, a)
+    for i in range(zones):
+        g[i, i] = 1.0 / measured_k2
+    w, w_inverse, left, right, other = (
+        np.empty((m, m)),
+        np.empty((m, m)),
+        np.empty((m, m)),
+        np.empty((m, m)),
+        np.empty((m, m)),
+    )
+    for _ in range(_DOUBLINGS):
+        multiply(g, p, w)
+        for i in range(m):
+            w[i, i] += 1.0
+        invert(w, w_inverse)
+        multiply(w_inverse, a, left)  # W^-1 A
+        multiply(p, left, right)  # H W^-1 A
+        _transpose(a, w)
+        multiply(w, right, other)
+        change, size = 0.0, 0.0
+        for i in range(m):
+            change, size = max(change, abs(other[i, i])), max(size, abs(p[i, i]))
+        add_scaled(1.0, other, p)
+        multiply(w_inverse, g, right)  # W^-1 G
+        multiply(right, w, other)
+        multiply(a, other, right)
+        add_scaled(1.0, right, g)
+        multiply(a, left, other)
+        a[:] = other
+        if change <= 1e-17 * size:
+            break
+
+
+@kernel(
+    "void(Array(float64, 1, 'C', readonly=True), int64[:, ::1], UniTuple(float64, 3), float64,"
+    " float64[:, ::1], float64[:, ::1])"
+)
+def fill_predictor(
+    values: FloatArray,
+    pairs: IntArray,
+    noise_k: tuple[float, float, float],
+    dt_s: float,
+    rows: FloatArray,
+    spread: FloatArray,
+) -> None:
+    """The predictor of packed values: what each state, input and innovation adds to the next states.
+
+    ``rows`` float64[2n + 2 + n + n, 2n] holds one row for each of them, ``spread`` float64[n, n] the covariance of the
+    innovations.
+    """
+    zones = spread.shape[0]
+    m = 2 * zones
+    matrix = np.empty((m, m + 2 + zones))
+    hold_network(values, pairs, dt_s, matrix)
+    step, p = np.empty((m, m)), np.zeros((m, m))
+    hours = dt_s / SECONDS_PER_HOUR
+    for i in range(m):
+        hourly_k = noise_k[0] if i < zones else noise_k[1]
+        p[i, i] = hourly_k * hourly_k * hours
+        for j in range(m):
+            step[i, j] = matrix[i, j]
+    stationary_covariance(step, noise_k[2] * noise_k[2], zones, p)
+    for i in range(zones):
+        for j in range(zones):
+            spread[i, j] = p[i, j] + (noise_k[2] * noise_k[2] if i == j else 0.0)
+    work, weight, seen, gain = spread.copy(), np.empty((zones, zones)), np.empty((m, zones)), np.empty((m, zones))
+    invert(work, weight)
+    multiply(step, p[:, :zones].copy(), seen)
+    multiply(seen, weight, gain)
+    for i in range(m):
+        for j in range(m + 2 + zones):
+            rows[j, i] = matrix[i, j]
+        for j in range(zones):
+            rows[m + 2 + zones + j, i] = gain[i, j]
+
+
+@kernel("void(float64[:, :, ::1], float64[::1], float64[::1])")
+def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
+    """``after = now blocks``, eight states at once in registers."""
+    for block in range(blocks.shape[0]):
+        rows = blocks[block]
+        a = b = c = d = e = f = g = h = 0.0
+        for i in range(now.shape[0]):
+            x = now[i]
+            a += rows[i, 0] * x
+            b += rows[i, 1] * x
+            c += rows[i, 2] * x
+            d += rows[i, 3] * x
+            e += rows[i, 4] * x
+            f += rows[i, 5] * x
+            g += rows[i, 6] * x
+            h += rows[i, 7] * x
+        out = after[8 * block : 8 * block + 8]
+        out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7] = a, b, c, d, e, f, g, h
+
+
+@kernel(
+    "void(float64[:, ::1], Array(float64, 2, 'C', readonly=True), Array(float64, 2, 'C', readonly=True),"
+    " Array(float64, 1, 'C', readonly=True), float64[:, ::1])"
+)
+def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, start_c: FloatArray, out: FloatArray) -> None:
+    """Innovations of each slot; a missing measurement corrects nothing and leaves a NaN."""
+    zones, m, k = measured_c.shape[1], rows.shape[1], inputs.shape[1]
+    blocks = np.zeros(((m + 7) // 8, rows.shape[0], 8))
+    for j in range(m):
+        for i in range(rows.shape[0]):
+            blocks[j // 8, i, j % 8] = rows[i, j]
+    now, after = np.zeros(rows.shape[0]), np.zeros(8 * blocks.shape[0])  # states, inputs, innovations; next states
+    now[:m] = start_c
+    for t in range(inputs.shape[0]):
+        for i in range(k):
+            now[m + i] = inputs[t, i]
+        for i in range(zones):
+            off = measured_c[t, i] - now[i]
+            out[t, i] = off
+            now[m + k + i] = 0.0 if math.isnan(measured_c[t, i]) else off
+        _advance(blocks, now, after)
+        for j in range(m):
+            now[j] = after[j]
+
+
+@kernel("boolean(float64[:, ::1], float64[:, ::1])")
+def cholesky(a: FloatArray, out: FloatArray) -> bool:
+    """Lower triangle with ``out out' = a``; False if ``a`` is not positive definite."""
+    out[:] = 0.0
+    for i in range(a.shape[0]):
+        for j in range(i + 1):
+            total = a[i, j]
+            for k in range(j):
+                total -= out[i, k] * out[j, k]
+            if i == j:
+                if not total > 0.0:
+                    return False
+                out[i, i] = math.sqrt(total)
+            else:
+                out[i, j] = total / out[j, j]
+    return True
+
+
+@kernel("float64(float64[:, ::1], float64[:, ::1], float64[:, ::1])")
+def weigh(innovations: FloatArray, spread: FloatArray, white: FloatArray) -> float:
+    """Log-likelihood of innovations, and they whitened; rows with a missing zone count for nothing (zeros)."""
+    n = spread.shape[0]
+    lower = np.empty((n, n))
+    if not cholesky(spread, lower):
+        return -math.inf
+    log_volume = n * _LOG_2PI
+    for i in range(n):
+        log_volume += 2.0 * vmath.log(lower[i, i])
+        lower[i, i] = 1.0 / lower[i, i]
+    total, counted = 0.0, 0
+    for t in range(innovations.shape[0]):
+        missing, square = False, 0.0
+        for i in range(n):
+            value = innovations[t, i]
+            missing = missing or math.isnan(value)
+            for k in range(i):
+                value -= lower[i, k] * white[t, k]
+            white[t, i] = value * lower[i, i]
+            square += white[t, i] * white[t, i]
+        if missing:
+            for i in range(n):
+                white[t, i] = 0.0
+        else:
+            total, counted = total + square, counted + 1
+    return float(-0.5 * (total + counted * log_volume))
+
+
+class Observations(NamedTuple):
+    """A measured spell: inputs and room temperatures float64[N, n] at the begin of each slot, NaN where missing."""
+
+    inputs: ThermalInputs
+    measured_c: FloatArray
+    dt_s: float
+
+
+def _example() -> tuple[ThermalNetwork, ThermalNoise, Observations]:
+    inputs = example_inputs(300)
+    rng = np.random.Generator(np.random.PCG64(11))
+    airs = simulate(example_network(), inputs, np.full(8, 20.0), 300.0)[:-1, :4]
+    return example_network(), ThermalNoise(), Observations(inputs, airs + rng.normal(0.0, 0.05, airs.shape), 300.0)
+
+
+def check_noise(noise: ThermalNoise) -> tuple[float, float, float]:
+    """The noise as the kernels take it; each must be positive."""
+    check_positive(**noise._asdict())
+    return float(noise.air_k), float(noise.mass_k), float(noise.measured_k)
+
+
+def check_observations(observations: Observations, zones: int) -> tuple[FloatArray, FloatArray]:
+    """Input and measurement matrices; wrong ones are named."""
+    check_positive(dt_s=observations.dt_s)
+    rows = input_matrix(observations.inputs, zones)
+    return rows, check_matrix("measured_c", observations.measured_c, rows=rows.shape[0], columns=zones)
+
+
+def first_states(network: ThermalNetwork, observations: Observations) -> FloatArray:
+    """Where the filter starts: the airs as first measured, the masses settled between air and outdoors [degC]."""
+    known = np.isfinite(observations.measured_c)
+    if not known.any(axis=0).all():
+        raise ValueError("measured_c must hold a measurement of each zone")
+    air_c = observations.measured_c[known.argmax(axis=0), np.arange(known.shape[1])]
+    inside, outside = network.air_mass_k_per_w, network.mass_out_k_per_w
+    mass_c = (air_c * outside + observations.inputs.outdoor_c[0] * inside) / (inside + outside)
+    return np.concatenate([air_c, mass_c])
+
+
+@registered(
+    name="kalman.log_likelihood",
+    unit="-",
+    source="Ljung 1999, System Identification, eq. 7.17 and 4.94; Chu et al. 2004, Int. J. Control 77(8) (SDA)",
+    reference="numpy, scipy.linalg.expm and solve_discrete_are",
+    tolerance=1e-10,
+    example=_example,
+)
+def log_likelihood(
+    network: ThermalNetwork, noise: ThermalNoise, observations: Observations, start_c: FloatArray | None = None
+) -> float:
+    """Log-likelihood of measured room temperatures; NaN if an input is missing.
+
+    Parameters
+    ----------
+    network : ThermalNetwork
+    noise : ThermalNoise
+    observations : Observations
+        Slots with a missing room count for nothing; the known rooms still correct the states.
+    start_c : float64[2n], optional
+        States at the begin; :func:`first_states` if absent. [degC]
+
+    Returns
+    -------
+    float
+        ``-1/2 sum (e' S^-1 e + log det S + n log 2 pi)`` over the slots with all rooms known. Relative error 1e-10.
+    """
+    values, pairs = pack(network)
+    zones = network.air_j_per_k.shape[0]
+    inputs, measured = check_observations(observations, zones)
+    rows, spread = np.empty((4 * zones + 2, 2 * zones)), np.empty((zones, zones))
+    fill_predictor(values, pairs, check_noise(noise), float(observations.dt_s), rows, spread)
+    out, white = np.empty_like(measured), np.empty_like(measured)
+    (start,) = check_vectors(start_c=first_states(network, observations) if start_c is None else start_c)
+    if start.shape[0] != 2 * zones:
+        raise ValueError(f"start_c must hold {2 * zones} temperatures, got {start.shape[0]}")
+    follow(rows, inputs, measured, start, out)
+    if not np.isfinite(inputs).all():
+        return math.nan
+    return float(weigh(out, spread, white))
