@@ -25,7 +25,9 @@ def horizon_at(azimuth_deg: float, profile_deg: FloatArray) -> float:
     left = int(place) if place == place else 0  # noqa: PLR0124  # false for NaN only
     left = left if left < steps else steps - 1
     share = place - left
-    return profile_deg[left] + share * (profile_deg[left + 1] - profile_deg[left])
+    low: float = profile_deg[left]
+    high: float = profile_deg[left + 1]
+    return low + share * (high - low)
 
 
 @kernel()

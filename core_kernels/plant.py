@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple, TypeAlias
 
@@ -115,21 +116,9 @@ class Plant(NamedTuple):
     inverters: tuple[Inverter | SandiaInverter, ...]
     inverter_of: tuple[int, ...]
     linke: Linke = LINKE_DEFAULT
-    horizon_deg: FloatArray = np.empty(0)
+    horizon_deg: tuple[float, ...] = ()
     sky_model: str = "hay_davies"
     faiman: tuple[float, float] = (FAIMAN_U0, FAIMAN_U1)
-
-    def matrices(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Planes, inverters, turbidity and horizon, checked; an impossible one raises ``ValueError``."""
-        if len(self.inverter_of) != len(self.arrays) or not set(self.inverter_of) <= set(range(len(self.inverters))):
-            raise ValueError(f"inverter_of must number an inverter for each array, got {self.inverter_of}")
-        check_profile(self.horizon_deg)
-        linke = np.array(self.linke, dtype=np.float64)
-        if linke.shape != (12,) or not (linke >= 1.0).all():
-            raise ValueError(f"linke must be twelve turbidities of at least 1, got {self.linke}")
-        planes = [_plane(k, array, self.inverter_of[k]) for k, array in enumerate(self.arrays)]
-        inverters = [inverter.curve() for inverter in self.inverters]
-        return np.array(planes), np.array(inverters), linke, self.horizon_deg
 
 
 def _plane(index: int, array: PvArray, inverter: int) -> tuple[float, ...]:
@@ -145,6 +134,28 @@ def _plane(index: int, array: PvArray, inverter: int) -> tuple[float, ...]:
     return *normal, sin_tilt, dc_per_light, array.gamma_per_k, float(inverter)
 
 
+def _frozen(rows: object) -> FloatArray:
+    table = np.array(rows, dtype=np.float64)
+    table.setflags(write=False)
+    return table
+
+
+@functools.lru_cache(maxsize=64)
+def matrices_of(plant: Plant) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Planes, inverters, turbidity and horizon for the chain, checked; an impossible one raises ``ValueError``."""
+    numbers = set(range(len(plant.inverters)))
+    if not plant.arrays or len(plant.inverter_of) != len(plant.arrays) or not set(plant.inverter_of) <= numbers:
+        raise ValueError(f"inverter_of must number an inverter for each array, got {plant.inverter_of}")
+    horizon = _frozen(plant.horizon_deg)
+    check_profile(horizon)
+    linke = _frozen(plant.linke)
+    if linke.shape != (12,) or not (linke >= 1.0).all():
+        raise ValueError(f"linke must be twelve turbidities of at least 1, got {plant.linke}")
+    planes = [_plane(k, array, plant.inverter_of[k]) for k, array in enumerate(plant.arrays)]
+    return _frozen(planes), _frozen([inverter.curve() for inverter in plant.inverters]), linke, horizon
+
+
+@functools.lru_cache(maxsize=64)
 def plant_of(arrays: tuple[PvArray, ...]) -> Plant:
     """A plant in which every array has a PVWatts inverter of its own, of the array's ``inverter_w``."""
     if not arrays:
@@ -156,6 +167,7 @@ def plant_of(arrays: tuple[PvArray, ...]) -> Plant:
     return Plant(arrays, inverters, tuple(range(len(arrays))))
 
 
+@functools.lru_cache(maxsize=64)
 def site_of(location: Location, plant: Plant, light: tuple[str, ...]) -> FloatArray:
     """The vector of a site's constants for the chain; ``light`` names what is known of the sky."""
     if light not in _LIGHTS:
@@ -169,4 +181,5 @@ def site_of(location: Location, plant: Plant, light: tuple[str, ...]) -> FloatAr
     out[pv_chain.ALTITUDE_M] = location.altitude_m
     out[pv_chain.PRESSURE_RATIO] = pressure_pa(float(location.altitude_m)) / SEA_LEVEL_PA
     out[pv_chain.FAIMAN_0], out[pv_chain.FAIMAN_1] = plant.faiman
+    out.setflags(write=False)
     return out

@@ -21,6 +21,7 @@ from core_kernels.plant import (
     PvArray,
     SandiaInverter,
     Weather,
+    matrices_of,
     plant_of,
     pvwatts_curve,
     site_of,
@@ -71,7 +72,7 @@ _GHI = 300.0 + 300.0 * np.sin(np.arange(300.0))
 
 
 def _plant_example() -> tuple[FloatArray, Location, Plant, Weather]:
-    plant = plant_of(_ROOFS)._replace(horizon_deg=np.full(37, 5.0), sky_model="perez")
+    plant = plant_of(_ROOFS)._replace(horizon_deg=(5.0,) * 37, sky_model="perez")
     return _DAYS, _BRNO, plant, Weather(_GHI, temp_air_c=np.linspace(-5.0, 30.0, 300), wind_m_per_s=2.0)
 
 
@@ -127,7 +128,7 @@ def plant_power_w(times_s: FloatArray, location: Location, plant: Plant, weather
         _filled(weather.wind_m_per_s, count, "wind_m_per_s"),
         _filled(weather.albedo_frac, count, "albedo_frac"),
     )
-    planes, inverters, linke, horizon = plant.matrices()
+    planes, inverters, linke, horizon = matrices_of(plant)
     out = np.empty(count)
     triple = (light[0], light[min(1, len(light) - 1)], light[-1])
     chain_kernel(times_s, triple, air, (site, linke, horizon), planes, inverters, out)
@@ -175,7 +176,7 @@ def clear_sky_power_w(
     -----
     Ineichen and Perez (2002), Hay and Davies (1980), De Soto (2006), Faiman (2008) at 1 m/s, PVWatts v5 (Dobos 2014).
     """
-    plant = plant_of(arrays)._replace(linke=linke)
+    plant = plant_of(tuple(arrays))._replace(linke=tuple(linke))
     return plant_power_w(times_s, location, plant, Weather(temp_air_c=temp_air_c))
 
 
@@ -221,4 +222,4 @@ def power_from_ghi_w(
     Erbs (1982), Hay and Davies (1980), De Soto (2006), Faiman (2008), PVWatts v5 (Dobos 2014).
     """
     weather = Weather(ghi_w_per_m2, temp_air_c=temp_air_c, wind_m_per_s=wind_m_per_s)
-    return plant_power_w(times_s, location, plant_of(arrays), weather)
+    return plant_power_w(times_s, location, plant_of(tuple(arrays)), weather)
