@@ -41,7 +41,8 @@ class FitOptions(NamedTuple):
     """How to fit: most iterations, the gain in likelihood that ends them, what else is free or held.
 
     ``prior_frac`` is the relative standard deviation within which the start values are believed; infinite: not at all.
-    ``noise_is_free`` fits the three noises as well.
+    ``noise_is_free`` fits the three noises as well: only for errors that are white, as a sensor that rounds or lags
+    drives them to 0.
     """
 
     iterations_count: int = 30

@@ -155,17 +155,20 @@ def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
 
 @kernel(
     "void(float64[:, ::1], Array(float64, 2, 'C', readonly=True), Array(float64, 2, 'C', readonly=True),"
-    " Array(float64, 1, 'C', readonly=True), float64[:, ::1])"
+    " float64[::1], float64[:, ::1])"
 )
-def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, start_c: FloatArray, out: FloatArray) -> None:
-    """Innovations of each slot; a missing measurement corrects nothing and leaves a NaN."""
+def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, states_c: FloatArray, out: FloatArray) -> None:
+    """Innovations of each slot; ``states_c`` goes along from the begin of the first slot to the end of the last.
+
+    A missing measurement corrects nothing and leaves a NaN.
+    """
     zones, m, k = measured_c.shape[1], rows.shape[1], inputs.shape[1]
     blocks = np.zeros(((m + 7) // 8, rows.shape[0], 8))
     for j in range(m):
         for i in range(rows.shape[0]):
             blocks[j // 8, i, j % 8] = rows[i, j]
     now, after = np.zeros(rows.shape[0]), np.zeros(8 * blocks.shape[0])  # states, inputs, innovations; next states
-    now[:m] = start_c
+    now[:m] = states_c
     for t in range(inputs.shape[0]):
         for i in range(k):
             now[m + i] = inputs[t, i]
@@ -176,6 +179,8 @@ def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, start_c
         _advance(blocks, now, after)
         for j in range(m):
             now[j] = after[j]
+    for j in range(m):
+        states_c[j] = now[j]
 
 
 @kernel("boolean(float64[:, ::1], float64[:, ::1])")
@@ -291,16 +296,42 @@ def log_likelihood(
     float
         ``-1/2 sum (e' S^-1 e + log det S + n log 2 pi)`` over the slots with all rooms known. Relative error 1e-10.
     """
+    innovations, spread, _ = _follow(network, noise, observations, start_c)
+    if not all(np.isfinite(part).all() for part in observations.inputs):
+        return math.nan
+    return float(weigh(innovations, spread, np.empty_like(innovations)))
+
+
+@registered(
+    name="kalman.estimate_states",
+    unit="degC",
+    source="Ljung 1999, System Identification, eq. 4.94 (stationary one-step predictor)",
+    reference="numpy and scipy.linalg.solve_discrete_are",
+    tolerance=1e-10,
+    example=_example,
+)
+def estimate_states(
+    network: ThermalNetwork, noise: ThermalNoise, observations: Observations, start_c: FloatArray | None = None
+) -> FloatArray:
+    """States float64[2n] at the end of a measured spell, airs then masses: where a forecast starts [degC].
+
+    Parameters as in :func:`log_likelihood`; a missing input leaves NaN.
+    """
+    return _follow(network, noise, observations, start_c)[2]
+
+
+def _follow(
+    network: ThermalNetwork, noise: ThermalNoise, observations: Observations, start_c: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Innovations, their covariance, and the states at the end."""
     values, pairs = pack(network)
     zones = network.air_j_per_k.shape[0]
     inputs, measured = check_observations(observations, zones)
     rows, spread = np.empty((4 * zones + 2, 2 * zones)), np.empty((zones, zones))
     fill_predictor(values, pairs, check_noise(noise), float(observations.dt_s), rows, spread)
-    out, white = np.empty_like(measured), np.empty_like(measured)
     (start,) = check_vectors(start_c=first_states(network, observations) if start_c is None else start_c)
     if start.shape[0] != 2 * zones:
         raise ValueError(f"start_c must hold {2 * zones} temperatures, got {start.shape[0]}")
-    follow(rows, inputs, measured, start, out)
-    if not np.isfinite(inputs).all():
-        return math.nan
-    return float(weigh(out, spread, white))
+    innovations, states_c = np.empty_like(measured), start.copy()
+    follow(rows, inputs, measured, states_c, innovations)
+    return innovations, spread, states_c

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from core_kernels.identification import FitOptions, fit
+from core_kernels.identification import Fit, FitOptions, fit
 from core_kernels.jit import JIT_ENABLED
-from core_kernels.kalman import Observations, ThermalNoise, log_likelihood
+from core_kernels.kalman import Observations, ThermalNoise, estimate_states, log_likelihood
 from core_kernels.thermal import ThermalInputs, ThermalNetwork, example_inputs, example_network, pack, simulate, unpack
 
 DT_S = 300.0
+NOISE = ThermalNoise(0.1, 0.01, 0.1)
 QUIET = ThermalNoise(air_k=0.02, mass_k=0.005, measured_k=0.05)
 compiled = pytest.mark.skipif(not JIT_ENABLED, reason="minutes without the compiler")
 
@@ -84,26 +85,21 @@ def test_what_cannot_be_searched_as_a_logarithm_is_refused():
         fit(example_network(1), QUIET, observations, FitOptions(prior_frac=0.0))
 
 
-def horizon_errors(found, observations: Observations, slots: int, span: range) -> tuple[float, float]:
-    """RMSE of free simulation over so many slots, and of the same temperature persisting."""
+def part(observations: Observations, begin: int, end: int) -> Observations:
+    inputs = ThermalInputs(*(x[begin:end].copy() for x in observations.inputs))
+    return Observations(inputs, observations.measured_c[begin:end].copy(), observations.dt_s)
+
+
+def horizon_errors(found: Fit, observations: Observations, slots: int, begins: range) -> tuple[float, float]:
+    """RMSE of the one zone so many slots ahead: simulated with known inputs, and persisting."""
     model, persisted = [], []
-    for begin in span:
-        window = Observations(
-            ThermalInputs(*(x[begin - slots : begin] for x in observations.inputs)),
-            observations.measured_c[begin - slots : begin],
-            observations.dt_s,
-        )
-        settled = fit(found.network, found.noise, window, FitOptions(iterations_count=3, prior_frac=1e-6)).start_c
-        past = simulate(found.network, window.inputs, settled, observations.dt_s)[-1]
-        now = np.concatenate([observations.measured_c[begin], past[1:]])
-        ahead = ThermalInputs(*(x[begin : begin + slots] for x in observations.inputs))
-        model.append(simulate(found.network, ahead, now, observations.dt_s)[-1, 0])
-        persisted.append(observations.measured_c[begin, 0])
-    truth = np.array([observations.measured_c[begin + slots, 0] for begin in span])
-    return (
-        float(np.sqrt(np.mean((np.array(model) - truth) ** 2))),
-        float(np.sqrt(np.mean((np.array(persisted) - truth) ** 2))),
-    )
+    for begin in begins:
+        now = estimate_states(found.network, found.noise, part(observations, 0, begin), found.start_c)
+        after = simulate(found.network, part(observations, begin, begin + slots).inputs, now, observations.dt_s)[-1, 0]
+        truth = observations.measured_c[begin + slots, 0]
+        model.append(after - truth)
+        persisted.append(observations.measured_c[begin, 0] - truth)
+    return math.sqrt(np.mean(np.square(model))), math.sqrt(np.mean(np.square(persisted)))
 
 
 @compiled
@@ -120,12 +116,10 @@ def test_a_measured_house_is_foretold_better_than_by_persistence(shared_data):
     inputs = ThermalInputs(columns["Ta"], columns["Ps"] * 1000.0, columns["Ph"].reshape(-1, 1) * 1000.0)
     observations = Observations(inputs, columns["yTi"].reshape(-1, 1).copy(), DT_S)
     half = table.shape[0] // 2
-    training = Observations(
-        ThermalInputs(*(x[:half].copy() for x in inputs)), observations.measured_c[:half].copy(), DT_S
-    )
     start = ThermalNetwork(
         *(np.array([x]) for x in (2e6, 1e7, 0.005, 0.005, 3.0)), np.empty(0), np.empty((0, 2), dtype=np.int64)
     )
-    found = fit(start, ThermalNoise(0.3, 0.3, 0.02), training, FitOptions(iterations_count=60, noise_is_free=True))
+    found = fit(start, NOISE, part(observations, 0, half))
     model_k, persisted_k = horizon_errors(found, observations, 36, range(half, table.shape[0] - 40, 24))
-    assert model_k < 0.5 * persisted_k
+    assert model_k < 0.2 * persisted_k  # measured: 0.42 K against 2.59 K three hours ahead
+    assert model_k < 0.6
