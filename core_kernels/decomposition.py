@@ -85,3 +85,58 @@ def erbs(ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: Float
     out = np.empty((2, ghi_w_per_m2.shape[0]))
     _erbs_kernel(ghi_w_per_m2, zenith_deg, extra_w_per_m2, out)
     return out
+
+
+@kernel(f"void({_IN}, {_IN}, {_IN}, float64[:, ::1])")
+def _erbs_driesse_kernel(
+    ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: FloatArray, out: FloatArray
+) -> None:
+    dni, dhi = out[0], out[1]
+    for i in range(dni.shape[0]):
+        cosine = vmath.cos(zenith_deg[i] * _RAD)
+        low = zenith_deg[i] > MAX_ZENITH_DEG
+        ghi = vmath.at_least(ghi_w_per_m2[i], 0.0)
+        up = max(cosine, MIN_COS_ZENITH)
+        kt = vmath.at_most(ghi / (extra_w_per_m2[i] * up), 1.0)
+        middle = -0.11390583806313881 + kt * (4.246926715218317 + kt * (-16.470508424697300 + kt * 12.269114395712610))
+        middle = 0.94629663357100100 + kt * middle
+        cloudy = 1.0 - 0.09 * kt
+        share = 0.165 if kt > 0.792 else middle
+        share = share if kt > 0.216 else cloudy
+        diffuse = ghi if low else share * ghi
+        dhi[i] = diffuse
+        dni[i] = (ghi - diffuse) / (1.0 if low else cosine)
+
+
+@registered(
+    name="decomposition.erbs_driesse",
+    unit="W/m2",
+    source="Driesse, Jensen and Perez 2024, Solar Energy 267, 112093, appendix",
+    reference="pvlib.irradiance.erbs_driesse",
+    tolerance=1e-10,
+    example=_example,
+    missing=(0, 1),
+)
+def erbs_driesse(ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: FloatArray) -> FloatArray:
+    """As :func:`erbs` without its jumps between the three ranges of clearness.
+
+    Parameters
+    ----------
+    ghi_w_per_m2 : float64[n]
+        A negative one counts as 0. NaN gives NaN. [W/m2]
+    zenith_deg : float64[n]
+        TRUE zenith, without refraction; beyond 87 all light is diffuse. [deg]
+    extra_w_per_m2 : float64[n]
+        Extra-terrestrial normal irradiance, positive. [W/m2]
+
+    Returns
+    -------
+    float64[2, n]
+        DNI and DHI. [W/m2]
+    """
+    check_f64("ghi_w_per_m2", ghi_w_per_m2)
+    check_f64("zenith_deg", zenith_deg, ghi_w_per_m2.shape[0])
+    check_f64("extra_w_per_m2", extra_w_per_m2, ghi_w_per_m2.shape[0])
+    out = np.empty((2, ghi_w_per_m2.shape[0]))
+    _erbs_driesse_kernel(ghi_w_per_m2, zenith_deg, extra_w_per_m2, out)
+    return out
