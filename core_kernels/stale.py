@@ -18,6 +18,7 @@ from core_kernels.solar import check_f64
 from core_kernels.units import FloatArray
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+IntArray: TypeAlias = npt.NDArray[np.int64]
 Mark: TypeAlias = Literal["end", "tail", "all"]
 OwnUnit: TypeAlias = float  # a number in the unit of the signal
 
@@ -35,6 +36,15 @@ def _mark(found: BoolArray, end: int, span: int, marked: int) -> int:
     for k in range(max(end + 1 - span, marked), end + 1):
         found[k] = True
     return end + 1
+
+
+@kernel("int64(int64[::1], int64)")
+def _sum(counts: IntArray, size: int) -> int:
+    """Sum of the first ``size``."""
+    total = 0
+    for i in range(size):
+        total += counts[i]
+    return total
 
 
 @kernel(f"void({_IN}, int64, float64, float64, int64, boolean[::1])")
@@ -58,6 +68,9 @@ def _close_kernel(
             for s in range(size):
                 difference = abs(later[s] - first[s])
                 close[s] &= (difference <= absolute + relative * abs(first[s])) & (difference < math.inf)
+        if _sum(close, size) == size:
+            marked = _mark(found, base + size + window - 2, span + size - 1, marked)
+            continue
         for s in range(size):
             if close[s]:
                 marked = _mark(found, base + s + window - 1, span, marked)
@@ -87,6 +100,9 @@ def _line_kernel(
             for s in range(size):
                 difference = abs((z[s] - y[s]) - first[s])
                 close[s] &= (difference <= absolute + relative * abs(first[s])) & (difference < math.inf)
+        if _sum(close, size) == size:
+            marked = _mark(found, base + size + window - 1, span + size - 1, marked)
+            continue
         for s in range(size):
             if close[s]:
                 marked = _mark(found, base + s + window, span, marked)
@@ -99,12 +115,17 @@ def _round_kernel(values: FloatArray, window: int, scale: float, span: int, foun
     for base in range(1, values.shape[0], _BLOCK):
         size = min(_BLOCK, values.shape[0] - base)
         here, before = values[base : base + size], values[base - 1 : base - 1 + size]
-        hits = 0
+        same = huge = 0
         for s in range(size):
             scaled, last = here[s] * scale, before[s] * scale
-            hits += ((scaled + _ROUND) - _ROUND == (last + _ROUND) - _ROUND) | (abs(scaled) >= _ROUND_LIMIT)
-        if hits == 0:
+            same += (scaled + _ROUND) - _ROUND == (last + _ROUND) - _ROUND
+            huge += abs(scaled) >= _ROUND_LIMIT
+        if same + huge == 0:
             run = 1
+            continue
+        if same == size and huge == 0 and run >= window - 1:
+            run += size
+            marked = _mark(found, base + size - 1, span + size - 1, marked)
             continue
         for s in range(size):
             change = np.rint(here[s] * scale) / scale - np.rint(before[s] * scale) / scale
