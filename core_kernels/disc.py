@@ -85,11 +85,11 @@ def _change_at(before: float, here: float, after: float) -> float:
 @kernel(inline=True)
 def _factor_at(clearness: float, zenith_deg: float, change: float, water: float) -> float:
     """The factor of a bin; ``water`` [cm] is -1 where unknown; NaN where an index is outside its bins."""
-    k = (clearness >= 0.24) + (clearness >= 0.4) + (clearness >= 0.56) + (clearness >= 0.7) + (clearness >= 0.8) + 0
-    z = (zenith_deg >= 25.0) + (zenith_deg >= 40.0) + (zenith_deg >= 55.0) + (zenith_deg >= 70.0)
-    z += (zenith_deg >= 80.0) + 0
-    d = (change >= 0.015) + (change >= 0.035) + (change >= 0.07) + (change >= 0.15) + (change >= 0.3) + 0
-    w = (water >= 1.0) + (water >= 2.0) + (water >= 3.0) + 0
+    k = 0 + (clearness >= 0.24) + (clearness >= 0.4) + (clearness >= 0.56) + (clearness >= 0.7) + (clearness >= 0.8)
+    z = 0 + (zenith_deg >= 25.0) + (zenith_deg >= 40.0) + (zenith_deg >= 55.0) + (zenith_deg >= 70.0)
+    z += 0 + (zenith_deg >= 80.0)
+    d = 0 + (change >= 0.015) + (change >= 0.035) + (change >= 0.07) + (change >= 0.15) + (change >= 0.3)
+    w = 0 + (water >= 1.0) + (water >= 2.0) + (water >= 3.0)
     w = 4 if water == -1.0 else w
     known = (clearness >= 0.0) & (zenith_deg >= 0.0) & (change >= 0.0) & ((water >= 0.0) | (water == -1.0))
     return FACTORS[k, z, d, w] if known else math.nan

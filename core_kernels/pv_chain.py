@@ -76,11 +76,11 @@ def _sun_block(celestial: FloatArray, site: FloatArray, count: int, work: FloatA
 
 
 @kernel()
-def _clear_run(work: FloatArray, extra: float, turbidity: float, site: FloatArray) -> None:
-    """Ineichen's clear sky for the columns of ``work``, which lie in one day."""
+def _clear_run(rows: tuple[FloatArray, ...], extra: float, turbidity: float, site: FloatArray) -> None:
+    """Ineichen's clear sky of one day: from up and elevation to GHI, DNI, DHI."""
     terms = altitude_terms(site[ALTITUDE_M])
     share = share_of(turbidity, terms[5])
-    up, elevation, ghi, dni, dhi = work[UP], work[ELEVATION], work[GHI], work[DNI], work[DHI]
+    up, elevation, ghi, dni, dhi = rows
     for i in range(up.shape[0]):
         air = airmass_of(up[i], elevation[i]) * site[PRESSURE_RATIO]
         night = up[i] <= 0.0
@@ -94,14 +94,11 @@ def _clear_run(work: FloatArray, extra: float, turbidity: float, site: FloatArra
 def _clear_block(times_s: FloatArray, linke: FloatArray, site: FloatArray, work: FloatArray) -> None:
     """GHI, DNI, DHI of a cloudless sky, day by day."""
     begin = 0
-    day = np.empty((ROWS, BLOCK))
     while begin < times_s.shape[0]:
         end = end_of_day(times_s, begin)
-        day[UP, : end - begin] = work[UP, begin:end]
-        day[ELEVATION, : end - begin] = work[ELEVATION, begin:end]
-        _clear_run(day, extra_at(times_s[begin]), linke_at(times_s[begin], linke), site)
-        for row in (GHI, DNI, DHI):
-            work[row, begin:end] = day[row, : end - begin]
+        sun = (work[UP, begin:end], work[ELEVATION, begin:end])
+        rows = (*sun, work[GHI, begin:end], work[DNI, begin:end], work[DHI, begin:end])
+        _clear_run(rows, extra_at(times_s[begin]), linke_at(times_s[begin], linke), site)
         begin = end
 
 
