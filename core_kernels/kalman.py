@@ -203,7 +203,10 @@ def cholesky(a: FloatArray, out: FloatArray) -> bool:
 
 @kernel("float64(float64[:, ::1], float64[:, ::1], float64[:, ::1])")
 def weigh(innovations: FloatArray, spread: FloatArray, white: FloatArray) -> float:
-    """Log-likelihood of innovations, and they whitened; rows with a missing zone count for nothing (zeros)."""
+    """Log-likelihood of innovations; ``white``, which may be the same memory, becomes them whitened.
+
+    Rows with a missing zone count for nothing and whiten to zeros.
+    """
     n = spread.shape[0]
     lower = np.empty((n, n))
     if not cholesky(spread, lower):
@@ -299,7 +302,7 @@ def log_likelihood(
     innovations, spread, _ = _follow(network, noise, observations, start_c)
     if not all(np.isfinite(part).all() for part in observations.inputs):
         return math.nan
-    return float(weigh(innovations, spread, np.empty_like(innovations)))
+    return float(weigh(innovations, spread, innovations))
 
 
 @registered(
