@@ -13,6 +13,7 @@ from core_kernels.units import FloatArray
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+OwnUnit: TypeAlias = float  # a number in the unit of the values
 
 _IN = "Array(float64, 1, 'C', readonly=True)"
 _INTS = "Array(int64, 1, 'C', readonly=True)"
@@ -36,7 +37,7 @@ def histogram_kernel(values: FloatArray, edges: FloatArray, counts: IntArray) ->
 
 
 @kernel(f"void({_IN}, float64, float64, int64, float64, boolean[::1])")
-def level_kernel(values: FloatArray, low: float, high: float, window: int, least: float, found: BoolArray) -> None:
+def level_kernel(values: FloatArray, low: float, high: float, window: int, least: OwnUnit, found: BoolArray) -> None:
     """Values on a level of which at least ``least`` of the last ``window`` known ones are on it as well."""
     ring = np.zeros(window, dtype=np.int64)
     on_level = known = 0
@@ -54,7 +55,7 @@ def level_kernel(values: FloatArray, low: float, high: float, window: int, least
 
 @kernel(f"void({_INTS}, {_IN}, float64, float64[:, ::1], int64[::1])")
 def greatest_kernel(
-    minutes: IntArray, values: FloatArray, least: float, greatest: FloatArray, counts: IntArray
+    minutes: IntArray, values: FloatArray, least: OwnUnit, greatest: FloatArray, counts: IntArray
 ) -> None:
     """The greatest values of each minute of the day, rising, in the columns of ``greatest`` (preset to -inf)."""
     size = greatest.shape[1]
@@ -97,8 +98,8 @@ def moments_kernel(days: IntArray, values: FloatArray, moments: FloatArray) -> N
 
 
 @kernel(f"void({_IN}, int64, float64, boolean[::1])")
-def flat_kernel(values: FloatArray, window: int, slope_max: float, flat: BoolArray) -> None:
-    """Every sample of a window whose greatest and least differ by less than ``slope_max`` percent of their middle."""
+def flat_kernel(values: FloatArray, window: int, slope_max_ratio: float, flat: BoolArray) -> None:
+    """Every sample of a window whose greatest and least differ by less than so many percent of their middle."""
     for i in range(values.shape[0] - window + 1):
         greatest = least = values[i]
         known = True
@@ -106,7 +107,7 @@ def flat_kernel(values: FloatArray, window: int, slope_max: float, flat: BoolArr
             known &= not math.isnan(values[k])
             greatest = max(greatest, values[k])
             least = min(least, values[k])
-        if known and (greatest - least) / ((greatest + least) / 2.0) * 100.0 < slope_max:
+        if known and (greatest - least) / ((greatest + least) / 2.0) * 100.0 < slope_max_ratio:
             flat[i : i + window] = True
 
 

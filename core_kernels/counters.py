@@ -36,7 +36,7 @@ class Gains(NamedTuple):
 def _gains_kernel(
     times_s: FloatArray,
     values: FloatArray,
-    modulus: float,
+    modulus: OwnUnit,
     rate_per_s: float,
     step: float,
     gains: FloatArray,
@@ -77,7 +77,7 @@ def _example() -> tuple[FloatArray, FloatArray, float]:
 @registered(
     name="counter_gains",
     unit="unit of the counter",
-    source="by definition: modular difference, bounded by the greatest rate",
+    source="modular difference bounded by the greatest rate; register sizes 2**16 and 2**32",
     reference="exact integers with modulus",
     tolerance=0.0,
     example=_example,

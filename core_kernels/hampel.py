@@ -47,14 +47,14 @@ def median_of_five(a: float, b: float, c: float, d: float, e: float) -> float:
 
 
 @kernel(f"void({_IN}, float64, float64, boolean[::1])")
-def _five_kernel(values: FloatArray, deviations: float, scale: float, found: BoolArray) -> None:
+def _five_kernel(values: FloatArray, deviations_count: float, scale: float, found: BoolArray) -> None:
     """The filter of window 5; ``found`` is ``values`` less two at each end."""
     a, b, c, d, e = values[:-4], values[1:-3], values[2:-2], values[3:-1], values[4:]
     for i in range(found.shape[0]):
         m = median_of_five(a[i], b[i], c[i], d[i], e[i])
         mad = median_of_five(abs(a[i] - m), abs(b[i] - m), abs(c[i] - m), abs(d[i] - m), abs(e[i] - m)) / scale
         total = a[i] + b[i] + c[i] + d[i] + e[i]
-        found[i] = (abs(c[i] - m) > deviations * mad) & (total - total == 0.0)
+        found[i] = (abs(c[i] - m) > deviations_count * mad) & (total - total == 0.0)
 
 
 @kernel("int64(int64)", inline=True)
@@ -92,7 +92,7 @@ def _next_above(bits: IntArray, key: int) -> tuple[int, int]:
 
 
 @kernel("int64(float64[::1], float64, float64)")
-def _nearer(ring: FloatArray, median: float, limit: float) -> int:
+def _nearer(ring: FloatArray, median: OwnUnit, limit: float) -> int:
     """How many values lie nearer to the median than ``limit``."""
     near = 0
     for j in range(ring.shape[0]):
@@ -101,26 +101,25 @@ def _nearer(ring: FloatArray, median: float, limit: float) -> int:
 
 
 @kernel("float64(float64[::1], float64)")
-def _mad(window: FloatArray, median: float) -> float:
+def _mad(window: FloatArray, median: OwnUnit) -> float:
     """Median absolute deviation by sorting."""
-    ordered = np.sort(np.abs(window - median))
-    half = window.shape[0] // 2
+    ordered, half = np.sort(np.abs(window - median)), window.shape[0] // 2
     return float(ordered[half] if window.shape[0] % 2 else 0.5 * (ordered[half - 1] + ordered[half]))
 
 
 @kernel("boolean(float64[::1], float64, float64, float64, float64)")
-def _exceeds(window: FloatArray, median: float, deviation: float, deviations: float, scale: float) -> bool:
+def _exceeds(window: FloatArray, median: OwnUnit, deviation: OwnUnit, deviations_count: float, scale: float) -> bool:
     """The definition itself, for windows in which the count leaves doubt."""
-    return deviation > deviations * (_mad(window, median) / scale)
+    return deviation > deviations_count * (_mad(window, median) / scale)
 
 
 @kernel("boolean(float64[::1], int64[::1], float64, float64)")
-def _is_even_outlier(ring: FloatArray, head: IntArray, value: float, deviations: float) -> bool:
+def _is_even_outlier(ring: FloatArray, head: IntArray, value: float, deviations_count: float) -> bool:
     """The identifier for a window of even size, by sorting."""
     ordered = np.sort(ring[: head[_SIZE]])
     median = 0.5 * (ordered[head[_SIZE] // 2 - 1] + ordered[head[_SIZE] // 2])
     scale = head.view(np.float64)[_SCALE]
-    return bool(abs(value - median) > deviations * (_mad(ordered, median) / scale))
+    return bool(abs(value - median) > deviations_count * (_mad(ordered, median) / scale))
 
 
 @kernel("Tuple((int64, int64, int64))(int64[::1])")
@@ -178,7 +177,7 @@ def _run_kernel(head: IntArray, ring: FloatArray, values: FloatArray, found: Boo
     head[_RUN], head[_PLACE], head[_KEY], head[_BELOW], head[_EQUAL] = run, place, key, below, equal
 
 
-# Plain Python speaks of 0 / 0 where the compiled kernel is silent.
+# Plain Python warns of 0 / 0, the compiled kernel does not.
 _quiet = _run_kernel if JIT_ENABLED else np.errstate(all="ignore")(_run_kernel)
 
 
@@ -283,8 +282,7 @@ def hampel(
 
     References
     ----------
-    Hampel (1974), J. Am. Stat. Assoc. 69, 383; Pearson, Neuvo, Astola and Gabbouj (2016), EURASIP J. Adv. Signal
-    Process. 2016:87, eq. 4-6.
+    Hampel (1974), J. Am. Stat. Assoc. 69, 383; Pearson et al. (2016), EURASIP J. Adv. Signal Process. 2016:87, eq. 4-6.
     """
     check_f64("values", values)
     _check(window_count, deviations_count, scale)
@@ -297,6 +295,5 @@ def hampel(
             _five_kernel(values, deviations_count, scale, found[2:-2])
         return found
     stream = HampelStream(window_count, deviations_count, scale)
-    delay = stream.delay_count
-    found[: count - delay] = stream.run(values)[delay:]
+    found[: count - stream.delay_count] = stream.run(values)[stream.delay_count :]
     return found

@@ -38,13 +38,13 @@ def _closed_kernel(values: FloatArray, low: float, high: float, passed: BoolArra
 
 
 @kernel(f"void({_IN}, {_IN}, float64, boolean[::1])")
-def _clear_sky_kernel(measured: FloatArray, clear: FloatArray, index_max: float, passed: BoolArray) -> None:
+def _clear_sky_kernel(measured: FloatArray, clear: FloatArray, index_max_frac: float, passed: BoolArray) -> None:
     """The index is 0 where clear sky is 0, and where the quotient is not a number or negative."""
     for i in range(measured.shape[0]):
         quotient = measured[i] / clear[i]
         index = quotient if (quotient > 0.0) & (quotient < math.inf) else 0.0
         known = (abs(measured[i]) < math.inf) & (abs(clear[i]) < math.inf)
-        passed[i] = known & (index <= index_max)
+        passed[i] = known & (index <= index_max_frac)
 
 
 @kernel(f"void({_IN}, float64, boolean[::1])")

@@ -57,7 +57,7 @@ def _judge_time(passed_s: float, slot_s: float) -> int:
 
 
 @kernel("int64(float64, float64, float64, boolean)", inline=True)
-def _judge_change(change: float, passed_s: float, allowed: float, counter: bool) -> int:
+def _judge_change(change: OwnUnit, passed_s: float, allowed: OwnUnit, counter: bool) -> int:
     """RATE and COUNTER_RESET against the last known value (:func:`core_kernels.checks.flag_rate`)."""
     if counter and change < 0.0:
         return _RESET

@@ -25,17 +25,17 @@ _IN = "Array(float64, 1, 'C', readonly=True)"
 
 
 @kernel("float64(float64[::1], int64, float64)")
-def _moved(state: FloatArray, k: int, sign: float) -> float:
+def _moved(state: FloatArray, k: int, step: float) -> float:
     """Height of marker ``k`` one place further: by the parabola (eq. 1), by the line where that leaves its bounds."""
     low, here, high = state[_HEIGHT + k - 1], state[_HEIGHT + k], state[_HEIGHT + k + 1]
     before = state[_POSITION + k] - state[_POSITION + k - 1]
     after = state[_POSITION + k + 1] - state[_POSITION + k]
-    rising = (before + sign) * (high - here) / after
-    falling = (after - sign) * (here - low) / before
-    moved = here + sign / (before + after) * (rising + falling)
+    rising = (before + step) * (high - here) / after
+    falling = (after - step) * (here - low) / before
+    moved = here + step / (before + after) * (rising + falling)
     if low < moved < high:
         return float(moved)
-    return float(here + (high - here) / after if sign > 0.0 else here - (here - low) / before)
+    return float(here + (high - here) / after if step > 0.0 else here - (here - low) / before)
 
 
 @kernel("void(float64[::1], float64)")
@@ -64,9 +64,9 @@ def _push(state: FloatArray, value: float) -> None:
         forward = lag >= 1.0 and state[_POSITION + k + 1] - state[_POSITION + k] > 1.0
         backward = lag <= -1.0 and state[_POSITION + k - 1] - state[_POSITION + k] < -1.0
         if forward or backward:
-            sign = 1.0 if forward else -1.0
-            state[_HEIGHT + k] = _moved(state, k, sign)
-            state[_POSITION + k] += sign
+            step = 1.0 if forward else -1.0
+            state[_HEIGHT + k] = _moved(state, k, step)
+            state[_POSITION + k] += step
 
 
 @kernel(f"void(float64[::1], {_IN})")

@@ -7,7 +7,7 @@ weighted sum, for a frame of one column; its faults included, for comparison wit
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64, check_times
 from core_kernels.units import FloatArray
+
+OwnUnit: TypeAlias = float  # a number in the unit of the signal
 
 
 class Scores(NamedTuple):
@@ -61,14 +63,14 @@ def _first_pass(values: FloatArray, low: float, high: float) -> tuple[float, int
 
 
 @kernel("float64(float64, float64)", inline=True)
-def _squared(value: float, mean: float) -> float:
+def _squared(value: float, mean: OwnUnit) -> float:
     """Squared deviation of a value from the mean, NaN counting as 0."""
     deviation = (0.0 if math.isnan(value) else value) - mean
     return deviation * deviation
 
 
 @kernel(f"float64({_IN}, float64)")
-def _squares(values: FloatArray, mean: float) -> float:
+def _squares(values: FloatArray, mean: OwnUnit) -> float:
     """Sum of the squared deviations."""
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
     whole = values.shape[0] - values.shape[0] % _LANES
@@ -87,7 +89,7 @@ def _squares(values: FloatArray, mean: float) -> float:
 
 
 @kernel(f"int64({_IN}, float64, float64)")
-def _outliers(values: FloatArray, mean: float, limit: float) -> int:
+def _outliers(values: FloatArray, mean: OwnUnit, limit: float) -> int:
     """How many values, NaN counting as 0, lie further from the mean than ``limit``."""
     count = 0
     for i in range(values.shape[0]):

@@ -49,7 +49,7 @@ def _sum(counts: IntArray, size: int) -> int:
 
 @kernel(f"void({_IN}, int64, float64, float64, int64, boolean[::1])")
 def _close_kernel(
-    values: FloatArray, window: int, relative: float, absolute: float, span: int, found: BoolArray
+    values: FloatArray, window: int, relative: OwnUnit, absolute: OwnUnit, span: int, found: BoolArray
 ) -> None:
     """Windows of values close to their first; ``span`` samples up to each window's end are marked."""
     marked = 0
@@ -78,7 +78,7 @@ def _close_kernel(
 
 @kernel(f"void({_IN}, int64, float64, float64, int64, boolean[::1])")
 def _line_kernel(
-    values: FloatArray, window: int, relative: float, absolute: float, span: int, found: BoolArray
+    values: FloatArray, window: int, relative: OwnUnit, absolute: OwnUnit, span: int, found: BoolArray
 ) -> None:
     """:func:`_close_kernel` on the steps between values, ``window`` steps; no array of steps is made."""
     marked = 0

@@ -45,7 +45,7 @@ class Suspicion(NamedTuple):
 
 @kernel(f"void({_IN}, {_IN}, int64, float64, float64, uint16[::1])")
 def _frozen_kernel(
-    values: FloatArray, witness: FloatArray, count: int, resolution: float, movement: float, flags: FlagArray
+    values: FloatArray, witness: FloatArray, count: int, resolution: OwnUnit, movement: OwnUnit, flags: FlagArray
 ) -> None:
     """STUCK on runs of values within ``resolution`` of their first, while the witness moved by ``movement``."""
     start = 0
@@ -75,7 +75,7 @@ def _frozen_example() -> tuple[FloatArray, FloatArray, int, float, float]:
 @registered(
     name="frozen_channel",
     unit="1",
-    source="by definition; after SaQC flagConstants and QARTOD's flat-line and neighbour tests",
+    source="after SaQC 2.9 flagConstants and QARTOD's flat-line and multi-variate tests (IOOS 2020)",
     reference="a slow twin in the tests",
     tolerance=0.0,
     example=_frozen_example,
@@ -132,7 +132,7 @@ def _unit_example() -> tuple[FloatArray, FloatArray]:
 @registered(
     name="unit_suspicion",
     unit="1",
-    source="by definition: median ratio against the usual factors, sign by majority",
+    source="median ratio against 11 usual factors, sign by majority",
     reference="constructed cases",
     tolerance=0.0,
     example=_unit_example,

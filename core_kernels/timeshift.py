@@ -101,7 +101,7 @@ def _example() -> tuple[FloatArray, FloatArray, FloatArray]:
 @registered(
     name="time_shift",
     unit="s",
-    source="cross-correlation against clear sky of clear days; compare pvanalytics.quality.time.shifts_ruptures",
+    source="cross-correlation with clear sky on clear days; compare shifts_ruptures of pvanalytics 0.2.2",
     reference="known shifts; solar-data-tools' two-year time-shift pair",
     tolerance=300.0,
     example=_example,
