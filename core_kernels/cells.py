@@ -9,7 +9,7 @@ import numpy as np
 from core_kernels import vmath
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64
+from core_kernels.solar import check_f64, room
 from core_kernels.units import FloatArray
 
 Conductance: TypeAlias = float  # W/(m2 K), or that per m/s of wind
@@ -49,12 +49,12 @@ def _weather() -> tuple[FloatArray, FloatArray, FloatArray]:
     return np.linspace(0.0, 1200.0, 200), np.linspace(-20.0, 40.0, 200), np.linspace(0.0, 15.0, 200)
 
 
-def _check(poa_w_per_m2: FloatArray, temp_air_c: FloatArray, wind_m_per_s: FloatArray) -> FloatArray:
-    """Check three vectors of one length and make room for a result."""
+def _check(poa_w_per_m2: FloatArray, temp_air_c: FloatArray, wind_m_per_s: FloatArray) -> int:
+    """Check three vectors of one length; their length."""
     check_f64("poa_w_per_m2", poa_w_per_m2)
     check_f64("temp_air_c", temp_air_c, poa_w_per_m2.shape[0])
     check_f64("wind_m_per_s", wind_m_per_s, poa_w_per_m2.shape[0])
-    return np.empty(poa_w_per_m2.shape[0])
+    return int(poa_w_per_m2.shape[0])
 
 
 @registered(
@@ -72,6 +72,7 @@ def faiman(
     wind_m_per_s: FloatArray,
     u0: Conductance = 25.0,
     u1: Conductance = 6.84,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Cell temperature from light, air and wind: the heat loss grows linearly with the wind.
 
@@ -87,7 +88,7 @@ def faiman(
     float64[n]
         NaN where an input is. [degC]
     """
-    out = _check(poa_w_per_m2, temp_air_c, wind_m_per_s)
+    out = room(out, _check(poa_w_per_m2, temp_air_c, wind_m_per_s))
     _faiman_kernel(poa_w_per_m2, temp_air_c, wind_m_per_s, u0, u1, out)
     return out
 
@@ -108,6 +109,7 @@ def sapm(
     a: float = -3.56,
     b: float = -0.075,
     delta_k: float = 3.0,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Cell temperature after Sandia: an exponential of the wind at 10 m; defaults: open rack, polymer back.
 
@@ -125,7 +127,7 @@ def sapm(
     float64[n]
         NaN where an input is. [degC]
     """
-    out = _check(poa_w_per_m2, temp_air_c, wind_m_per_s)
+    out = room(out, _check(poa_w_per_m2, temp_air_c, wind_m_per_s))
     _sapm_kernel(poa_w_per_m2, temp_air_c, wind_m_per_s, a, b, delta_k, out)
     return out
 
@@ -158,7 +160,7 @@ def noct(poa_w_per_m2: FloatArray, temp_air_c: FloatArray, noct_c: float) -> Flo
     float64[n]
         NaN where an input is. [degC]
     """
-    out = _check(poa_w_per_m2, temp_air_c, temp_air_c)
+    out = np.empty(_check(poa_w_per_m2, temp_air_c, temp_air_c))
     _linear_kernel(poa_w_per_m2, temp_air_c, (noct_c - 20.0) / 800.0, out)
     return out
 
@@ -176,7 +178,9 @@ def _module() -> tuple[FloatArray, FloatArray, float, float]:
     example=_module,
     missing=(0, 1),
 )
-def pvwatts_dc(light_w_per_m2: FloatArray, cell_c: FloatArray, dc_w: float, gamma_per_k: float) -> FloatArray:
+def pvwatts_dc(
+    light_w_per_m2: FloatArray, cell_c: FloatArray, dc_w: float, gamma_per_k: float, out: FloatArray | None = None
+) -> FloatArray:
     """DC power of modules from the light that enters them and their temperature.
 
     Parameters
@@ -195,6 +199,6 @@ def pvwatts_dc(light_w_per_m2: FloatArray, cell_c: FloatArray, dc_w: float, gamm
     """
     check_f64("light_w_per_m2", light_w_per_m2)
     check_f64("cell_c", cell_c, light_w_per_m2.shape[0])
-    out = np.empty(light_w_per_m2.shape[0])
+    out = room(out, light_w_per_m2.shape[0])
     _dc_kernel(light_w_per_m2, cell_c, dc_w, gamma_per_k, out)
     return out

@@ -15,7 +15,7 @@ from core_kernels.daily import end_of_day, extra_at
 from core_kernels.iam import Cosine
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64, check_times
+from core_kernels.solar import check_f64, check_times, room
 from core_kernels.units import FloatArray
 
 Terms: TypeAlias = tuple[float, float, float, float, float, float]
@@ -34,7 +34,7 @@ def airmass_of(cos_zenith: Cosine, elevation_deg: float) -> float:
 @kernel(inline=True)
 def airmass_at(apparent_zenith_deg: float) -> float:
     """Relative optical air mass (Kasten and Young 1989, eq. 3); NaN below the horizon."""
-    value = airmass_of(vmath.cos(apparent_zenith_deg * _RAD), 90.0 - apparent_zenith_deg)
+    value = airmass_of(vmath.sin_quarter((90.0 - apparent_zenith_deg) * _RAD), 90.0 - apparent_zenith_deg)
     return value if apparent_zenith_deg <= 90.0 else math.nan
 
 
@@ -74,7 +74,7 @@ def ineichen_at(
 ) -> tuple[float, float, float]:
     """Clear-sky GHI, DNI, DHI (Ineichen and Perez 2002); ``airmass_ratio`` is pressure-corrected [W/m2]."""
     terms = altitude_terms(altitude_m)
-    cosine = vmath.cos(apparent_zenith_deg * _RAD)
+    cosine = vmath.sin_quarter((90.0 - apparent_zenith_deg) * _RAD)
     night = apparent_zenith_deg >= 90.0
     air = 1.0 if night else airmass_ratio
     ghi, dni, dhi = ineichen_of(cosine, air, linke_ratio, share_of(linke_ratio, terms[5]), extra_w_per_m2, terms)
@@ -84,7 +84,7 @@ def ineichen_at(
 @kernel(inline=True)
 def haurwitz_at(apparent_zenith_deg: float) -> float:
     """Clear-sky GHI from the zenith angle alone (Haurwitz 1945) [W/m2]."""
-    cosine = vmath.cos(apparent_zenith_deg * _RAD)
+    cosine = vmath.sin_quarter((90.0 - apparent_zenith_deg) * _RAD)
     safe = max(0.0001, cosine)
     value = 1098.0 * cosine * vmath.exp(-0.059 / safe)
     return 0.0 if apparent_zenith_deg >= 90.0 else value
@@ -117,7 +117,7 @@ def _ineichen_kernel(
     for i in range(ghi.shape[0]):
         night = apparent_zenith_deg[i] >= 90.0
         air = 1.0 if night else airmass_ratio[i]
-        cosine = vmath.cos(apparent_zenith_deg[i] * _RAD)
+        cosine = vmath.sin_quarter((90.0 - apparent_zenith_deg[i]) * _RAD)
         a, b, c = ineichen_of(cosine, air, linke_ratio, share, extra_w_per_m2[i], terms)
         ghi[i] = 0.0 if night else a
         dni[i] = 0.0 if night else b
@@ -146,13 +146,16 @@ def _zenith() -> tuple[FloatArray]:
     example=_zenith,
     missing=(0,),
 )
-def airmass(apparent_zenith_deg: FloatArray) -> FloatArray:
+def airmass(apparent_zenith_deg: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Relative optical air mass.
 
     Parameters
     ----------
     apparent_zenith_deg : float64[n]
-        With refraction. NaN gives NaN. [deg]
+        With refraction, 0..180. NaN gives NaN. [deg]
+
+    out : float64[n], optional
+        Where to put the result.
 
     Returns
     -------
@@ -160,7 +163,7 @@ def airmass(apparent_zenith_deg: FloatArray) -> FloatArray:
         1 at the zenith, 38 at the horizon, NaN below it. [1]
     """
     check_f64("apparent_zenith_deg", apparent_zenith_deg)
-    out = np.empty(apparent_zenith_deg.shape[0])
+    out = room(out, apparent_zenith_deg.shape[0])
     _airmass_kernel(apparent_zenith_deg, out)
     return out
 
@@ -174,13 +177,13 @@ def airmass(apparent_zenith_deg: FloatArray) -> FloatArray:
     example=_zenith,
     missing=(0,),
 )
-def haurwitz(apparent_zenith_deg: FloatArray) -> FloatArray:
+def haurwitz(apparent_zenith_deg: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Global irradiance of a cloudless sky from the zenith angle alone.
 
     Parameters
     ----------
     apparent_zenith_deg : float64[n]
-        With refraction. NaN gives NaN. [deg]
+        With refraction, 0..180. NaN gives NaN. [deg]
 
     Returns
     -------
@@ -188,7 +191,7 @@ def haurwitz(apparent_zenith_deg: FloatArray) -> FloatArray:
         0 below the horizon. [W/m2]
     """
     check_f64("apparent_zenith_deg", apparent_zenith_deg)
-    out = np.empty(apparent_zenith_deg.shape[0])
+    out = room(out, apparent_zenith_deg.shape[0])
     _haurwitz_kernel(apparent_zenith_deg, out)
     return out
 
@@ -213,13 +216,14 @@ def ineichen(
     linke_ratio: float,
     altitude_m: float,
     extra_w_per_m2: FloatArray,
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Global, direct normal and diffuse irradiance of a cloudless sky.
 
     Parameters
     ----------
     apparent_zenith_deg : float64[n]
-        With refraction. NaN gives NaN. [deg]
+        With refraction, 0..180. NaN gives NaN. [deg]
     airmass_ratio : float64[n]
         Air mass times pressure over that of sea level; not looked at below the horizon. [1]
     linke_ratio : float
@@ -237,7 +241,7 @@ def ineichen(
     check_f64("apparent_zenith_deg", apparent_zenith_deg)
     check_f64("airmass_ratio", airmass_ratio, apparent_zenith_deg.shape[0])
     check_f64("extra_w_per_m2", extra_w_per_m2, apparent_zenith_deg.shape[0])
-    out = np.empty((3, apparent_zenith_deg.shape[0]))
+    out = room(out, 3, apparent_zenith_deg.shape[0])
     _ineichen_kernel(apparent_zenith_deg, airmass_ratio, float(linke_ratio), float(altitude_m), extra_w_per_m2, out)
     return out
 

@@ -10,7 +10,7 @@ from core_kernels import vmath
 from core_kernels.iam import Cosine
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64
+from core_kernels.solar import check_f64, room
 from core_kernels.units import FloatArray
 
 MIN_COS_ZENITH = 0.065  # Erbs: clearness is not trusted below 3.7 deg of elevation
@@ -20,32 +20,38 @@ _IN = "Array(float64, 1, 'C', readonly=True)"
 
 
 @kernel(inline=True)
-def erbs_of(ghi_w_per_m2: float, cos_zenith: Cosine, inverse_extra: Cosine, low: bool) -> tuple[float, float]:
-    """DNI and DHI of one instant; ``low`` says that the sun stands below 3 deg of elevation."""
+def erbs_of(ghi_w_per_m2: float, cos_zenith: Cosine, extra_w_per_m2: float, low: bool) -> tuple[float, float]:
+    """DNI and DHI of one instant, with one division; ``low`` says that the sun stands below 3 deg of elevation."""
     up = max(cos_zenith, MIN_COS_ZENITH)
-    kt = ghi_w_per_m2 * inverse_extra / up
+    safe = 1.0 if low else cos_zenith
+    flat = extra_w_per_m2 * up
+    inverse = 1.0 / (flat * safe)
+    kt = ghi_w_per_m2 * (safe * inverse)
     middle = 0.9511 + kt * (-0.1604 + kt * (4.388 + kt * (-16.638 + kt * 12.336)))
     cloudy = 1.0 - 0.09 * kt
     diffuse_frac = 0.165 if kt > 0.8 else middle
     diffuse_frac = diffuse_frac if kt > 0.22 else cloudy
-    dark = low or ghi_w_per_m2 < 0.0
-    dhi = ghi_w_per_m2 if dark else diffuse_frac * ghi_w_per_m2
-    safe = 1.0 if low else cos_zenith
-    return (ghi_w_per_m2 - dhi) / safe, dhi
+    diffuse = diffuse_frac * ghi_w_per_m2
+    dhi = ghi_w_per_m2 if low else diffuse
+    dhi = ghi_w_per_m2 if ghi_w_per_m2 < 0.0 else dhi
+    return (ghi_w_per_m2 - dhi) * (flat * inverse), dhi
 
 
 @kernel("UniTuple(float64, 2)(float64, float64, float64)")
 def erbs_at(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float) -> tuple[float, float]:
     """DNI and DHI from GHI and the TRUE zenith (Erbs, Klein and Duffie 1982) [W/m2]; all diffuse near the horizon."""
-    return erbs_of(ghi_w_per_m2, vmath.cos(zenith_deg * _RAD), 1.0 / extra_w_per_m2, zenith_deg > MAX_ZENITH_DEG)
+    up = vmath.sin_quarter((90.0 - zenith_deg) * _RAD)
+    return erbs_of(ghi_w_per_m2, up, extra_w_per_m2, zenith_deg > MAX_ZENITH_DEG)
 
 
 @kernel(f"void({_IN}, {_IN}, {_IN}, float64[:, ::1])")
 def _erbs_kernel(ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: FloatArray, out: FloatArray) -> None:
     dni, dhi = out[0], out[1]
     for i in range(dni.shape[0]):
-        low = zenith_deg[i] > MAX_ZENITH_DEG
-        dni[i], dhi[i] = erbs_of(ghi_w_per_m2[i], vmath.cos(zenith_deg[i] * _RAD), 1.0 / extra_w_per_m2[i], low)
+        up = vmath.sin_quarter((90.0 - zenith_deg[i]) * _RAD)
+        a, b = erbs_of(ghi_w_per_m2[i], up, extra_w_per_m2[i], zenith_deg[i] > MAX_ZENITH_DEG)
+        dni[i] = a
+        dhi[i] = b
 
 
 def _example() -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -62,7 +68,9 @@ def _example() -> tuple[FloatArray, FloatArray, FloatArray]:
     example=_example,
     missing=(0, 1),
 )
-def erbs(ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: FloatArray) -> FloatArray:
+def erbs(
+    ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: FloatArray, out: FloatArray | None = None
+) -> FloatArray:
     """Direct normal and diffuse irradiance from the global, by the clearness index.
 
     Parameters
@@ -82,7 +90,7 @@ def erbs(ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: Float
     check_f64("ghi_w_per_m2", ghi_w_per_m2)
     check_f64("zenith_deg", zenith_deg, ghi_w_per_m2.shape[0])
     check_f64("extra_w_per_m2", extra_w_per_m2, ghi_w_per_m2.shape[0])
-    out = np.empty((2, ghi_w_per_m2.shape[0]))
+    out = room(out, 2, ghi_w_per_m2.shape[0])
     _erbs_kernel(ghi_w_per_m2, zenith_deg, extra_w_per_m2, out)
     return out
 
@@ -93,7 +101,7 @@ def _erbs_driesse_kernel(
 ) -> None:
     dni, dhi = out[0], out[1]
     for i in range(dni.shape[0]):
-        cosine = vmath.cos(zenith_deg[i] * _RAD)
+        cosine = vmath.sin_quarter((90.0 - zenith_deg[i]) * _RAD)
         low = zenith_deg[i] > MAX_ZENITH_DEG
         ghi = vmath.at_least(ghi_w_per_m2[i], 0.0)
         up = max(cosine, MIN_COS_ZENITH)

@@ -18,6 +18,7 @@ from core_kernels.units import FloatArray
 SEA_LEVEL_PA = 101325.0
 DISC_CONSTANT_W_PER_M2 = 1370.0  # the constant that DISC was fitted with
 MAX_AIRMASS = 12.0
+_FLAT = FACTORS.reshape(-1)
 _RAD = math.pi / 180.0
 _IN = "Array(float64, 1, 'C', readonly=True)"
 
@@ -25,7 +26,7 @@ _IN = "Array(float64, 1, 'C', readonly=True)"
 @kernel(inline=True)
 def disc_of(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float, pressure_ratio: float) -> tuple[float, ...]:
     """DNI [W/m2], clearness index and air mass (Kasten 1966) of one instant."""
-    cosine = vmath.cos(zenith_deg * _RAD)
+    cosine = vmath.sin_quarter((90.0 - zenith_deg) * _RAD)
     up = max(cosine, MIN_COS_ZENITH)
     kt = vmath.at_most(vmath.at_least(ghi_w_per_m2 / (extra_w_per_m2 * up), 0.0), 1.0)
     safe_deg = vmath.at_most(zenith_deg, 90.0)
@@ -78,8 +79,9 @@ def _clearness_kernel(disc: FloatArray, out: FloatArray) -> None:
 def _change_at(before: float, here: float, after: float) -> float:
     """Mean absolute change of clearness to the neighbours that are known; NaN when none is (eq. 2-3)."""
     left, right = abs(here - before), abs(here - after)
-    one = right if math.isnan(left) else left
-    return one if math.isnan(left) or math.isnan(right) else 0.5 * (left + right)
+    both = 0.5 * (left + right)
+    one = right if left != left else left  # noqa: PLR0124  # true for NaN only
+    return one if both != both else both  # noqa: PLR0124
 
 
 @kernel(inline=True)
@@ -92,21 +94,26 @@ def _factor_at(clearness: float, zenith_deg: float, change: float, water: float)
     w = 0 + (water >= 1.0) + (water >= 2.0) + (water >= 3.0)
     w = 4 if water == -1.0 else w
     known = (clearness >= 0.0) & (zenith_deg >= 0.0) & (change >= 0.0) & ((water >= 0.0) | (water == -1.0))
-    return FACTORS[k, z, d, w] if known else math.nan
+    factor: float = _FLAT[((k * 6 + z) * 7 + d) * 5 + w]
+    return factor if known else math.nan
 
 
 @kernel(f"void({_IN}, {_IN}, {_IN}, {_IN}, float64[::1])")
 def _dirint_kernel(
     dni: FloatArray, clearness: FloatArray, zenith_deg: FloatArray, dew_c: FloatArray, out: FloatArray
 ) -> None:
-    """Correct DISC's DNI; an empty ``dew_c`` means that the dew point is unknown."""
-    last = out.shape[0] - 1
-    for i in range(out.shape[0]):
-        before = clearness[i - 1] if i > 0 else math.nan
-        after = clearness[i + 1] if i < last else math.nan
-        water = vmath.exp(0.07 * dew_c[i] - 0.075) if dew_c.shape[0] > 0 else -1.0
-        change = _change_at(before, clearness[i], after)
-        out[i] = dni[i] * _factor_at(clearness[i], zenith_deg[i], change, water)
+    """Correct DISC's DNI. ``clearness`` float64[n + 2] has a NaN at each end; an empty ``dew_c`` is unknown."""
+    count = out.shape[0]
+    before, here, after = clearness[:count], clearness[1 : count + 1], clearness[2:]
+    if dew_c.shape[0] > 0:
+        for i in range(out.shape[0]):
+            water = vmath.exp(0.07 * dew_c[i] - 0.075)
+            change = _change_at(before[i], here[i], after[i])
+            out[i] = dni[i] * _factor_at(here[i], zenith_deg[i], change, water)
+    else:
+        for i in range(out.shape[0]):
+            change = _change_at(before[i], here[i], after[i])
+            out[i] = dni[i] * _factor_at(here[i], zenith_deg[i], change, -1.0)
 
 
 def _example() -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -193,8 +200,8 @@ def dirint(
     rows = _disc(times_s, ghi_w_per_m2, zenith_deg, pressure_pa)
     if dew_c is not None:
         check_f64("dew_c", dew_c, times_s.shape[0])
-    clearness = np.empty(times_s.shape[0])
-    _clearness_kernel(rows, clearness)
+    clearness = np.full(times_s.shape[0] + 2, np.nan)
+    _clearness_kernel(rows, clearness[1:-1])
     out = np.empty(times_s.shape[0])
     _dirint_kernel(rows[0], clearness, zenith_deg, np.empty(0) if dew_c is None else dew_c, out)
     return out

@@ -10,7 +10,7 @@ import numpy as np
 from core_kernels import vmath
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64
+from core_kernels.solar import check_f64, room
 from core_kernels.units import FloatArray
 
 GLASS_INDEX = 1.526
@@ -50,7 +50,7 @@ def iam_physical_at(cos_aoi: Cosine) -> float:
 @kernel(f"void({_IN}, float64[::1])")
 def _physical_kernel(aoi_deg: FloatArray, out: FloatArray) -> None:
     for i in range(out.shape[0]):
-        cosine = vmath.at_least(vmath.cos(aoi_deg[i] * _RAD), 0.0)
+        cosine = vmath.at_least(vmath.sin_quarter((90.0 - abs(aoi_deg[i])) * _RAD), 0.0)
         passed = passed_at(cosine)
         out[i] = 0.0 if abs(aoi_deg[i]) >= 90.0 else passed
 
@@ -58,7 +58,7 @@ def _physical_kernel(aoi_deg: FloatArray, out: FloatArray) -> None:
 @kernel(f"void({_IN}, float64, float64[::1])")
 def _ashrae_kernel(aoi_deg: FloatArray, b: float, out: FloatArray) -> None:
     for i in range(out.shape[0]):
-        cosine = vmath.cos(aoi_deg[i] * _RAD)
+        cosine = vmath.sin_quarter((90.0 - abs(aoi_deg[i])) * _RAD)
         safe = max(1e-09, cosine)
         passed = vmath.at_least(1.0 - b * (1.0 / safe - 1.0), 0.0)
         passed = 0.0 if abs(aoi_deg[i]) >= 90.0 else passed
@@ -78,7 +78,7 @@ def _example() -> tuple[FloatArray]:
     example=_example,
     missing=(0,),
 )
-def physical(aoi_deg: FloatArray) -> FloatArray:
+def physical(aoi_deg: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Share of the direct light that passes standard glass (index 1.526, 2 mm, 4/m), 1 at normal incidence.
 
     Parameters
@@ -92,7 +92,7 @@ def physical(aoi_deg: FloatArray) -> FloatArray:
         0..1. [1]
     """
     check_f64("aoi_deg", aoi_deg)
-    out = np.empty(aoi_deg.shape[0])
+    out = room(out, aoi_deg.shape[0])
     _physical_kernel(aoi_deg, out)
     return out
 
@@ -106,7 +106,7 @@ def physical(aoi_deg: FloatArray) -> FloatArray:
     example=_example,
     missing=(0,),
 )
-def ashrae(aoi_deg: FloatArray, b: float = ASHRAE_B) -> FloatArray:
+def ashrae(aoi_deg: FloatArray, b: float = ASHRAE_B, out: FloatArray | None = None) -> FloatArray:
     """Share of the direct light that passes, ``1 - b (1 / cos(aoi) - 1)``, never negative.
 
     Parameters
@@ -122,6 +122,6 @@ def ashrae(aoi_deg: FloatArray, b: float = ASHRAE_B) -> FloatArray:
         0..1. [1]
     """
     check_f64("aoi_deg", aoi_deg)
-    out = np.empty(aoi_deg.shape[0])
+    out = room(out, aoi_deg.shape[0])
     _ashrae_kernel(aoi_deg, b, out)
     return out

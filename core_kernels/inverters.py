@@ -9,7 +9,7 @@ import numpy as np
 from core_kernels import vmath
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64
+from core_kernels.solar import check_f64, room
 from core_kernels.units import FloatArray
 
 ETA_NOMINAL_FRAC = 0.96  # PVWatts v5 (Dobos 2014, NREL/TP-6A20-62641), eq. 11
@@ -83,7 +83,9 @@ def _dc() -> tuple[FloatArray, float]:
     example=_dc,
     missing=(0,),
 )
-def pvwatts(dc_w: FloatArray, rated_dc_w: float, eta_frac: float = ETA_NOMINAL_FRAC) -> FloatArray:
+def pvwatts(
+    dc_w: FloatArray, rated_dc_w: float, eta_frac: float = ETA_NOMINAL_FRAC, out: FloatArray | None = None
+) -> FloatArray:
     """AC power of an inverter given by its DC rating and nominal efficiency.
 
     Parameters
@@ -103,7 +105,7 @@ def pvwatts(dc_w: FloatArray, rated_dc_w: float, eta_frac: float = ETA_NOMINAL_F
     check_f64("dc_w", dc_w)
     if not rated_dc_w > 0.0:
         raise ValueError(f"rated_dc_w must be positive, got {rated_dc_w}")
-    out = np.empty(dc_w.shape[0])
+    out = room(out, dc_w.shape[0])
     _pvwatts_kernel(dc_w, float(rated_dc_w), float(eta_frac), out)
     return out
 

@@ -117,7 +117,9 @@ def _erbs_kernel(times_s: FloatArray, ghi_w_per_m2: FloatArray, zenith_deg: Floa
         for i in range(light.shape[0]):
             ghi[i] = light[i]
             low = zenith[i] > MAX_ZENITH_DEG
-            dni[i], dhi[i] = erbs_of(light[i], vmath.cos(zenith[i] * _RAD), 1.0 / extra, low)
+            a, b = erbs_of(light[i], vmath.sin_quarter((90.0 - zenith[i]) * _RAD), extra, low)
+            dni[i] = a
+            dhi[i] = b
         begin = end
 
 

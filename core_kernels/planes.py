@@ -10,7 +10,7 @@ from core_kernels import vmath
 from core_kernels.clear_sky import airmass_of
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64
+from core_kernels.solar import check_f64, room
 from core_kernels.transposition import (
     HAY_DAVIES,
     ISOTROPIC,
@@ -37,14 +37,35 @@ def _parts_at(model: int, light: tuple[float, float, float], zenith_deg: float, 
     if model == ISOTROPIC:
         return 0.5 * dhi, 0.0, 0.0
     inverse = 1.0 / extra
-    if model == HAY_DAVIES:
-        return hay_davies_parts(dni, dhi, up, inverse)
     brightness = dhi * inverse * airmass_of(up, 90.0 - zenith_deg)
     if model == PEREZ:
         a, b, c = perez_parts(dni, dhi, (up, zenith_deg * _RAD), brightness)
         night = zenith_deg > 90.0
         return (0.0 if night else a), (0.0 if night else b), (0.0 if night else c)
     return perez_driesse_parts(dni, dhi, (up, zenith_deg * _RAD), brightness)
+
+
+@kernel()
+def _hay_davies_loop(
+    plane: tuple[float, ...],
+    zenith_deg: FloatArray,
+    azimuth_deg: FloatArray,
+    light: tuple[FloatArray, ...],
+    out: FloatArray,
+) -> None:
+    """The commonest model without the others' branches; ``plane`` is cosine, sine, azimuth [deg], reflected share."""
+    cos_tilt, sin_tilt, turn_deg, reflected = plane
+    ghi, dni, dhi, extra = light
+    direct, sky, ground = out[0], out[1], out[2]
+    for i in range(direct.shape[0]):
+        up = vmath.sin_quarter((90.0 - zenith_deg[i]) * _RAD)
+        sine = vmath.sin_quarter((90.0 - abs(90.0 - zenith_deg[i])) * _RAD)
+        aside = vmath.cos((azimuth_deg[i] - turn_deg) * _RAD)
+        projection = vmath.at_least(vmath.at_most(cos_tilt * up + sin_tilt * sine * aside, 1.0), 0.0)
+        even, around, _ = hay_davies_parts(dni[i], dhi[i], up, 1.0 / extra[i])
+        direct[i] = vmath.at_least(dni[i] * projection, 0.0)
+        sky[i] = even * (1.0 + cos_tilt) + around * projection
+        ground[i] = ghi[i] * reflected
 
 
 @kernel(f"void(int64, {_IN}, {_IN}, {_IN}, UniTuple({_IN}, 4), float64[:, ::1])")
@@ -61,6 +82,9 @@ def _plane_kernel(
     turn_deg, reflected = surface[1], 0.5 * surface[2] * (1.0 - cos_tilt)
     ghi, dni, dhi, extra = light
     direct, sky, ground = out[0], out[1], out[2]
+    if model == HAY_DAVIES:
+        _hay_davies_loop((cos_tilt, sin_tilt, turn_deg, reflected), zenith_deg, azimuth_deg, light, out)
+        return
     for i in range(direct.shape[0]):
         sine, up = vmath.sincos(zenith_deg[i] * _RAD)
         aside = vmath.cos((azimuth_deg[i] - turn_deg) * _RAD)
@@ -139,6 +163,7 @@ def transpose(
     sky: Sky,
     extra_w_per_m2: FloatArray,
     model: str = "hay_davies",
+    out: FloatArray | None = None,
 ) -> Plane:
     """Direct, sky-diffuse and ground-reflected light on a plane.
 
@@ -167,7 +192,7 @@ def transpose(
     for name, values in zip(sky._fields, sky, strict=True):
         check_f64(name, values, count)
     check_f64("extra_w_per_m2", extra_w_per_m2, count)
-    out = np.empty((3, count))
+    out = room(out, 3, count)
     numbers = np.array(surface, dtype=np.float64)
     _plane_kernel(MODELS.index(model), numbers, apparent_zenith_deg, azimuth_deg, (*sky, extra_w_per_m2), out)
     return Plane(out[0], out[1], out[2])

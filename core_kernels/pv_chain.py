@@ -31,8 +31,10 @@ from core_kernels.units import FloatArray
 
 FROM_GHI, FROM_THREE, FROM_CLEAR_SKY, FROM_INDEX = range(4)
 # Rows of a block's working matrix.
-TRUE_UP, UP, NORTH, EAST, ELEVATION, GHI, DNI, DHI, INVERSE, EVEN, AROUND, EDGE, REFLECTED, COOLING, DC = range(15)
-ROWS = 15
+TRUE_UP, UP, NORTH, EAST, ELEVATION, GHI, DNI, DHI, INVERSE, EVEN, AROUND, EDGE, REFLECTED, COOLING, DC, EXTRA = range(
+    16
+)
+ROWS = 16
 # Places in the vector of a site's constants: those of ``place_constants``, then these.
 LIGHT_KIND, SKY_MODEL, ALTITUDE_M, PRESSURE_RATIO, FAIMAN_0, FAIMAN_1 = range(6, 12)
 SITE_SIZE = 12
@@ -105,21 +107,25 @@ def _clear_block(times_s: FloatArray, linke: FloatArray, site: FloatArray, work:
 @kernel()
 def _split_block(true_up: FloatArray, work: FloatArray) -> None:
     """DNI and DHI from the GHI of each column (Erbs)."""
-    ghi, dni, dhi, inverse = work[GHI], work[DNI], work[DHI], work[INVERSE]
+    ghi, dni, dhi, extra = work[GHI], work[DNI], work[DHI], work[EXTRA]
     for i in range(true_up.shape[0]):
-        dni[i], dhi[i] = erbs_of(ghi[i], true_up[i], inverse[i], true_up[i] < _COS_87_DEG)
+        a, b = erbs_of(ghi[i], true_up[i], extra[i], true_up[i] < _COS_87_DEG)
+        dni[i] = a
+        dhi[i] = b
 
 
 @kernel()
 def _light_block(
     times_s: FloatArray, light: tuple[FloatArray, ...], linke: FloatArray, site: FloatArray, work: FloatArray
 ) -> None:
-    """Fill GHI, DNI, DHI and the inverse of the extra-terrestrial irradiance."""
+    """Fill GHI, DNI, DHI, the extra-terrestrial irradiance and its inverse."""
     count = times_s.shape[0]
     begin = 0
     while begin < count:
         end = end_of_day(times_s, begin)
-        work[INVERSE, begin:end] = 1.0 / extra_at(times_s[begin])
+        extra = extra_at(times_s[begin])
+        work[EXTRA, begin:end] = extra
+        work[INVERSE, begin:end] = 1.0 / extra
         begin = end
     kind = site[LIGHT_KIND]
     if kind in (FROM_CLEAR_SKY, FROM_INDEX):

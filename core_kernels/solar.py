@@ -26,6 +26,7 @@ __all__ = [
     "check_times",
     "place_constants",
     "pressure_pa",
+    "room",
     "sun_position",
 ]
 
@@ -144,6 +145,21 @@ def check_f64(name: str, values: FloatArray, count: int | None = None) -> None:
         raise ValueError(f"{name} must be one-dimensional and contiguous, got shape {values.shape}")
     if count is not None and values.shape[0] != count:
         raise ValueError(f"{name} has {values.shape[0]} values, times_s has {count}")
+
+
+def room(out: FloatArray | None, *shape: int) -> FloatArray:
+    """The array that a caller gave for a result, checked, or a new one of that shape.
+
+    Raises
+    ------
+    ValueError
+        When ``out`` is not a writable C-contiguous float64 array of the shape.
+    """
+    if out is None:
+        return np.empty(shape)
+    if out.dtype != np.float64 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"out must be a writable contiguous float64 array of shape {shape}")
+    return out
 
 
 def check_times(times_s: FloatArray) -> None:
