@@ -31,6 +31,8 @@ from core_kernels.units import SECONDS_PER_HOUR, FloatArray
 
 _LOG_2PI = 1.8378770664093453
 _DOUBLINGS = 60
+_SPAN = 256  # slots whose inputs are weighed together
+_MATRIX = "Array(float64, 2, 'C', readonly=True)"
 
 
 class ThermalNoise(NamedTuple):
@@ -153,32 +155,56 @@ def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
         out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7] = a, b, c, d, e, f, g, h
 
 
-@kernel(
-    "void(float64[:, ::1], Array(float64, 2, 'C', readonly=True), Array(float64, 2, 'C', readonly=True),"
-    " float64[::1], float64[:, ::1])"
-)
+@kernel(f"void(float64[:, ::1], {_MATRIX}, {_MATRIX}, float64[:, ::1], float64[:, ::1])")
+def _drive(
+    weights: FloatArray, inputs: FloatArray, measured_c: FloatArray, columns: FloatArray, drive: FloatArray
+) -> None:
+    """What inputs and measurements add to each state in each slot of a span: long loops over time, state by state."""
+    k = inputs.shape[1]
+    for t in range(inputs.shape[0]):
+        for i in range(k):
+            columns[i, t] = inputs[t, i]
+        for i in range(measured_c.shape[1]):
+            value = measured_c[t, i]
+            columns[k + i, t] = 0.0 if math.isnan(value) else value
+    for j in range(drive.shape[0]):
+        state = drive[j]
+        state[:] = 0.0
+        for i in range(0, columns.shape[0], 4):  # the columns come padded to fours with zeros
+            a, b, c, d = weights[i, j], weights[i + 1, j], weights[i + 2, j], weights[i + 3, j]
+            one, two, three, four = columns[i], columns[i + 1], columns[i + 2], columns[i + 3]
+            for t in range(_SPAN):
+                state[t] += (a * one[t] + b * two[t]) + (c * three[t] + d * four[t])
+
+
+@kernel(f"void(float64[:, ::1], {_MATRIX}, {_MATRIX}, float64[::1], float64[:, ::1])")
 def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, states_c: FloatArray, out: FloatArray) -> None:
     """Innovations of each slot; ``states_c`` goes along from the begin of the first slot to the end of the last.
 
-    A missing measurement corrects nothing and leaves a NaN.
+    Steps ``x' = (A - K C) x + (B u + K y)``. A missing measurement corrects nothing and leaves a NaN.
     """
     zones, m, k = measured_c.shape[1], rows.shape[1], inputs.shape[1]
-    blocks = np.zeros(((m + 7) // 8, rows.shape[0], 8))
+    blocks = np.zeros(((m + 7) // 8, m, 8))
     for j in range(m):
-        for i in range(rows.shape[0]):
-            blocks[j // 8, i, j % 8] = rows[i, j]
-    now, after = np.zeros(rows.shape[0]), np.zeros(8 * blocks.shape[0])  # states, inputs, innovations; next states
-    now[:m] = states_c
-    for t in range(inputs.shape[0]):
-        for i in range(k):
-            now[m + i] = inputs[t, i]
-        for i in range(zones):
-            off = measured_c[t, i] - now[i]
-            out[t, i] = off
-            now[m + k + i] = 0.0 if math.isnan(measured_c[t, i]) else off
-        _advance(blocks, now, after)
-        for j in range(m):
-            now[j] = after[j]
+        for i in range(m):
+            blocks[j // 8, i, j % 8] = rows[i, j] - (rows[m + k + i, j] if i < zones else 0.0)
+    now, after = states_c.copy(), np.zeros(8 * blocks.shape[0])
+    padded = (k + zones + 3) // 4 * 4
+    columns, weights, drive = np.zeros((padded, _SPAN)), np.zeros((padded, m)), np.empty((m, _SPAN))
+    weights[: k + zones] = rows[m:]
+    for begin in range(0, inputs.shape[0], _SPAN):
+        span = inputs[begin : begin + _SPAN]
+        _drive(weights, span, measured_c[begin : begin + _SPAN], columns, drive)
+        for t in range(span.shape[0]):
+            _advance(blocks, now, after)
+            for i in range(zones):
+                off = measured_c[begin + t, i] - now[i]
+                out[begin + t, i] = off
+                if math.isnan(measured_c[begin + t, i]):
+                    for j in range(m):
+                        after[j] += rows[m + k + i, j] * now[i]
+            for j in range(m):
+                now[j] = after[j] + drive[j, t]
     for j in range(m):
         states_c[j] = now[j]
 
@@ -208,24 +234,24 @@ def weigh(innovations: FloatArray, spread: FloatArray, white: FloatArray) -> flo
     Rows with a missing zone count for nothing and whiten to zeros.
     """
     n = spread.shape[0]
-    lower = np.empty((n, n))
+    lower, whitener = np.empty((n, n)), np.empty((n, n))
     if not cholesky(spread, lower):
         return -math.inf
     log_volume = n * _LOG_2PI
     for i in range(n):
         log_volume += 2.0 * vmath.log(lower[i, i])
-        lower[i, i] = 1.0 / lower[i, i]
+    invert(lower, whitener)
     total, counted = 0.0, 0
     for t in range(innovations.shape[0]):
-        missing, square = False, 0.0
-        for i in range(n):
-            value = innovations[t, i]
-            missing = missing or math.isnan(value)
-            for k in range(i):
-                value -= lower[i, k] * white[t, k]
-            white[t, i] = value * lower[i, i]
-            square += white[t, i] * white[t, i]
-        if missing:
+        square = 0.0
+        for back in range(n):  # from the last row up, as both may be one memory
+            i = n - 1 - back
+            value = 0.0
+            for k in range(i + 1):
+                value += whitener[i, k] * innovations[t, k]
+            white[t, i] = value
+            square += value * value
+        if math.isnan(square):
             for i in range(n):
                 white[t, i] = 0.0
         else:
@@ -263,10 +289,14 @@ def check_observations(observations: Observations, zones: int) -> tuple[FloatArr
 
 def first_states(network: ThermalNetwork, observations: Observations) -> FloatArray:
     """Where the filter starts: the airs as first measured, the masses settled between air and outdoors [degC]."""
-    known = np.isfinite(observations.measured_c)
-    if not known.any(axis=0).all():
+    if observations.measured_c.shape[0] == 0:
         raise ValueError("measured_c must hold a measurement of each zone")
-    air_c = observations.measured_c[known.argmax(axis=0), np.arange(known.shape[1])]
+    air_c = observations.measured_c[0]
+    if not np.isfinite(air_c).all():
+        known = np.isfinite(observations.measured_c)
+        if not known.any(axis=0).all():
+            raise ValueError("measured_c must hold a measurement of each zone")
+        air_c = observations.measured_c[known.argmax(axis=0), np.arange(known.shape[1])]
     inside, outside = network.air_mass_k_per_w, network.mass_out_k_per_w
     mass_c = (air_c * outside + observations.inputs.outdoor_c[0] * inside) / (inside + outside)
     return np.concatenate([air_c, mass_c])

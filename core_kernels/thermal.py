@@ -35,6 +35,9 @@ class ThermalNetwork(NamedTuple):
     pairs: IntArray
 
 
+_SOLAR = 4  # which field may be 0
+
+
 class ThermalInputs(NamedTuple):
     """What acts on the rooms, constant in each of N slots: float64[N], float64[N] and float64[N, n]."""
 
@@ -97,11 +100,13 @@ def pack(network: ThermalNetwork) -> tuple[FloatArray, IntArray]:
     zones = fields[0].shape[0]
     if pairs.shape != (between.shape[0], 2) or (pairs.size and not (0 <= pairs.min() <= pairs.max() < zones)):
         raise ValueError("pairs must name two zones for each of between_k_per_w")
-    for name, values in (*zip(network._fields, fields, strict=False), ("between_k_per_w", between)):
-        least = 0.0 if name == "solar_m2" else np.nextafter(0.0, 1.0)
-        if not (np.isfinite(values).all() and (values >= least).all()):
-            raise ValueError(f"{name} must be positive")
-    return np.concatenate([*fields, between]), pairs
+    packed = np.concatenate([*fields, between])
+    possible = np.isfinite(packed) & (packed >= 0.0)
+    possible &= (packed > 0.0) | (np.arange(packed.shape[0]) // max(zones, 1) == _SOLAR)
+    if not possible.all():
+        field = min(int(np.argmin(possible)) // zones, _SOLAR + 1)
+        raise ValueError(f"{network._fields[field]} must be positive")
+    return packed, pairs
 
 
 def unpack(values: FloatArray, pairs: IntArray) -> ThermalNetwork:
@@ -116,7 +121,9 @@ def input_matrix(inputs: ThermalInputs, zones: int) -> FloatArray:
     """The inputs as one float64[N, 2 + n] matrix: outdoor, sun, heat."""
     outdoor, solar = check_vectors(outdoor_c=inputs.outdoor_c, solar_w_per_m2=inputs.solar_w_per_m2)
     heat = check_matrix("heat_w", inputs.heat_w, rows=outdoor.shape[0], columns=zones)
-    return np.ascontiguousarray(np.column_stack([outdoor, solar, heat]))
+    rows = np.empty((outdoor.shape[0], 2 + zones))
+    rows[:, 0], rows[:, 1], rows[:, 2:] = outdoor, solar, heat
+    return rows
 
 
 def matrices(network: ThermalNetwork) -> tuple[FloatArray, FloatArray]:
