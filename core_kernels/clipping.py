@@ -19,8 +19,10 @@ from core_kernels.clipping_kernels import (
     greatest_kernel,
     histogram_kernel,
     level_kernel,
+    local_kernel,
     means_kernel,
     moments_kernel,
+    span_kernel,
 )
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64, check_times
@@ -90,11 +92,11 @@ def clipped_levels(
     if window_count < 1:
         raise ValueError(f"window_count must be at least 1, got {window_count}")
     found = np.zeros(power_w.shape[0], dtype=np.bool_)
-    known = power_w[np.isfinite(power_w)]
-    if known.size == 0:
+    least_w, most_w, known = span_kernel(power_w)
+    if known == 0:
         return found
     bins = math.ceil(1.0 / bin_frac)
-    edges = np.histogram_bin_edges(np.array([known.min(), known.max()]), bins=bins)
+    edges = np.histogram_bin_edges(np.array([least_w, most_w]), bins=bins)
     counts = np.zeros(bins, dtype=np.int64)
     histogram_kernel(power_w, edges, counts)
     density = counts / np.diff(edges) / counts.sum()
@@ -134,8 +136,8 @@ def clipping_power_w(
     step_s = _check(times_s, power_w)
     if step_s == 0.0:
         return math.nan
-    local_s = times_s + utc_offset_s
-    minutes = np.floor((local_s - np.floor(local_s / SECONDS_PER_DAY) * SECONDS_PER_DAY) / 60.0).astype(np.int64)
+    days, minutes = np.empty((2, times_s.shape[0]), dtype=np.int64)
+    local_kernel(times_s, utc_offset_s, days, minutes)
     curve_w = _power_curve(minutes, power_w, quantile_frac)
     present = np.flatnonzero(~np.isnan(curve_w))
     if present.size == 0:
@@ -244,7 +246,8 @@ def clipped_geometric(
     if step_s == 0.0:
         return np.zeros(times_s.shape[0], dtype=np.bool_)
     local_s = times_s + utc_offset_s
-    days = np.floor(local_s / SECONDS_PER_DAY).astype(np.int64)
+    days, minutes = np.empty((2, times_s.shape[0]), dtype=np.int64)
+    local_kernel(times_s, utc_offset_s, days, minutes)
     days -= days[0]
     fine = step_s < _FINE_S
     slots, coarse_w = _quarters(local_s, power_w) if fine else (np.arange(times_s.shape[0]), power_w)

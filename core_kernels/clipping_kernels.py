@@ -19,6 +19,30 @@ _IN = "Array(float64, 1, 'C', readonly=True)"
 _INTS = "Array(int64, 1, 'C', readonly=True)"
 
 
+@kernel(f"void({_IN}, float64, int64[::1], int64[::1])")
+def local_kernel(times_s: FloatArray, offset_s: float, days: IntArray, minutes: IntArray) -> None:
+    """Day and minute of the day of each time, ``offset_s`` ahead of UTC."""
+    for i in range(times_s.shape[0]):
+        local_s = times_s[i] + offset_s
+        day = math.floor(local_s / 86400.0)
+        days[i] = day
+        minutes[i] = int((local_s - day * 86400.0) / 60.0)
+
+
+@kernel(f"Tuple((float64, float64, int64))({_IN})")
+def span_kernel(values: FloatArray) -> tuple[float, float, int]:
+    """Least and greatest finite value, and how many there are."""
+    least, greatest, count = math.inf, -math.inf, 0
+    for i in range(values.shape[0]):
+        finite = abs(values[i]) < math.inf
+        low = values[i] if finite else math.inf
+        high = values[i] if finite else -math.inf
+        least = min(least, low)
+        greatest = max(greatest, high)
+        count += finite
+    return least, greatest, count
+
+
 @kernel(f"void({_IN}, {_IN}, int64[::1])")
 def histogram_kernel(values: FloatArray, edges: FloatArray, counts: IntArray) -> None:
     """Counts of equal bins between ``edges``, the last one closed, as :func:`numpy.histogram` puts them."""
@@ -40,14 +64,14 @@ def histogram_kernel(values: FloatArray, edges: FloatArray, counts: IntArray) ->
 def level_kernel(values: FloatArray, low: float, high: float, window: int, least: OwnUnit, found: BoolArray) -> None:
     """Values on a level of which at least ``least`` of the last ``window`` known ones are on it as well."""
     ring = np.zeros(window, dtype=np.int64)
-    on_level = known = 0
+    on_level = known = place = 0
     for i in range(values.shape[0]):
         if math.isnan(values[i]):
             continue
         here = 1 if low <= values[i] <= high else 0
-        place = known % window
         on_level += here - ring[place]
         ring[place] = here
+        place = place + 1 if place + 1 < window else 0
         known += 1
         if here == 1 and known >= window and on_level >= least:
             found[i] = True
