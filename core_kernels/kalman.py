@@ -135,13 +135,13 @@ def fill_predictor(
             rows[m + 2 + zones + j, i] = gain[i, j]
 
 
-@kernel("void(float64[:, :, ::1], float64[::1], float64[::1])")
-def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
-    """``after = now blocks``, eight states at once in registers."""
+@kernel("void(float64[:, :, ::1], float64[::1], float64[:, ::1], int64, float64[::1])")
+def _advance(blocks: FloatArray, now: FloatArray, drive: FloatArray, t: int, after: FloatArray) -> None:
+    """``after = now blocks + drive[:, t]``, eight states at once in registers."""
     for block in range(blocks.shape[0]):
         rows = blocks[block]
         a = b = c = d = e = f = g = h = 0.0
-        for i in range(now.shape[0]):
+        for i in range(rows.shape[0]):
             x = now[i]
             a += rows[i, 0] * x
             b += rows[i, 1] * x
@@ -151,8 +151,9 @@ def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
             f += rows[i, 5] * x
             g += rows[i, 6] * x
             h += rows[i, 7] * x
-        out = after[8 * block : 8 * block + 8]
-        out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7] = a, b, c, d, e, f, g, h
+        add, out = drive[8 * block : 8 * block + 8], after[8 * block : 8 * block + 8]
+        out[0], out[1], out[2], out[3] = a + add[0, t], b + add[1, t], c + add[2, t], d + add[3, t]
+        out[4], out[5], out[6], out[7] = e + add[4, t], f + add[5, t], g + add[6, t], h + add[7, t]
 
 
 @kernel(f"void(float64[:, ::1], {_MATRIX}, {_MATRIX}, float64[:, ::1], float64[:, ::1])")
@@ -188,23 +189,24 @@ def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, states_
     for j in range(m):
         for i in range(m):
             blocks[j // 8, i, j % 8] = rows[i, j] - (rows[m + k + i, j] if i < zones else 0.0)
-    now, after = states_c.copy(), np.zeros(8 * blocks.shape[0])
+    wide = 8 * blocks.shape[0]
+    now, after = np.zeros(wide), np.zeros(wide)
+    now[:m] = states_c
     padded = (k + zones + 3) // 4 * 4
-    columns, weights, drive = np.zeros((padded, _SPAN)), np.zeros((padded, m)), np.empty((m, _SPAN))
-    weights[: k + zones] = rows[m:]
+    columns, weights, drive = np.zeros((padded, _SPAN)), np.zeros((padded, wide)), np.empty((wide, _SPAN))
+    weights[: k + zones, :m] = rows[m:]
     for begin in range(0, inputs.shape[0], _SPAN):
         span = inputs[begin : begin + _SPAN]
         _drive(weights, span, measured_c[begin : begin + _SPAN], columns, drive)
         for t in range(span.shape[0]):
-            _advance(blocks, now, after)
+            _advance(blocks, now, drive, t, after)
             for i in range(zones):
                 off = measured_c[begin + t, i] - now[i]
                 out[begin + t, i] = off
                 if math.isnan(measured_c[begin + t, i]):
                     for j in range(m):
                         after[j] += rows[m + k + i, j] * now[i]
-            for j in range(m):
-                now[j] = after[j] + drive[j, t]
+            now, after = after, now
     for j in range(m):
         states_c[j] = now[j]
 
