@@ -21,6 +21,10 @@ class Flag(IntFlag):
     COUNTER_RESET = 512
     DUPLICATE = 1024
     IRREGULAR_TIME = 2048
+    INTERPOLATED = 4096
+    IRRADIANCE = 8192  # beyond clear sky or QCRad's limits
+    TIME_SHIFT = 16384  # on a clock that is not UTC
+    UNIT = 32768  # the wrong unit or sign is suspected
 
 
 def names(mask: int) -> tuple[str, ...]:

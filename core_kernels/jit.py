@@ -50,15 +50,20 @@ def _options() -> dict[str, Any]:
     return {"cache": folder is not None, "nogil": True, "error_model": "numpy", "fastmath": False}
 
 
-def kernel(signature: str | None = None) -> Callable[[Function], Function]:
-    """Compile a function with the house options and an explicit Numba signature (``None``: inferred, for helpers)."""
+def kernel(signature: str | None = None, *, inline: bool = False) -> Callable[[Function], Function]:
+    """Compile a function with the house options and an explicit Numba signature (``None``: inferred, for helpers).
+
+    ``inline`` makes the compiler put the function's code into each caller's: a small helper without branches that a
+    loop is to be vectorised over.
+    """
 
     def decorate(function: Function) -> Function:
         if not JIT_ENABLED:
             return function
         import numba
 
-        compiled = numba.njit(signature, **_options()) if signature else numba.njit(**_options())
+        options = {**_options(), "forceinline": True} if inline else _options()
+        compiled = numba.njit(signature, **options) if signature else numba.njit(**options)
         return cast("Function", compiled(function))
 
     return decorate

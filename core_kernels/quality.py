@@ -14,6 +14,7 @@ import numpy as np
 
 from core_kernels.checks import JITTER_FRAC, flag_range, flag_rate, flag_spike, flag_stuck, flag_times
 from core_kernels.flags import Flag
+from core_kernels.seed_scores import OUTLIER_LIMIT_FRAC, Scores, overall, seed_score
 from core_kernels.signals import Kind, Signal
 from core_kernels.signals import signal as find_signal
 from core_kernels.solar import check_f64, check_times
@@ -21,23 +22,9 @@ from core_kernels.units import FlagArray, FloatArray
 
 OwnUnit: TypeAlias = float  # a number in the unit of the signal that is judged
 
-OUTLIER_LIMIT_FRAC = 0.1  # a tenth of bad samples is a consistency of 0 (PEMS v2)
-SEED_STEP_S = 300.0  # PEMS v2 expects 5 minutes whatever the data are
-SEED_SIGMAS = 3.0
-WEIGHTS = (0.30, 0.25, 0.25, 0.20)
-_INCONSISTENT = int(Flag.SPIKE | Flag.STUCK | Flag.BALANCE)
-_UNREASONABLE = int(Flag.RANGE | Flag.RATE | Flag.COUNTER_RESET)
-_UNTIMELY = int(Flag.DUPLICATE | Flag.IRREGULAR_TIME | Flag.GAP)
-
-
-class Scores(NamedTuple):
-    """0..1 each; NaN where nothing can be said."""
-
-    completeness_frac: float
-    consistency_frac: float
-    temporal_frac: float
-    reasonableness_frac: float
-    overall_frac: float
+_INCONSISTENT = int(Flag.SPIKE | Flag.STUCK | Flag.BALANCE | Flag.INTERPOLATED)
+_UNREASONABLE = int(Flag.RANGE | Flag.RATE | Flag.COUNTER_RESET | Flag.IRRADIANCE | Flag.UNIT)
+_UNTIMELY = int(Flag.DUPLICATE | Flag.IRREGULAR_TIME | Flag.GAP | Flag.TIME_SHIFT)
 
 
 GATES = Scores(0.8, 0.7, 0.8, 0.9, 0.0)  # PEMS v2; it has none for the overall score
@@ -156,16 +143,13 @@ def find_gaps(times_s: FloatArray, slot_s: float) -> tuple[Gap, ...]:
     )
 
 
-def _overall(parts: tuple[float, float, float, float]) -> Scores:
-    return Scores(*parts, math.fsum(weight * part for weight, part in zip(WEIGHTS, parts, strict=True)))
-
-
 def score(times_s: FloatArray, values: FloatArray, flags: FlagArray, slot_s: float) -> Scores:
     """The four scores in corrected form.
 
     Completeness: slots with a value, of all slots from the first row to the last. Consistency: 1 less ten times the
-    share of known samples that are spikes, stuck or out of balance. Temporal: share of row distances that are one
-    slot. Reasonableness: share of known samples within range and rate. A missing sample costs completeness only.
+    share of known samples that are spikes, stuck, interpolated or out of balance. Temporal: share of rows that come
+    one slot after the last and on no shifted clock. Reasonableness: share of known samples within range, rate and
+    clear sky, in the right unit. A missing sample costs completeness only.
     """
     known = np.isfinite(values)
     count = int(np.count_nonzero(known))
@@ -175,34 +159,11 @@ def score(times_s: FloatArray, values: FloatArray, flags: FlagArray, slot_s: flo
     intervals = values.shape[0] - 1
     temporal = 1.0 - np.count_nonzero(flags[1:] & _UNTIMELY) / intervals if intervals else math.nan
     if count == 0:
-        return _overall((completeness, math.nan, temporal, math.nan))
+        return overall((completeness, math.nan, temporal, math.nan))
     inconsistent = np.count_nonzero(flags[known] & _INCONSISTENT) / count
     reasonableness = 1.0 - np.count_nonzero(flags[known] & _UNREASONABLE) / count
     consistency = 1.0 - min(inconsistent, OUTLIER_LIMIT_FRAC) / OUTLIER_LIMIT_FRAC
-    return _overall((completeness, consistency, temporal, reasonableness))
-
-
-_SEED_RANGES = {"degC": (-40.0, 60.0), "W": (0.0, 100_000.0), "V": (0.0, 500.0), "frac": (0.0, 1.0)}
-
-
-def seed_score(times_s: FloatArray, values: FloatArray, unit: str) -> Scores:
-    """The four scores exactly as PEMS v2 computes them for a frame of this one column.
-
-    With its faults: outliers are judged after filling NaN with 0; NaN counts again as unreasonable; 5 minutes are
-    expected of any data; a missing row costs no completeness; export, and what has no rule, must not be negative.
-    """
-    count = values.shape[0]
-    completeness = 1.0 - np.count_nonzero(np.isnan(values)) / count
-    filled = np.where(np.isnan(values), 0.0, values)
-    deviation = np.abs(filled - filled.mean())
-    outliers = np.count_nonzero(deviation > SEED_SIGMAS * filled.std()) / count
-    consistency = 1.0 - min(outliers, OUTLIER_LIMIT_FRAC) / OUTLIER_LIMIT_FRAC
-    steps_s = np.diff(times_s)
-    timely = (steps_s >= (1.0 - JITTER_FRAC) * SEED_STEP_S) & (steps_s <= (1.0 + JITTER_FRAC) * SEED_STEP_S)
-    temporal = float(timely.mean()) if count > 1 else 1.0
-    low, high = _SEED_RANGES.get(unit, (0.0, math.inf))
-    reasonableness = float(((values >= low) & (values <= high)).mean())
-    return _overall((completeness, consistency, temporal, reasonableness))
+    return overall((completeness, consistency, temporal, reasonableness))
 
 
 def assess(
@@ -238,7 +199,8 @@ def assess(
         raise ValueError("values must hold at least one sample")
     if not (math.isfinite(slot_s) and slot_s > 0.0):
         raise ValueError(f"slot_s must be positive, got {slot_s}")
-    flags = _find(times_s, values, row, float(slot_s))
+    with np.errstate(invalid="ignore"):
+        flags = _find(times_s, values, row, float(slot_s))
     if extra_flags is not None:
         flags |= extra_flags
     flags.setflags(write=False)

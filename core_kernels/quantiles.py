@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core_kernels.registry import registered
 from core_kernels.units import FloatArray
 
 LEVELS_FRAC = (0.1, 0.5, 0.9)
@@ -22,12 +23,38 @@ def _checked(actual: FloatArray, quantiles: FloatArray) -> tuple[FloatArray, Flo
     return actual[known], quantiles[known]
 
 
+def _example() -> tuple[FloatArray, FloatArray]:
+    actual = np.sin(np.arange(40.0))
+    actual[7] = np.nan
+    return actual, np.column_stack([actual - 0.5, actual * 0.9, np.cos(np.arange(40.0))])
+
+
+@registered(
+    name="pinball",
+    unit="unit of the values",
+    source="Koenker and Bassett 1978, Econometrica 46, 33",
+    reference="sklearn.metrics.mean_pinball_loss",
+    tolerance=1e-12,
+    example=_example,
+)
 def pinball(
     actual: FloatArray, quantiles: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC
 ) -> tuple[float, ...]:
-    """Mean pinball loss of each level, in the unit of ``actual``; NaN where no row is known.
+    """Mean pinball loss of each level: ``max(level * e, (level - 1) * e)`` with ``e = actual - quantile``.
 
-    Koenker and Bassett (1978): ``max(level * e, (level - 1) * e)`` with ``e = actual - quantile``.
+    Parameters
+    ----------
+    actual : float64[n]
+        Outcomes; a row with a NaN does not count.
+    quantiles : float64[n, k]
+        Forecast quantiles, one column a level.
+    levels_frac : tuple of float
+        Rising. [1]
+
+    Returns
+    -------
+    tuple of float
+        One a level, in the unit of ``actual``; NaN where no row is known.
     """
     y, q = _checked(actual, quantiles)
     if y.size == 0:
@@ -48,8 +75,30 @@ def crossing_frac(quantiles: FloatArray) -> float:
     return float(np.mean((np.diff(quantiles, axis=1) < 0.0).any(axis=1))) if quantiles.shape[0] else 0.0
 
 
+def _crossed_example() -> tuple[FloatArray]:
+    return (np.sin(np.arange(60.0)).reshape(20, 3),)
+
+
+@registered(
+    name="uncross",
+    unit="unit of the values",
+    source="Chernozhukov, Fernandez-Val and Galichon 2010 (10.3982/ECTA7880), eq. 1.3",
+    reference="numpy.sort",
+    tolerance=0.0,
+    example=_crossed_example,
+)
 def uncross(quantiles: FloatArray) -> FloatArray:
-    """Each row sorted; never raises the pinball loss (Chernozhukov, Fernandez-Val and Galichon 2010)."""
+    """Quantiles that do not cross: each row sorted, which never raises the pinball loss.
+
+    Parameters
+    ----------
+    quantiles : float64[n, k]
+        In any unit; a row with a NaN means nothing and keeps it. [unit of the values]
+
+    Returns
+    -------
+    float64[n, k]
+    """
     return np.sort(quantiles, axis=1)
 
 

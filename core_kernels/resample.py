@@ -6,13 +6,19 @@ half of its length is NaN.
 
 from __future__ import annotations
 
+import math
+from typing import TypeAlias
+
 import numpy as np
 
 from core_kernels.jit import kernel
+from core_kernels.registry import registered
 from core_kernels.signals import Kind
 from core_kernels.solar import check_f64, check_times
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
+
+OwnUnit: TypeAlias = float  # a number in the unit of the signal
 
 MIN_COVER_FRAC = 0.5
 _ROUNDING_FRAC = 1e-9  # a slot covered to one half by sums of floats counts as half
@@ -46,17 +52,43 @@ def _held_ends(times_s: FloatArray, hold_s: float) -> FloatArray:
     return ends_s
 
 
-def _counter_spans(times_s: FloatArray, values: FloatArray, hold_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Starts, ends and rates [per s] between readings; a reset, or a wait longer than ``hold_s``, is unknown."""
+def _counter_spans(
+    times_s: FloatArray, values: FloatArray, hold_s: float, modulus: OwnUnit
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Starts, ends and rates [per s] between readings; a reset, or a wait longer than ``hold_s``, is unknown.
+
+    A fall by more than half of ``modulus`` is a rollover, any other a reset.
+    """
     known = np.isfinite(values)
     times, readings = times_s[known], values[known]
     spans, gained = np.diff(times), np.diff(readings)
+    gained = np.where(gained < -0.5 * modulus, gained + modulus, gained)
     usable = (spans > 0.0) & (spans <= hold_s) & (gained >= 0.0)
     return times[:-1][usable], times[1:][usable], gained[usable] / spans[usable]
 
 
+def _example() -> tuple[FloatArray, FloatArray, Kind, TimeGrid]:
+    times_s = np.cumsum(100.0 + 60.0 * np.sin(np.arange(300.0)))
+    values = np.sin(0.1 * np.arange(300.0))
+    values[::17] = np.nan
+    return times_s, values, Kind.MEAN, TimeGrid(start_s=0, slot_s=900, count=30)
+
+
+@registered(
+    name="resample",
+    unit="unit of the values; of the counter, per slot",
+    source="time-weighted mean of a left-closed slot, DESIGN law 6",
+    reference="counting seconds one by one",
+    tolerance=1e-9,
+    example=_example,
+)
 def resample(
-    times_s: FloatArray, values: FloatArray, kind: Kind, grid: TimeGrid, hold_s: float | None = None
+    times_s: FloatArray,
+    values: FloatArray,
+    kind: Kind,
+    grid: TimeGrid,
+    hold_s: float | None = None,
+    modulus: OwnUnit = math.inf,
 ) -> FloatArray:
     """Samples on a grid of slots.
 
@@ -72,6 +104,8 @@ def resample(
     grid : TimeGrid
     hold_s : float, optional
         How long a sample speaks for; by default one slot. Give 3600 to spread hourly samples on finer slots. [s]
+    modulus : float, optional
+        Where a counter's register starts again at 0: a fall by more than half of it is a rollover, not a reset.
 
     Returns
     -------
@@ -86,7 +120,7 @@ def resample(
     if not hold > 0.0:
         raise ValueError(f"hold_s must be positive, got {hold}")
     if kind is Kind.COUNTER:
-        starts, ends, rates = _counter_spans(times_s, values, hold)
+        starts, ends, rates = _counter_spans(times_s, values, hold, modulus)
     else:
         known = np.isfinite(values)
         starts, ends, rates = times_s[known], _held_ends(times_s, hold)[known], values[known]

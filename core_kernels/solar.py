@@ -1,8 +1,7 @@
 """Sun position: the NREL Solar Position Algorithm, its slow part evaluated every 6 hours and interpolated.
 
-Reda and Andreas, NREL/TP-560-34302. What depends on the Earth alone (hour angle at Greenwich, declination, distance)
-is computed with the full algorithm at nodes that lie on multiples of 6 h of Unix time and carried between them by a
-cubic through four nodes; what depends on the place is exact for every sample.
+Reda and Andreas, NREL/TP-560-34302. :mod:`core_kernels.spa` gives what depends on the Earth alone; what depends on the
+place is exact for every sample, and written as vectors: parallax shifts the direction to the sun, refraction turns it.
 """
 
 from __future__ import annotations
@@ -12,20 +11,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core_kernels import spa_tables as tables
+from core_kernels import vmath
 from core_kernels.jit import kernel
+from core_kernels.registry import registered
+from core_kernels.spa import J2000_S, KEPT, LANES, NODE_S, QUANTITIES, fill_celestial
 from core_kernels.units import FloatArray
 
-NODE_S = 21600.0
-J2000_S = 946728000.0  # 2000-01-01 12:00 UTC
-DELTA_T_S = 67.0  # terrestrial time minus UT1; 5 s more move the sun by 6e-5 deg
+__all__ = [
+    "J2000_S",
+    "NODE_S",
+    "Location",
+    "SunPosition",
+    "check_f64",
+    "check_times",
+    "place_constants",
+    "pressure_pa",
+    "room",
+    "sun_position",
+]
+
 REFRACTION_TEMP_C = 12.0
 HORIZON_REFRACTION_DEG = 0.5667
 SUN_RADIUS_DEG = 0.26667
 EARTH_RADIUS_M = 6378140.0
 EARTH_FLATNESS = 0.99664719
+BLOCK = 256  # samples whose intermediate values stay in the first cache
+WINDOW = KEPT + LANES  # nodes at hand
+_LOWEST_BENT_DEG = -(SUN_RADIUS_DEG + HORIZON_REFRACTION_DEG)
 _RAD = math.pi / 180.0
 _DEG = 180.0 / math.pi
+_IN = "Array(float64, 1, 'C', readonly=True)"
 
 
 class Location(NamedTuple):
@@ -44,154 +59,76 @@ class SunPosition(NamedTuple):
     azimuth_deg: FloatArray
 
 
-@kernel("float64(Array(float64, 2, 'C', readonly=True), float64)")
-def _series(terms: FloatArray, x: float) -> float:
-    total = 0.0
-    for row in range(terms.shape[0]):
-        total += terms[row, 0] * math.cos(terms[row, 1] + terms[row, 2] * x)
-    return total
+@kernel(inline=True)
+def refraction_deg_at(elevation_deg: float, pressure_ratio: float) -> float:
+    """Refraction (eq. 42) [deg]; 0 when the disc is below the horizon."""
+    safe_deg = vmath.at_least(elevation_deg, _LOWEST_BENT_DEG)
+    sine, cosine = vmath.sincos((safe_deg + 10.3 / (safe_deg + 5.11)) * _RAD)
+    bent_deg = pressure_ratio * (1.02 / 60.0) * cosine / sine
+    return 0.0 if elevation_deg < _LOWEST_BENT_DEG else bent_deg
 
 
-@kernel("float64(float64)")
-def _earth_longitude_rad(x: float) -> float:
-    """Heliocentric longitude (eq. 9-12); ``x`` in Julian ephemeris millennia."""
-    value = _series(tables.LONGITUDE_5, x)
-    value = _series(tables.LONGITUDE_4, x) + x * value
-    value = _series(tables.LONGITUDE_3, x) + x * value
-    value = _series(tables.LONGITUDE_2, x) + x * value
-    value = _series(tables.LONGITUDE_1, x) + x * value
-    value = _series(tables.LONGITUDE_0, x) + x * value
-    return value * 1e-8
+@kernel(inline=True)
+def horizontal_at(
+    celestial: tuple[float, float, float, float], sin_latitude: float, cos_latitude: float, x: float, y: float
+) -> tuple[float, float, float]:
+    """South, west and up components of the direction to the sun, its parallax of eq. 30-38 as one vector.
 
-
-@kernel("float64(float64)")
-def _earth_latitude_rad(x: float) -> float:
-    return (_series(tables.LATITUDE_0, x) + x * _series(tables.LATITUDE_1, x)) * 1e-8
-
-
-@kernel("float64(float64)")
-def _earth_distance_au(x: float) -> float:
-    value = _series(tables.RADIUS_4, x)
-    value = _series(tables.RADIUS_3, x) + x * value
-    value = _series(tables.RADIUS_2, x) + x * value
-    value = _series(tables.RADIUS_1, x) + x * value
-    value = _series(tables.RADIUS_0, x) + x * value
-    return value * 1e-8
-
-
-@kernel("UniTuple(float64, 2)(float64)")
-def _nutation_deg(c: float) -> tuple[float, float]:
-    """Nutation in longitude and obliquity (eq. 15-23); ``c`` in Julian ephemeris centuries."""
-    x0 = 297.85036 + c * (445267.111480 + c * (-0.0019142 + c / 189474.0))
-    x1 = 357.52772 + c * (35999.050340 + c * (-0.0001603 - c / 300000.0))
-    x2 = 134.96298 + c * (477198.867398 + c * (0.0086972 + c / 56250.0))
-    x3 = 93.27191 + c * (483202.017538 + c * (-0.0036825 + c / 327270.0))
-    x4 = 125.04452 + c * (-1934.136261 + c * (0.0020708 + c / 450000.0))
-    longitude = 0.0
-    obliquity = 0.0
-    terms = tables.NUTATION
-    for row in range(terms.shape[0]):
-        angle = terms[row, 0] * x0 + terms[row, 1] * x1 + terms[row, 2] * x2 + terms[row, 3] * x3 + terms[row, 4] * x4
-        longitude += (terms[row, 5] + terms[row, 6] * c) * math.sin(angle * _RAD)
-        obliquity += (terms[row, 7] + terms[row, 8] * c) * math.cos(angle * _RAD)
-    return longitude / 36000000.0, obliquity / 36000000.0
-
-
-@kernel("float64(float64)")
-def _mean_obliquity_deg(x: float) -> float:
-    """Mean obliquity of the ecliptic (eq. 24); ``x`` in Julian ephemeris millennia."""
-    u = x / 10.0
-    high = -249.67 + u * (-39.05 + u * (7.12 + u * (27.87 + u * (5.79 + u * 2.45))))
-    return (84381.448 + u * (-4680.93 + u * (-1.55 + u * (1999.25 + u * (-51.38 + u * high))))) / 3600.0
-
-
-@kernel("void(float64, float64[::1])")
-def _earth_node(time_s: float, node: FloatArray) -> None:
-    """Fill one node: hour angle at Greenwich beyond the mean day [deg], sine and cosine of declination, distance [AU].
-
-    The mean day (360 deg from noon to noon of UT) is left out so that the rest is small and smooth.
+    ``celestial`` is hour angle [rad], sine and cosine of declination, sine of parallax; the length is nearly 1.
     """
-    days = (time_s - J2000_S) / 86400.0
-    century = (days + DELTA_T_S / 86400.0) / 36525.0
-    distance_au = _earth_distance_au(century / 10.0)
-    psi_deg, epsilon_deg = _nutation_deg(century)
-    obliquity = (_mean_obliquity_deg(century / 10.0) + epsilon_deg) * _RAD
-    aberration_deg = -20.4898 / (3600.0 * distance_au)
-    ecliptic = _earth_longitude_rad(century / 10.0) + math.pi + (psi_deg + aberration_deg) * _RAD
-    latitude = -_earth_latitude_rad(century / 10.0)
-    ascension_deg = _DEG * math.atan2(
-        math.sin(ecliptic) * math.cos(obliquity) - math.tan(latitude) * math.sin(obliquity), math.cos(ecliptic)
-    )
-    sin_declination = math.sin(latitude) * math.cos(obliquity)
-    sin_declination += math.cos(latitude) * math.sin(obliquity) * math.sin(ecliptic)
-    ut_century = days / 36525.0
-    sidereal_deg = 280.46061837 + 0.98564736629 * days + ut_century * ut_century * (0.000387933 - ut_century / 38710000)
-    hour_deg = sidereal_deg + psi_deg * math.cos(obliquity) - ascension_deg
-    node[0] = hour_deg - 360.0 * math.floor(hour_deg / 360.0 + 0.5)
-    node[1] = sin_declination
-    node[2] = math.sqrt(1.0 - sin_declination * sin_declination)
-    node[3] = distance_au
+    hour, sin_declination, cos_declination, parallax = celestial
+    sine, cosine = vmath.sincos(hour)
+    meridian = cos_declination * cosine - x * parallax
+    west = cos_declination * sine
+    pole = sin_declination - y * parallax
+    return meridian * sin_latitude - pole * cos_latitude, west, pole * sin_latitude + meridian * cos_latitude
 
 
-@kernel("void(int64, int64, float64[:, ::1])")
-def _move_window(segment: int, previous: int, window: FloatArray) -> None:
-    """Make the four nodes those of segment - 1 .. segment + 2, keeping three when time moved on by one."""
-    first = 0
-    if segment == previous + 1:
-        window[:3] = window[1:].copy()
-        first = 3
-    for row in range(first, 4):
-        _earth_node((segment + row - 1) * NODE_S, window[row])
+@kernel()
+def _angles(
+    celestial: FloatArray, place: FloatArray, zenith: FloatArray, apparent: FloatArray, out: FloatArray
+) -> None:
+    """Zenith, apparent zenith and azimuth [deg] of each column of ``celestial``."""
+    sin_lat, cos_lat, x, y, pressure_ratio = place[0], place[1], place[3], place[4], place[5]
+    hour, sin_dec, cos_dec, parallax = celestial[0], celestial[1], celestial[2], celestial[3]
+    for i in range(out.shape[0]):
+        sky = (hour[i], sin_dec[i], cos_dec[i], parallax[i])
+        south, west, up = horizontal_at(sky, sin_lat, cos_lat, x, y)
+        elevation_deg = _DEG * vmath.atan2(up, math.sqrt(west * west + south * south))
+        zenith[i] = 90.0 - elevation_deg
+        apparent[i] = 90.0 - elevation_deg - refraction_deg_at(elevation_deg, pressure_ratio)
+        out[i] = _DEG * vmath.atan2(west, south) + 180.0
 
 
-@kernel("float64(float64, float64)")
-def _refraction_deg(elevation_deg: float, pressure_ratio: float) -> float:
-    """Refraction (eq. 42); 0 when the disc is below the horizon."""
-    if not elevation_deg >= -(SUN_RADIUS_DEG + HORIZON_REFRACTION_DEG):
-        return 0.0
-    bent_deg = elevation_deg + 10.3 / (elevation_deg + 5.11)
-    return pressure_ratio * 1.02 / (60.0 * math.tan(bent_deg * _RAD))
-
-
-@kernel("void(Array(float64, 1, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), float64[:, ::1])")
+@kernel(f"void({_IN}, {_IN}, float64[:, ::1])")
 def _sun_kernel(times_s: FloatArray, place: FloatArray, out: FloatArray) -> None:
-    """Fill ``out`` float64[3, n]: zenith, apparent zenith, azimuth [deg]; ``place`` as made by :func:`_place`."""
-    sin_lat, cos_lat, longitude_deg, x, y, pressure_ratio = place
-    window = np.empty((4, 4))
-    segment = -(2**60)
-    for i in range(times_s.shape[0]):
-        position = times_s[i] / NODE_S
-        if math.floor(position) != segment:
-            following = math.floor(position)
-            _move_window(following, segment, window)
-            segment = following
-        s = position - segment
-        w0 = -s * (s - 1.0) * (s - 2.0) / 6.0
-        w1 = (s + 1.0) * (s - 1.0) * (s - 2.0) / 2.0
-        w2 = -(s + 1.0) * s * (s - 2.0) / 2.0
-        w3 = (s + 1.0) * s * (s - 1.0) / 6.0
-        beyond_deg = w0 * window[0, 0] + w1 * window[1, 0] + w2 * window[2, 0] + w3 * window[3, 0]
-        sin_dec = w0 * window[0, 1] + w1 * window[1, 1] + w2 * window[2, 1] + w3 * window[3, 1]
-        cos_dec = w0 * window[0, 2] + w1 * window[1, 2] + w2 * window[2, 2] + w3 * window[3, 2]
-        distance_au = w0 * window[0, 3] + w1 * window[1, 3] + w2 * window[2, 3] + w3 * window[3, 3]
-        days = (times_s[i] - J2000_S) / 86400.0
-        hour = (360.0 * (days - math.floor(days)) + beyond_deg + longitude_deg) * _RAD
-        parallax = math.sin(8.794 / (3600.0 * distance_au) * _RAD)
-        # The parallax of eq. 30-38 as one vector: meridian, west and pole components of the direction to the sun.
-        meridian = cos_dec * math.cos(hour) - x * parallax
-        west = cos_dec * math.sin(hour)
-        pole = sin_dec - y * parallax
-        south = meridian * sin_lat - pole * cos_lat
-        up = pole * sin_lat + meridian * cos_lat
-        elevation_deg = _DEG * math.atan2(up, math.sqrt(west * west + south * south))
-        out[0, i] = 90.0 - elevation_deg
-        out[1, i] = 90.0 - elevation_deg - _refraction_deg(elevation_deg, pressure_ratio)
-        out[2, i] = _DEG * math.atan2(west, south) + 180.0
+    """Fill ``out`` float64[3, n]: zenith, apparent zenith, azimuth [deg]; ``place`` of :func:`place_constants`."""
+    known = np.zeros(2, dtype=np.int64)
+    window = np.empty((QUANTITIES, WINDOW))
+    celestial = np.empty((QUANTITIES, BLOCK))
+    for begin in range(0, times_s.shape[0], BLOCK):
+        end = min(begin + BLOCK, times_s.shape[0])
+        fill_celestial(times_s[begin:end], place[2], known, window, celestial)
+        _angles(celestial, place, out[0, begin:end], out[1, begin:end], out[2, begin:end])
 
 
+@kernel("float64(float64)")
 def pressure_pa(altitude_m: float) -> float:
     """Air pressure of the standard atmosphere at an altitude [Pa]; as ``pvlib.atmosphere.alt2pres``."""
-    return float(100.0 * ((44331.514 - altitude_m) / 11880.516) ** (1.0 / 0.1902632))
+    return 100.0 * vmath.power((44331.514 - altitude_m) / 11880.516, 1.0 / 0.1902632)
+
+
+@kernel("void(float64, float64, float64, float64[::1])")
+def _place_kernel(latitude_deg: float, longitude_deg: float, altitude_m: float, out: FloatArray) -> None:
+    sine, cosine = vmath.sincos(latitude_deg * _RAD)
+    across, along = EARTH_FLATNESS * sine, cosine
+    length = math.sqrt(across * across + along * along)
+    out[0] = sine
+    out[1] = cosine
+    out[2] = longitude_deg * _RAD
+    out[3] = along / length + altitude_m / EARTH_RADIUS_M * cosine
+    out[4] = EARTH_FLATNESS * across / length + altitude_m / EARTH_RADIUS_M * sine
+    out[5] = pressure_pa(altitude_m) / 100.0 / 1010.0 * 283.0 / (273.0 + REFRACTION_TEMP_C)
 
 
 def check_f64(name: str, values: FloatArray, count: int | None = None) -> None:
@@ -210,6 +147,21 @@ def check_f64(name: str, values: FloatArray, count: int | None = None) -> None:
         raise ValueError(f"{name} has {values.shape[0]} values, times_s has {count}")
 
 
+def room(out: FloatArray | None, *shape: int) -> FloatArray:
+    """The array that a caller gave for a result, checked, or a new one of that shape.
+
+    Raises
+    ------
+    ValueError
+        When ``out`` is not a writable C-contiguous float64 array of the shape.
+    """
+    if out is None:
+        return np.empty(shape)
+    if out.dtype != np.float64 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"out must be a writable contiguous float64 array of shape {shape}")
+    return out
+
+
 def check_times(times_s: FloatArray) -> None:
     """Refuse times that are not finite float64 seconds; raises ``TypeError`` or ``ValueError``."""
     check_f64("times_s", times_s)
@@ -217,18 +169,30 @@ def check_times(times_s: FloatArray) -> None:
         raise ValueError("times_s must be finite")
 
 
-def _place(location: Location) -> FloatArray:
-    """The constants of a location that the kernel needs, float64[6] (eq. 34-36)."""
+def place_constants(location: Location) -> FloatArray:
+    """What the kernels need of a place, float64[6].
+
+    Sine and cosine of latitude, longitude [rad], x and y (eq. 34-36), ratio of air density for refraction (eq. 42).
+    """
     if not all(math.isfinite(value) for value in location) or abs(location.latitude_deg) > 90.0:
         raise ValueError(f"location must be finite with latitude -90..90, got {location}")
-    latitude = location.latitude_deg * _RAD
-    u = math.atan(EARTH_FLATNESS * math.tan(latitude))
-    x = math.cos(u) + location.altitude_m / EARTH_RADIUS_M * math.cos(latitude)
-    y = EARTH_FLATNESS * math.sin(u) + location.altitude_m / EARTH_RADIUS_M * math.sin(latitude)
-    pressure_ratio = pressure_pa(location.altitude_m) / 100.0 / 1010.0 * 283.0 / (273.0 + REFRACTION_TEMP_C)
-    return np.array([math.sin(latitude), math.cos(latitude), location.longitude_deg, x, y, pressure_ratio])
+    out = np.empty(6)
+    _place_kernel(float(location.latitude_deg), float(location.longitude_deg), float(location.altitude_m), out)
+    return out
 
 
+def _example() -> tuple[FloatArray, Location]:
+    return 1.7e9 + 2477.0 * np.arange(300.0), Location(49.2, 16.6, 230.0)
+
+
+@registered(
+    name="sun_position",
+    unit="deg",
+    source="Reda and Andreas 2004, Solar Energy 76(5), eq. 4-46",
+    reference="pvlib.solarposition.spa_python (nrel_numpy)",
+    tolerance=2e-7,
+    example=_example,
+)
 def sun_position(times_s: FloatArray, location: Location) -> SunPosition:
     """Position of the sun at each instant.
 
@@ -251,5 +215,5 @@ def sun_position(times_s: FloatArray, location: Location) -> SunPosition:
     """
     check_times(times_s)
     out = np.empty((3, times_s.shape[0]))
-    _sun_kernel(times_s, _place(location), out)
+    _sun_kernel(times_s, place_constants(location), out)
     return SunPosition(out[0], out[1], out[2])

@@ -77,6 +77,17 @@ def _flag_counts(assessment: Assessment) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
+def _qartod_counts(assessment: Assessment) -> dict[str, int]:
+    """Samples of each QARTOD code, by the gravest finding of each sample."""
+    import numpy as np
+
+    from core_kernels.qartod import Code, aggregate, to_qartod
+
+    codes = aggregate(to_qartod(assessment.flags))
+    counts = {code.name.lower(): int(np.count_nonzero(codes == code)) for code in Code}
+    return {name: count for name, count in counts.items() if count}
+
+
 def _findings(assessment: Assessment) -> list[str]:
     """Why a column is not good, in words; empty when it is."""
     counts = _flag_counts(assessment)
@@ -95,6 +106,7 @@ def _as_dict(assessment: Assessment) -> dict[str, Any]:
         "scores": {name.removesuffix("_frac"): value for name, value in scores.items()},
         "gates": {name.removesuffix("_frac"): value for name, value in GATES._asdict().items() if value},
         "flags": _flag_counts(assessment),
+        "qartod": _qartod_counts(assessment),
         "gaps": [
             {"from": format_time(gap.start_s), "until": format_time(gap.end_s), "missing": gap.missing_count}
             for gap in assessment.gaps

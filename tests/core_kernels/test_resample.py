@@ -64,6 +64,12 @@ def test_a_counter_reset_is_unknown_never_negative():
     assert have == pytest.approx([100.0, nan, 100.0, 100.0], nan_ok=True)
 
 
+def test_a_register_that_rolls_over_goes_on_counting():
+    times_s, values = arrays((0, 65_000), (900, 65_500), (1800, 464), (2700, 5), (3600, 105))
+    have = resample(times_s, values, Kind.COUNTER, GRID, modulus=65_536.0)
+    assert have == pytest.approx([500.0, 500.0, nan, 100.0], nan_ok=True)
+
+
 def test_a_missing_reading_does_not_break_the_count():
     times_s, values = arrays((0, 0), (450, nan), (900, 90), (900, 90), (1800, 180))
     assert resample(times_s, values, Kind.COUNTER, GRID)[:2] == pytest.approx([90.0, 90.0])

@@ -66,6 +66,8 @@ def test_a_broken_balance_is_a_finding_of_every_power(table):
     assert result.exit_code == 1
     for row in json.loads(result.output)["signals"]:
         assert row["flags"]["balance"] > 50
+        assert row["qartod"]["fail"] >= row["flags"]["balance"]
+        assert sum(row["qartod"].values()) == row["samples"]
         assert "consistency below its gate" in row["findings"]
 
 
