@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from wires import PtyServer, RegisterBank, TcpServer
 
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Link, Site, parse_site
 from edge.devices.driver import Devices
 from edge.devices.profile_file import load_profile
 from edge.devices.registers import split_words
@@ -22,6 +23,7 @@ NOON_S = 1_717_243_200.0
 FUNCTION = {"holding": 3, "input": 4}
 METER = "eastron/sdm630#1"
 SPH = "growatt/sph#1"
+BATTERY = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
 
 
 class HandClock:
@@ -53,7 +55,7 @@ def golden_bank(name: str) -> RegisterBank:
 class House:
     """An SPH on a pty and a meter on TCP, with a hand-driven clock."""
 
-    def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True) -> None:
+    def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True, battery: Battery = BATTERY) -> None:
         self.clock = HandClock()
         self.sph, self.meter = golden_bank("growatt/sph"), golden_bank("eastron/sdm630")
         self.set(30407, 0)
@@ -67,7 +69,6 @@ class House:
             self.tcp = stack.enter_context(TcpServer(self.meter.tcp))
             links.append(Link(profile="eastron/sdm630", url=self.tcp.url))
         self.ledger = MemoryLedger(self.clock)
-        battery = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
         self.site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=tuple(links))
         self.devices = Devices(self.site, self.clock, ledger=self.ledger)
         stack.callback(self.devices.close)
@@ -292,6 +293,46 @@ def test_a_discharge_is_negative_on_the_wire(house):
     house.power(3000.0)
     assert house.wrote()[0] == (16, 30408, (15, 0x10000 - 60))
     assert house.devices.mode() == "discharge"
+
+
+@pytest.mark.parametrize(("battery_w", "percent"), [(-800.0, 16), (-5000.0, 20), (2000.0, -40), (5000.0, -60)])
+def test_percent_registers_count_in_parts_of_the_inverters_rating(stack, battery_w, percent):
+    battery = Battery(capacity_wh=10_000.0, charge_w=1000.0, discharge_w=3000.0, rated_w=5000.0)
+    house = House(stack, battery=battery).ready()
+    house.power(battery_w)
+    assert house.wrote()[0] == (16, 30408, (15, percent & 0xFFFF))
+
+
+def test_slot_power_counts_in_parts_of_the_inverters_rating(stack):
+    battery = Battery(capacity_wh=10_000.0, charge_w=1000.0, discharge_w=3000.0, rated_w=5000.0)
+    house = House(stack, vpp=False, battery=battery).ready()
+    house.power(-5000.0)
+    assert (16, 1090, (20, 100, 1)) in house.wrote()
+    house.power(3000.0)
+    assert (16, 1070, (60, 10)) in house.wrote()
+
+
+def test_without_a_rating_the_larger_limit_is_the_rating(stack):
+    house = House(stack, battery=Battery(capacity_wh=10_000.0, charge_w=2000.0, discharge_w=4000.0)).ready()
+    house.power(-2000.0)
+    assert house.wrote()[0] == (16, 30408, (15, 50))
+
+
+@pytest.mark.parametrize(
+    ("rated_w", "problem"),
+    [
+        (-1, "battery.rated_w must be > 0"),
+        (0, "battery.rated_w must be > 0"),
+        (4000, "battery.rated_w must be >= charge_w and discharge_w, got 4000"),
+        (math.inf, "battery.rated_w must be a finite number"),
+    ],
+)
+def test_a_rating_below_the_limits_is_a_problem(rated_w, problem):
+    head = {"name": "t", "latitude_deg": 49.0, "longitude_deg": 16.0}
+    battery = {"capacity_wh": 10_000, "charge_w": 3000, "discharge_w": 5000, "rated_w": rated_w}
+    with pytest.raises(ConfigError) as caught:
+        parse_site({"site": head, "battery": battery}, "site.toml", Path())
+    assert any(line.startswith(problem) for line in caught.value.problems)
 
 
 def test_zero_power_holds(house):
