@@ -16,7 +16,7 @@ from edge.devices.driver import Devices
 from edge.devices.profile_file import load_profile
 from edge.devices.registers import split_words
 from edge.devices.wear import MemoryLedger
-from edge.errors import ConfigError
+from edge.errors import ConfigError, StoreError
 from edge.messages import Command, Reading
 
 NOON_S = 1_717_243_200.0
@@ -52,6 +52,23 @@ def golden_bank(name: str) -> RegisterBank:
     return bank
 
 
+class FullDisk(MemoryLedger):
+    """A journal that takes so many notes and then fails."""
+
+    room_count = 10_000
+
+    def count_today(self, register: str) -> int:
+        if self.room_count <= 0:
+            raise StoreError("database or disk is full")
+        return super().count_today(register)
+
+    def note(self, register: str, raw: int, wear: str, reason: str) -> None:
+        if self.room_count <= 0:
+            raise StoreError("database or disk is full")
+        self.room_count -= 1
+        super().note(register, raw, wear, reason)
+
+
 class House:
     """An SPH on a pty and a meter on TCP, with a hand-driven clock."""
 
@@ -68,7 +85,7 @@ class House:
         if meter:
             self.tcp = stack.enter_context(TcpServer(self.meter.tcp))
             links.append(Link(profile="eastron/sdm630", url=self.tcp.url))
-        self.ledger = MemoryLedger(self.clock)
+        self.ledger = FullDisk(self.clock)
         self.site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=tuple(links))
         self.devices = Devices(self.site, self.clock, ledger=self.ledger)
         stack.callback(self.devices.close)
@@ -395,7 +412,7 @@ def test_native_writes_once_then_nothing(house):
     assert house.devices.mode() == "native"
 
 
-@pytest.mark.parametrize(("battery_w", "lease_s"), [(math.nan, 900.0), (1000.0, 0.0)])
+@pytest.mark.parametrize(("battery_w", "lease_s"), [(math.nan, 900.0), (1000.0, 0.0), (1000.0, math.inf)])
 def test_a_power_command_without_power_or_lease_is_refused(house, battery_w, lease_s):
     assert house.power(battery_w, lease_s).outcome == "refused"
     assert house.wrote() == []
@@ -416,6 +433,40 @@ def test_a_refusal_half_way_leads_back_to_native(house):
     assert result.outcome == "refused"
     assert "exception 03" in result.detail
     assert house.wrote() == [(6, 30407, (0,))]
+    assert house.devices.mode() == "native"
+
+
+def test_native_is_written_without_a_journal(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.ledger.room_count = 0
+    house.clock.sleep(5.0)
+    result = house.native()
+    assert (result.outcome, result.detail) == ("applied", "not journalled: database or disk is full")
+    assert (6, 30407, (0,)) in house.wrote()
+    assert house.devices.mode() == "native"
+
+
+@pytest.mark.parametrize("vpp", [True, False])
+def test_a_power_without_a_journal_is_refused(stack, vpp):
+    house = House(stack, vpp=vpp).ready()
+    house.ledger.room_count = 0
+    result = house.power(-2000.0)
+    assert (result.outcome, result.writes) == ("refused", 0)
+    assert result.detail == "no journal, no power: database or disk is full"
+    assert house.wrote() == []
+
+
+def test_a_journal_that_fails_half_way_leads_back_to_native(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.clock.sleep(700.0)
+    house.read()
+    house.ledger.room_count = 2
+    result = house.power(-4000.0)
+    assert result.outcome == "refused"
+    assert result.detail.endswith("not journalled: database or disk is full")
+    assert house.wrote() == [(16, 30408, (15, 80)), (6, 30407, (0,))]
     assert house.devices.mode() == "native"
 
 
