@@ -142,6 +142,7 @@ class Site:
 
 
 _Check = tuple[Callable[[Any], bool], str]
+_LARGEST = 1e9  # W, Wh, EUR: no home has more
 _POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
 _NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
 _FRACTION: _Check = (lambda v: 0 <= v <= 1, "must be 0..1")
@@ -174,8 +175,9 @@ _CHECKS: dict[str, _Check] = {
 def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
     """A TOML value as the field's type; a problem is noted and the value returned as it is."""
     if annotation == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            problems.append(f"{path} must be a finite number")
+        if not abs(value) <= _LARGEST:
+            problems.append(f"{path} must be a finite number, at most {_LARGEST:g}")
+            return math.nan
         return float(value)
     if annotation == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -271,6 +273,6 @@ def load_site(path: Path) -> Site:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
     return parse_site(data, str(path), path.parent)
