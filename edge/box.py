@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
+from edge.control.obedience import Obedience
 from edge.devices.driver import Devices
-from edge.devices.wear import MemoryLedger
-from edge.errors import BundleError, ConfigError, EdgeError, PlanError
+from edge.errors import BundleError, ConfigError, PlanError, StoreError
 from edge.forecast.runtime import Baseline, Forecaster
 from edge.ingest.store import Store, StoreReader
 from edge.ingest.table import read_table
@@ -28,6 +28,10 @@ from edge.planning import Forecasts
 
 STORE_NAME = "store.sqlite"
 SOCKET_NAME = "control.sock"
+_MAX_LEASE_S = 3600.0
+_MAX_PLAN_AGE_S = 900.0  # on its way from the planner; simulated time may run fast
+_MAX_AHEAD_S = 60.0
+_RELEASE_TRIES = 4
 _READ_SHARE = 0.9  # of a period; the rest is for judging, writing and recording
 _RECORDED = ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac", "grid_import_wh", "grid_export_wh")
 
@@ -54,14 +58,23 @@ class ControlPorts:
     def __init__(self, site: Site, state: Path, clock: Clock, *, period_s: float) -> None:
         self._site, self._clock, self._log = site, clock, Log("control")
         self._period_s = period_s
-        self._store = Store(state / STORE_NAME)
+        self._alarms: deque[str] = deque(maxlen=20)
+        self._to_keep: deque[Plan] = deque(maxlen=20)
+        self._store = self._open_store(state / STORE_NAME)
         self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
-        self._plan = _kept_plan(state / STORE_NAME, clock.now_s())
+        self._obedience = Obedience(site.battery)
+        self._plan = _kept_plan(self._store, clock.now_s())
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
         self._mode = "unknown"
-        self._alarms: deque[str] = deque(maxlen=20)
-        self._to_keep: deque[Plan] = deque(maxlen=20)
+
+    def _open_store(self, path: Path) -> Store:
+        """The store; where it cannot be opened, one in memory: control goes on, without a planner."""
+        try:
+            return Store(path)
+        except StoreError as error:
+            self.alarm(f"nothing is kept, the store cannot be opened: {error}")
+            return Store(None)
 
     def now_s(self) -> float:
         """Unix UTC [s]."""
@@ -75,6 +88,10 @@ class ControlPorts:
         """The last plan that the planner published."""
         return self._plan
 
+    def distrust(self, now_s: float) -> str:
+        """Why the battery is left alone: it did not do what it was told."""
+        return self._obedience.distrust(now_s)
+
     def write(self, command: Command) -> WriteResult:
         """Through the device layer's write pipeline."""
         return self._devices.write(command)
@@ -83,6 +100,7 @@ class ControlPorts:
         """Publish the cycle to the screens and keep it in the store."""
         previous, self._last, self._readings = self._last, record, readings
         self._mode = self._devices.mode()
+        self._obedience.observe(record)
         self._note_change(previous, record)
         while self._to_keep:
             self._store.add_plan(self._to_keep.popleft())
@@ -130,25 +148,45 @@ class ControlPorts:
 
     def _publish_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         plan = plan_from_json(payload["plan"])
-        self._plan = plan
+        self._plan = believed(plan, self._clock.now_s(), _MAX_PLAN_AGE_S)
         self._to_keep.append(plan)  # the store belongs to the cycle's thread, this is a question's
         return {"accepted": True}
 
     def release(self) -> WriteResult:
         """Leave the inverter on its own rules and let go of everything."""
-        result = self._devices.write(Command.native("the box stops"))
+        command = Command.native("the box stops")
+        result = self._devices.write(command)
+        for _ in range(_RELEASE_TRIES):  # a box that stops right after its start has not confirmed its inverter yet
+            if result.outcome in ("applied", "unchanged") or self._site.battery is None:
+                break
+            self._devices.read(_READ_SHARE * max(self._period_s, 1.0))
+            result = self._devices.write(command)
         self._log.event("release", f"native on stop: {result.outcome}", detail=result.detail)
         self._devices.close()
-        self._store.close()
+        try:
+            self._store.close()
+        except StoreError as error:
+            self.alarm(str(error))
         return result
 
 
-def _kept_plan(path: Path, now_s: float) -> Plan | None:
+def _kept_plan(store: Store, now_s: float) -> Plan | None:
     """The newest plan of the store, so that a restart of control goes on with it while its lease runs."""
-    reader = StoreReader(path)
-    plans = reader.plans(now_s - 3600.0)
-    reader.close()
-    return plan_from_json(plans[-1]) if plans else None
+    kept = store.newest_plan()
+    try:
+        return believed(plan_from_json(kept), now_s, _MAX_LEASE_S) if kept else None
+    except ValueError:
+        return None
+
+
+def believed(plan: Plan, now_s: float, max_age_s: float) -> Plan:
+    """The plan, if it is of now and asks for no more than an hour's trust; raises ``ValueError``."""
+    age_s, lease_s = now_s - plan.issued_s, plan.valid_until_s - plan.issued_s
+    if not -_MAX_AHEAD_S <= age_s <= max_age_s:
+        raise ValueError(f"the plan was issued {age_s:.0f} s ago")
+    if not 0.0 < lease_s <= _MAX_LEASE_S:
+        raise ValueError(f"the plan wants to be believed for {lease_s:.0f} s, at most {_MAX_LEASE_S:.0f} are given")
+    return plan
 
 
 class PlannerPorts:
@@ -212,27 +250,3 @@ def forecaster_of(site: Site, log: Log) -> Forecasts:
     except BundleError as error:
         log.event("alarm", f"models refused, the baseline forecasts instead: {error}")
         return Baseline(site)
-
-
-def check_site(site: Site) -> list[str]:
-    """Problems of a configuration that only show when its parts are opened; empty when all is well.
-
-    Nothing is sent on any wire.
-    """
-    problems: list[str] = []
-    checks: list[Callable[[], object]] = [
-        lambda: Devices(site, Clock.real(), ledger=MemoryLedger(Clock.real())).close(),
-        lambda: prices_of(site),
-        lambda: weather_of(site),
-    ]
-    if site.bundle is not None:
-        bundle = site.bundle
-        checks.append(lambda: Forecaster.load(site.path(bundle.path), site.path(bundle.public_key), site))
-    for check in checks:
-        try:
-            check()
-        except ConfigError as error:
-            problems += error.problems
-        except EdgeError as error:
-            problems += str(error).splitlines()
-    return problems

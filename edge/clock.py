@@ -6,6 +6,7 @@ without talking to each other, and every device timing (baud, command period, de
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -27,8 +28,8 @@ class Clock:
     def parse(cls, text: str) -> Clock:
         """Read ``START:ORIGIN:SPEED`` as printed by :meth:`describe`; raises ``ValueError``."""
         start, origin, speed = (float(part) for part in text.split(":"))
-        if not speed > 0.0:
-            raise ValueError(f"speed must be positive, got {speed}")
+        if not (speed > 0.0 and math.isfinite(speed) and math.isfinite(start) and math.isfinite(origin)):
+            raise ValueError(f"need finite instants and a positive speed, got {text}")
         return cls(start_s=start, origin_s=origin, speed=speed)
 
     def describe(self) -> str:

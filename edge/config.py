@@ -27,7 +27,10 @@ class Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battery:
-    """The battery as the controller sees it; ``efficiency_frac`` is the AC-AC round trip."""
+    """The battery as the controller sees it; ``efficiency_frac`` is the AC-AC round trip.
+
+    ``rated_w`` is the power that 100 % on the inverter's registers means; ``charge_w`` and ``discharge_w`` only limit.
+    """
 
     capacity_wh: float
     charge_w: float
@@ -37,6 +40,12 @@ class Battery:
     soc_max_frac: float = 1.0
     chemistry: Literal["lfp", "nmc"] = "lfp"
     replacement_eur_per_kwh: float = 400.0
+    rated_w: float = math.nan
+
+    @property
+    def register_w(self) -> float:
+        """What 100 % on the inverter's registers means; without ``rated_w`` the larger of the two limits."""
+        return max(self.charge_w, self.discharge_w) if math.isnan(self.rated_w) else self.rated_w
 
     @property
     def leg_efficiency_frac(self) -> float:
@@ -133,6 +142,7 @@ class Site:
 
 
 _Check = tuple[Callable[[Any], bool], str]
+_LARGEST = 1e9  # W, Wh, EUR: no home has more
 _POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
 _NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
 _FRACTION: _Check = (lambda v: 0 <= v <= 1, "must be 0..1")
@@ -147,6 +157,7 @@ _CHECKS: dict[str, _Check] = {
     "battery.capacity_wh": _POSITIVE,
     "battery.charge_w": _POSITIVE,
     "battery.discharge_w": _POSITIVE,
+    "battery.rated_w": _POSITIVE,
     "battery.efficiency_frac": (lambda v: 0.3 <= v <= 1, "must be 0.3..1"),
     "battery.soc_min_frac": _FRACTION,
     "battery.soc_max_frac": _FRACTION,
@@ -164,8 +175,9 @@ _CHECKS: dict[str, _Check] = {
 def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
     """A TOML value as the field's type; a problem is noted and the value returned as it is."""
     if annotation == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            problems.append(f"{path} must be a finite number")
+        if not abs(value) <= _LARGEST:
+            problems.append(f"{path} must be a finite number, at most {_LARGEST:g}")
+            return math.nan
         return float(value)
     if annotation == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -247,6 +259,8 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
     battery = values.get("battery")
     if battery is not None and battery.soc_min_frac >= battery.soc_max_frac:
         problems.append("battery.soc_min_frac must be below battery.soc_max_frac")
+    if battery is not None and battery.register_w < max(battery.charge_w, battery.discharge_w):
+        problems.append(f"battery.rated_w must be >= charge_w and discharge_w, got {battery.rated_w:g}")
     if problems or head is None:
         raise ConfigError(source, problems)
     basics = {item.name: getattr(head, item.name) for item in fields(_Head)}
@@ -259,6 +273,6 @@ def load_site(path: Path) -> Site:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
     return parse_site(data, str(path), path.parent)

@@ -37,6 +37,10 @@ class Ports(Protocol):
         """The last published plan, valid or not."""
         ...
 
+    def distrust(self, now_s: float) -> str:
+        """Why the battery must not be commanded now; empty while it obeys."""
+        ...
+
     def write(self, command: Command) -> WriteResult:
         """Bring the battery inverter to the command; never raises for a device."""
         ...
@@ -57,7 +61,7 @@ def control_cycle(ports: Ports, site: Site) -> CycleRecord:
     house = judge(readings, ports.now_s())
     plan = plan_in_force(ports.plan(), house.time_s)
     wish = wish_of(house, plan, site)
-    command = guard.narrow(wish, house, site, now_s=house.time_s)
+    command = guard.narrow(wish, house, site, now_s=house.time_s, distrust=ports.distrust(house.time_s))
     result = ports.write(command)
     record = CycleRecord(
         house=house,

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -30,6 +30,7 @@ _RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick
 _QUICK_DEATH_S = 30.0
 _STOP_WITHIN_S = 8.0
 _POLL_S = 0.1
+_CLOCK_STEP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +41,25 @@ class Run:
     state: Path
     clock: Clock
     period_s: float = 1.0
+    parent: int | None = None
+    keeps_wall_time: bool = False  # the clock is this machine's own, not one shared with a twin
 
     def command(self, only: str | None = None) -> list[str]:
-        """The command line of the box, or of one of its processes."""
+        """The command line of the box, or of one of its processes, whose parent is then this process."""
+        child = ("--only", only, "--parent", str(os.getpid())) if only else ()
         return [
-            *(sys.executable, "-m", "edge.cli", "run", *(("--only", only) if only else ())),
+            *(sys.executable, "-m", "edge.cli", "run", *child),
             *("--site", str(self.site_path), "--state", str(self.state)),
             *("--clock", self.clock.describe(), "--period", repr(self.period_s)),
         ]
 
 
 class Stop:
-    """Set by SIGTERM and SIGINT, and by the death of the parent that started us."""
+    """Set by SIGTERM and SIGINT, and by the death of the parent that started us (and may be gone already)."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: int | None = None) -> None:
         self._event = threading.Event()
-        self._parent = os.getppid()
+        self._parent = os.getppid() if parent is None else parent
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -75,20 +79,23 @@ class Stop:
 def run_control(run: Run) -> None:
     """The field bus, the guard and the store, once a period, until told to stop."""
     from edge.box import SOCKET_NAME, ControlPorts
-    from edge.ipc import Service
+    from edge.ipc import Service, claim
 
     site = load_site(run.site_path)
-    stop = Stop()
-    ports = ControlPorts(site, run.state, run.clock, period_s=run.period_s)
-    service = Service(run.state / SOCKET_NAME, ports.handlers())
-    try:
-        stop.wait_until(run.clock, run.clock.start_s)
-        while not stop.asked():
-            control_cycle(ports, site)
-            stop.wait_until(run.clock, (run.clock.now_s() // run.period_s + 1.0) * run.period_s)
-    finally:
-        ports.release()
-        service.close()
+    stop = Stop(run.parent)
+    with claim(run.state):
+        ports = ControlPorts(site, run.state, run.clock, period_s=run.period_s)
+        try:
+            service = Service(run.state / SOCKET_NAME, ports.handlers())
+            try:
+                stop.wait_until(run.clock, run.clock.start_s)
+                while not stop.asked():
+                    control_cycle(ports, site)
+                    stop.wait_until(run.clock, (run.clock.now_s() // run.period_s + 1.0) * run.period_s)
+            finally:
+                service.close()
+        finally:
+            ports.release()
 
 
 def run_planner(run: Run) -> None:
@@ -96,7 +103,7 @@ def run_planner(run: Run) -> None:
     from edge.box import STORE_NAME, PlannerPorts, forecaster_of
     from edge.control.mpc import Mpc
 
-    site, log, stop = load_site(run.site_path), Log("planner"), Stop()
+    site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
     planner = Planner(forecaster=forecaster_of(site, log), solve=Mpc(site).plan)
@@ -123,7 +130,7 @@ def run_web(run: Run) -> None:
     from edge.ipc import Client
     from edge.web.app import create_app, serve
 
-    site, log, stop = load_site(run.site_path), Log("web"), Stop()
+    site, log, stop = load_site(run.site_path), Log("web"), Stop(run.parent)
     web = site.web or Web()
     app = create_app(Client(run.state / SOCKET_NAME), site.zone)
     serve(app, web.host, web.port, stop=stop.asked, announce=lambda address: log.event("listening", address))
@@ -137,19 +144,33 @@ def run_one(name: str, run: Run) -> None:
     _ENTRIES[name](run)
 
 
-def run_all(run: Run) -> None:
-    """Start all three, keep each alive, stop all on SIGTERM or SIGINT."""
+def run_all(run: Run) -> int:
+    """Start all three, keep each alive, stop all on SIGTERM or SIGINT; the exit code.
+
+    A process that cannot run as configured ends the box, except web: its port may become free. When this machine's time
+    is set (a box without a clock that finds its time server), all three start anew on the right time.
+    """
     log, stop = Log("box"), Stop()
     children = {name: _Child(run.command(name)) for name in PROCESSES}
     try:
         while not stop.asked():
             for name, child in children.items():
-                if (code := child.revive()) is not None:
-                    log.event("restart", f"{name} ended with {code}; it is started again")
+                if (code := child.revive()) is None:
+                    continue
+                if code == ConfigError.exit_code and name != "web":
+                    return code
+                log.event("restart", f"{name} ended with {code}; it is started again")
+            if run.keeps_wall_time and abs(off_s := time.time() - run.clock.now_s()) > _CLOCK_STEP_S:
+                log.event("clock", f"the time was set by {off_s:+.0f} s: all processes start anew")
+                run = replace(run, clock=Clock.real())
+                for name in reversed(PROCESSES):
+                    children[name].stop()
+                children = {name: _Child(run.command(name)) for name in PROCESSES}
             time.sleep(_POLL_S)
     finally:
         for name in reversed(PROCESSES):
             children[name].stop()
+    return 0
 
 
 class _Child:

@@ -13,16 +13,18 @@ publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.errors import EdgeError
+from edge.errors import ConfigError, EdgeError
 from edge.messages import to_json
 
 Handler = Callable[[Mapping[str, Any]], Any]
@@ -46,11 +48,11 @@ def _answer(line: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]:
         question = json.loads(line)
         handler = handlers[question["verb"]]
         payload = dict(question.get("payload") or {})
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {"ok": False, "error": "not a question of this house"}
     try:
         return {"ok": True, "data": to_json(handler(payload))}
-    except (EdgeError, ValueError, KeyError, TypeError) as error:
+    except (EdgeError, ValueError, KeyError, TypeError, OverflowError) as error:
         return {"ok": False, "error": str(error)}
 
 
@@ -123,3 +125,20 @@ class Client:
         if not answer["ok"]:
             raise IpcError(str(answer["error"]))
         return answer["data"]
+
+
+@contextlib.contextmanager
+def claim(state: Path) -> Iterator[None]:
+    """Own a state folder: two boxes on one would both command the inverter. Raises :class:`ConfigError`."""
+    path = state / "control.lock"
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise ConfigError(str(path), [f"cannot be written: {error.strerror}"]) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(str(state), ["is in use by another box that runs"]) from error
+        yield

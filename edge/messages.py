@@ -131,25 +131,70 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def _number(value: object) -> float:
-    return math.nan if value is None else float(str(value))
+_MAX_POWER_W = 1e6
+_MAX_PRICE_EUR_PER_KWH = 100.0
+_PLAN_SLOT_S = 900
+_MAX_SLOTS = 7 * 96
+_TEXTS = ("source", "reason")
+_COUNTS = ("start_s", "slot_s")
 
 
 def plan_from_json(data: Mapping[str, Any]) -> Plan:
-    """A plan from its JSON form; raises ``ValueError`` where the fields do not fit."""
+    """A plan from its JSON form; raises ``ValueError`` where it is not one that control could follow blindly.
+
+    Checked are the fields, their types and lengths, the slot length, and that no number is beyond reason.
+    """
     known = {item.name for item in fields(Plan)}
     if set(data) != known:
         raise ValueError(f"not a plan: missing {sorted(known - set(data))}, unknown {sorted(set(data) - known)}")
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in ("source", "reason"):
-            values[name] = str(value)
-        elif name == "violations":
-            values[name] = tuple(str(item) for item in value)
-        elif name in ("start_s", "slot_s"):
-            values[name] = int(value)
-        elif isinstance(value, list):
-            values[name] = tuple(_number(item) for item in value)
-        else:
-            values[name] = _number(value)
-    return Plan(**values)
+    plan = Plan(**{name: _field(name, value) for name, value in data.items()})
+    count = len(plan.battery_w)
+    if plan.slot_s != _PLAN_SLOT_S or not 1 <= count <= _MAX_SLOTS or not 0 <= plan.start_s < 1 << 40:
+        raise ValueError(f"not a plan: {count} slots of {plan.slot_s} s from {plan.start_s}")
+    for name in known:
+        column = getattr(plan, name)
+        if isinstance(column, tuple) and name != "violations":
+            _check_column(name, column, count)
+    if not all(map(math.isfinite, (plan.issued_s, plan.valid_until_s, *plan.battery_w, plan.water_value_eur_per_kwh))):
+        raise ValueError("not a plan: an instant, a battery power or the water value is missing")
+    if abs(plan.water_value_eur_per_kwh) > _MAX_PRICE_EUR_PER_KWH:
+        raise ValueError(f"not a plan: a water value of {plan.water_value_eur_per_kwh:g} EUR/kWh")
+    return plan
+
+
+def _field(name: str, value: object) -> Any:
+    """One field of a plan, typed."""
+    if name in _TEXTS and isinstance(value, str):
+        return value
+    if name == "violations" and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if name in _COUNTS and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    is_column = isinstance(_PLAN_TYPES[name], str) and _PLAN_TYPES[name].startswith("tuple[float")
+    if is_column and isinstance(value, list):
+        return tuple(_number(name, item) for item in value)
+    if _PLAN_TYPES[name] == "float":
+        return _number(name, value)
+    raise ValueError(f"not a plan: {name} is {value!r:.40}")
+
+
+def _number(name: str, value: object) -> float:
+    """A JSON number; null is missing."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e300:
+        raise ValueError(f"not a plan: {name} holds {value!r:.40}")
+    return float(value)
+
+
+def _check_column(name: str, column: tuple[float, ...], count: int) -> None:
+    """A value a slot (the charge: an edge), and none beyond reason."""
+    if len(column) != count + (name == "soc_frac"):
+        raise ValueError(f"not a plan: {name} has {len(column)} values for {count} slots")
+    bound = _MAX_PRICE_EUR_PER_KWH if name.endswith("_eur_per_kwh") else _MAX_POWER_W
+    worst = max((abs(value) for value in column if not math.isnan(value)), default=0.0)
+    if worst > bound:
+        raise ValueError(f"not a plan: {name} reaches {worst:g}")
+
+
+_PLAN_TYPES = {item.name: str(item.type) for item in fields(Plan)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ def command(days: int, speed: float, start: str, out: Path, firmware: str, web_p
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: twin and box are ended, nothing is left behind
+        signal.signal(number, signal.default_int_handler)
 
     house = prepare(
         Options(out=out, days=days, speed=speed, start=start, firmware="vpp" if firmware == "vpp" else "slots",

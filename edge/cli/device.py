@@ -134,7 +134,7 @@ def scan(profile: str | None, unit: int | None, as_json: bool) -> None:
 @unit_option
 @click.option("--mode", type=click.Choice(_MODES), required=True, help="What the battery shall do.")
 @click.option("--power-w", type=click.FloatRange(min=0.0), default=0.0, help="For charge and discharge.")
-@click.option("--rated-w", type=click.FloatRange(min=1.0), help="The battery's rated power: 100 % of the registers.")
+@click.option("--rated-w", type=click.FloatRange(min=1.0), help="The inverter's rating: 100 % of its registers.")
 @click.option("--minutes", type=click.FloatRange(min=1.0), default=15.0, show_default=True, help="Then back to native.")
 @click.option("--yes", is_flag=True, help="Write. Without it the registers are only shown.")
 @clock_option

@@ -53,10 +53,11 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
 
 
 def _checks(site: Site, state: Path) -> Iterator[_Check]:
-    from edge.box import SOCKET_NAME, STORE_NAME, check_site
+    from edge.box import SOCKET_NAME, STORE_NAME
     from edge.errors import StoreError
     from edge.ingest.store import StoreReader
     from edge.ipc import Client, IpcError
+    from edge.preflight import check_site
 
     problems = check_site(site)
     yield _Check(name="configuration", ok=not problems, text="; ".join(problems) or "prices, weather and models load")

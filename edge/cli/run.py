@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -17,9 +18,16 @@ from edge.clock import Clock
 @click.option("--period", "period_s", type=click.FloatRange(0.1, 3600.0), default=1.0, show_default=True,
               help="Seconds between two control cycles.")  # fmt: skip
 @click.option("--only", type=click.Choice(["control", "planner", "web"]), help="Be one of the three processes.")
+@click.option("--parent", type=int, hidden=True, help="Process that started this one; leave when it is gone.")
 @click.option("--check", is_flag=True, help="Check the configuration and leave.")
 def command(
-    site_path: Path, state: Path | None, clock: Clock | None, period_s: float, only: str | None, check: bool
+    site_path: Path,
+    state: Path | None,
+    clock: Clock | None,
+    period_s: float,
+    only: str | None,
+    parent: int | None,
+    check: bool,
 ) -> None:
     """Run the box: control (1 s), planner (15 min) and the status page, each in its own process.
 
@@ -30,10 +38,10 @@ def command(
       pems run --site site.toml
       pems run --site site.toml --check
     """
-    from edge.box import check_site
     from edge.config import load_site
     from edge.daemon import Run, run_all, run_one
     from edge.errors import ConfigError
+    from edge.preflight import check_site, check_state
 
     site = load_site(site_path)
     run = Run(
@@ -41,13 +49,16 @@ def command(
         state=state_folder(site_path, state),
         clock=clock or Clock.real(),
         period_s=period_s,
+        parent=parent,
+        keeps_wall_time=clock is None,
     )
     if only:
         run_one(only, run)
         return
-    if problems := check_site(site):
+    problems = [*check_site(site), *([] if check else check_state(site, run.state))]
+    if problems:
         raise ConfigError(str(site_path), problems)
     if check:
         click.echo(f"{site_path}: all is well")
         return
-    run_all(run)
+    sys.exit(run_all(run))

@@ -30,14 +30,14 @@ class Limit(NamedTuple):
     name: str
 
 
-def narrow(wish: Command, house: House, site: Site, *, now_s: float) -> Command:
-    """The wish as far as it is safe; native, with its vetoes, where it is not."""
+def narrow(wish: Command, house: House, site: Site, *, now_s: float, distrust: str = "") -> Command:
+    """The wish as far as it is safe; native, with its vetoes, where it is not, or where ``distrust`` says why."""
     battery = site.battery
     if wish.mode == "native":
         return Command.native(wish.reason, wish.vetoes)
     if battery is None:
         return Command.native("guard: there is no battery", ("no battery",))
-    vetoes = _refusals(wish, house, now_s)
+    vetoes = (*_refusals(wish, house, now_s), *((distrust,) if distrust else ()))
     if vetoes:
         return Command.native(f"guard: {'; '.join(vetoes)}", (*wish.vetoes, *vetoes))
     limits = _limits(house, site, battery)

@@ -104,7 +104,10 @@ class House:
 def prepare(options: Options, say: Callable[[str], None]) -> House:
     """Make the demo's folder; raises :class:`DemoError` where a step fails."""
     out = options.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DemoError(f"{out}: cannot be made: {error.strerror}") from error
     _forget_last_run(out)
     say("1/4 Measured house: PV and weather of NREL PVDAQ system 50, load after the BDEW H25 profile")
     first = ["--from", options.start] if options.start else []

@@ -252,8 +252,8 @@ class HousePlant:
     def _slot_regime(self, minute: int) -> _Regime:
         if self._battery_first.is_due(minute):
             rule = self._battery_first
-            return _Regime("battery_first", -rule.power_frac * self.params.charge_w, rule.ac_charge, rule.stop_frac)
+            return _Regime("battery_first", -rule.power_frac * self.params.rated_w, rule.ac_charge, rule.stop_frac)
         if self._grid_first.is_due(minute):
             rule = self._grid_first
-            return _Regime("grid_first", rule.power_frac * self.params.discharge_w, False, rule.stop_frac)
+            return _Regime("grid_first", rule.power_frac * self.params.rated_w, False, rule.stop_frac)
         return _NATIVE

@@ -36,6 +36,11 @@ class PlantParams:
     step_s: float = 1.0
     seed: int = 1
 
+    @property
+    def rated_w(self) -> float:
+        """What 100 % on the power registers means."""
+        return max(self.charge_w, self.discharge_w)
+
 
 class PlantBattery:
     """Energy in the cells and what the hardware lets through at that state of charge."""
@@ -45,7 +50,7 @@ class PlantBattery:
             raise ValueError(f"soc_frac must be 0..1, got {params.soc_frac}")
         self._params = params
         self._stored_wh = params.soc_frac * params.capacity_wh
-        self._rated_w = max(params.charge_w, params.discharge_w)
+        self._rated_w = params.rated_w
         self._leak_w = params.self_discharge_frac_per_month * params.capacity_wh / (30.0 * 24.0)
         self._is_floored = False
 

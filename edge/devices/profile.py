@@ -22,8 +22,8 @@ Test = Literal["equals", "above", "below"]
 
 EXPRESSIONS = frozenset(
     {
-        "charge_frac",  # charge power as a part of battery.charge_w
-        "discharge_frac",  # discharge power as a part of battery.discharge_w
+        "charge_frac",  # charge power as a part of the inverter's rating (battery.rated_w)
+        "discharge_frac",  # discharge power, the same
         "signed_frac",  # either of them, positive discharge
         "lease_s",  # the lease, rounded down to the register's step but never to 0
         "slot_start",  # hour * 256 + minute of the device's own clock

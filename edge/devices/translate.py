@@ -153,10 +153,9 @@ def _inside(start_raw: float, end_raw: float, device_s: float) -> bool:
 
 
 def signed_frac_of(command: Command, battery: Battery) -> float:
-    """The command's power in parts of rated power, positive discharge; 0 for native."""
+    """The command's power inside the battery's limits in parts of the inverter's rating, positive discharge."""
     power_w = command.battery_w if command.mode == "power" else 0.0
-    rated_w = battery.discharge_w if power_w > 0.0 else battery.charge_w
-    return min(max(power_w / rated_w, -1.0), 1.0)
+    return min(max(power_w, -battery.charge_w), battery.discharge_w) / battery.register_w
 
 
 def mode_of(command: Command, battery: Battery) -> BatteryMode:

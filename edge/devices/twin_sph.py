@@ -145,8 +145,7 @@ class SphInverter:
             self._plant.command_native()
             return
         charge_frac = _signed(self._registers.word(_VPP_POWER)) / 100.0
-        params = self._plant.params
-        battery_w = -charge_frac * (params.charge_w if charge_frac > 0.0 else params.discharge_w)
+        battery_w = -charge_frac * self._plant.params.rated_w
         minutes = self._registers.word(_VPP_MINUTES)
         lease_s = (60.0 * minutes if minutes else math.inf) if restarts else self._plant.lease_left_s
         self._plant.command_power(battery_w, lease_s)

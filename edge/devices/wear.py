@@ -17,10 +17,10 @@ class WriteLedger(Protocol):
     """Where register writes are counted. ``register`` is ``profile#unit holding address``."""
 
     def count_today(self, register: str) -> int:
-        """Writes of this register noted on the running (UTC) day."""
+        """Writes of this register noted on the running (UTC) day; may raise :class:`StoreError`."""
 
     def note(self, register: str, raw: int, wear: str, reason: str) -> None:
-        """One register write, noted before it is sent."""
+        """One register write, noted before it is sent; may raise :class:`StoreError`."""
 
 
 @dataclass(slots=True)

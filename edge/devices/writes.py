@@ -23,7 +23,7 @@ from edge.devices.translate import (
 )
 from edge.devices.unit import CONFIRMATIONS, Unit
 from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
-from edge.errors import DeviceError, DeviceRejected
+from edge.errors import DeviceError, DeviceRejected, StoreError
 from edge.messages import Command, Outcome, WriteResult
 
 # A command that runs is looked after this often: every look costs the bus a request or two, and a foreign writer is
@@ -61,15 +61,14 @@ class BatteryWriter:
         self._readback = Readback(unit, clock)
         self._running: _Running | None = None
         self._sent_count = 0
+        self._unnoted = ""
         self._begun_s = clock.now_s()
 
     def write(self, command: Command) -> WriteResult:
         """Carry out a command; everything that can go wrong is an outcome."""
-        self._sent_count, self._begun_s = 0, self._clock.now_s()
-        if not self._unit.confirmed:
-            return self._result("refused", f"start-up: {self._unit.confirmations} of {CONFIRMATIONS} consistent reads")
-        if command.mode == "power" and not (math.isfinite(command.battery_w) and command.lease_s > 0.0):
-            return self._result("refused", "a power command needs a power and a lease")
+        self._sent_count, self._unnoted, self._begun_s = 0, "", self._clock.now_s()
+        if barred := self._barred(command):
+            return self._result("refused", barred)
         try:
             controls = self._readback.available()
             if not controls:
@@ -81,6 +80,16 @@ class BatteryWriter:
         except DeviceError as error:
             self._running = None
             return self._result("failed", str(error))
+        except StoreError as error:  # only a power waits for the journal, never the way back to native
+            return self._result("refused", f"no journal, no power: {error}")
+
+    def _barred(self, command: Command) -> str:
+        """Why nothing may be sent at all; empty when it may."""
+        if not self._unit.confirmed:
+            return f"start-up: {self._unit.confirmations} of {CONFIRMATIONS} consistent reads"
+        if command.mode == "power" and not (math.isfinite(command.battery_w) and 0.0 < command.lease_s < math.inf):
+            return "a power command needs a power and a lease"
+        return ""
 
     def mode(self) -> BatteryMode | None:
         """What the last read-back says; ``None`` when it is unknown."""
@@ -119,7 +128,7 @@ class BatteryWriter:
         refusals: list[DeviceRejected] = []
         for group in due:  # one refused register must not keep the others from being released
             try:
-                self._send([group], "native")
+                self._release([group], "native")
             except DeviceRejected as error:
                 refusals.append(error)
         if refusals:
@@ -220,25 +229,43 @@ class BatteryWriter:
         targets = [target for target in group.targets if not (but_times and target.times)]
         return any(self._unit.samples[target.write.readback].words != target.words for target in targets)
 
-    def _send(self, due: Sequence[Group], reason: str) -> None:
-        """Note, then write, group by group."""
+    def _note(self, group: Group, reason: str) -> None:
+        for target in group.targets:
+            self._ledger.note(register_name(self._unit.name, target.write), target.raw, target.write.wear, reason)
+
+    def _send(self, group: Group) -> None:
+        self._sent_count += len(group.targets)
+        self._unit.link.write(self._unit.number, group.targets[0].write.address, group.words)
+
+    def _release(self, due: Sequence[Group], reason: str) -> None:
+        """Note, then write; a journal that fails does not keep the inverter from its own rules."""
         for group in due:
-            for target in group.targets:
-                name = register_name(self._unit.name, target.write)
-                self._ledger.note(name, target.raw, target.write.wear, reason)
-            self._sent_count += len(group.targets)
-            self._unit.link.write(self._unit.number, group.targets[0].write.address, group.words)
+            try:
+                self._note(group, reason)
+            except StoreError as error:
+                self._unnoted = f"not journalled: {error}"
+            self._send(group)
 
     def _send_or_undo(self, control: Control, due: Sequence[Group], reason: str) -> None:
-        """A refusal half way through leads back to native before it is reported."""
+        """Note, then write, group by group; a refusal half way through leads back to native before it is reported."""
         try:
-            self._send(due, reason)
-        except DeviceRejected:
-            undo = groups(self._unit.profile, control.actions["native"], _RELEASE)
-            self._unit.fetch(self._points(undo, control))
-            self._send([group for group in undo if self._differs(group)], "undo")
-            self._unit.fetch(self._points(undo, control))
+            for group in due:
+                self._note(group, reason)
+                self._send(group)
+        except StoreError:
+            if self._sent_count:
+                self._undo(control)
             raise
+        except DeviceRejected:
+            self._undo(control)
+            raise
+
+    def _undo(self, control: Control) -> None:
+        self._running = None
+        undo = groups(self._unit.profile, control.actions["native"], _RELEASE)
+        self._unit.fetch(self._points(undo, control))
+        self._release([group for group in undo if self._differs(group)], "undo")
+        self._unit.fetch(self._points(undo, control))
 
     def _verified(self, sent: Sequence[Group]) -> WriteResult:
         """Read back what was written."""
@@ -260,4 +287,5 @@ class BatteryWriter:
         return words == target.words
 
     def _result(self, outcome: Outcome, detail: str) -> WriteResult:
-        return WriteResult(outcome=outcome, writes=self._sent_count, detail=detail)
+        words = "; ".join(part for part in (detail, self._unnoted) if part)
+        return WriteResult(outcome=outcome, writes=self._sent_count, detail=words)

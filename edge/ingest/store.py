@@ -91,12 +91,13 @@ class _Open:
 
 
 class Store:
-    """The writing side; one process only (control), one thread at a time."""
+    """The writing side; one process only (control), one thread at a time. Without a path it keeps all in memory."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path | None) -> None:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10.0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -104,7 +105,7 @@ class Store:
                 raise StoreError(f"{path}: schema {version}, this release knows {_SCHEMA_VERSION}")
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{path}: {error}") from error
         self._path = path
         self._open = _Open()
@@ -131,8 +132,11 @@ class Store:
 
     def _close_slots(self, before_s: int) -> None:
         """Close every quarter that has minutes and no slot yet: the last one, and what a restart left open."""
-        for (quarter,) in self._db.execute(_LEFT_OPEN, {"slot_s": SLOT_S, "before": before_s}).fetchall():
-            self._close_slot(quarter)
+        try:
+            for (quarter,) in self._db.execute(_LEFT_OPEN, {"slot_s": SLOT_S, "before": before_s}).fetchall():
+                self._close_slot(quarter)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from error
 
     def _close_slot(self, slot: int) -> None:
         names = self._db.execute(
@@ -174,15 +178,25 @@ class Store:
 
     def count_writes(self, register: str, since_s: float) -> int:
         """Writes to one register since an instant."""
-        row = self._db.execute(
-            "SELECT count(*) FROM device_write WHERE register = ? AND time_s >= ?", (register, since_s)
-        ).fetchone()
+        try:
+            row = self._db.execute(
+                "SELECT count(*) FROM device_write WHERE register = ? AND time_s >= ?", (register, since_s)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from error
         return int(row[0])
+
+    def newest_plan(self) -> dict[str, Any] | None:
+        """The plan issued last, as JSON."""
+        row = self._db.execute("SELECT body FROM plan ORDER BY issued_s DESC LIMIT 1").fetchone()
+        return json.loads(row[0]) if row else None
 
     def close(self) -> None:
         """Commit what is open and let go of the file."""
-        self.flush()
-        self._db.close()
+        try:
+            self.flush()
+        finally:
+            self._db.close()
 
     def _transaction(self) -> sqlite3.Connection:
         self._db.execute("BEGIN IMMEDIATE")

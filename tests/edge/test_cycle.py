@@ -67,6 +67,15 @@ def test_without_what_it_needs_the_guard_goes_native(missing: str) -> None:
     assert ports.commands[0].mode == "native"
 
 
+def test_a_battery_that_does_not_obey_is_left_alone() -> None:
+    ports = FakePorts(good_readings(NOW_S, pv_w=0.0, grid_w=300.0, battery_w=500.0), export_plan())  # type: ignore[arg-type]
+    ports.distrusted = "it does not obey"
+    record = control_cycle(ports, SITE)
+    assert record.wish.mode == "power"
+    assert ports.commands[0].mode == "native"
+    assert ports.commands[0].vetoes == ("it does not obey",)
+
+
 def test_a_house_without_battery_is_never_commanded() -> None:
     site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0)
     ports = FakePorts(good_readings(NOW_S), export_plan())  # type: ignore[arg-type]

@@ -49,3 +49,34 @@ def test_enums_travel_by_value() -> None:
         RED = "red"
 
     assert to_json({1: Colour.RED, "x": [math.inf]}) == {"1": "red", "x": [None]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slot_s": 0},
+        {"slot_s": 31_536_000},
+        {"slot_s": 900.0},
+        {"start_s": 10**400},
+        {"start_s": -900},
+        {"battery_w": 5.0},
+        {"battery_w": []},
+        {"battery_w": [1e9] * 4},
+        {"battery_w": [None] * 4},
+        {"battery_w": ["5"] * 4},
+        {"soc_frac": [0.5] * 4},
+        {"grid_w": [0.0] * 3},
+        {"price_import_eur_per_kwh": [1e5] * 4},
+        {"water_value_eur_per_kwh": 1e308},
+        {"water_value_eur_per_kwh": None},
+        {"valid_until_s": None},
+        {"issued_s": True},
+        {"violations": "none"},
+        {"reason": 3},
+        {"cost_eur": 10**400},
+    ],
+    ids=str,
+)
+def test_a_plan_that_nobody_could_follow_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not a plan"):
+        plan_from_json({**to_json(make_plan()), **change})

@@ -59,6 +59,7 @@ class FakePorts:
         self.records: list[CycleRecord] = []
         self.alarms: list[str] = []
         self.disk_full = False
+        self.distrusted = ""
 
     def now_s(self) -> float:
         return self.time_s
@@ -68,6 +69,9 @@ class FakePorts:
 
     def plan(self) -> Plan | None:
         return self.current
+
+    def distrust(self, now_s: float) -> str:
+        return self.distrusted
 
     def write(self, command: Command) -> WriteResult:
         self.commands.append(command)

@@ -6,22 +6,24 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from wires import PtyServer, RegisterBank, TcpServer
 
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Link, Site, parse_site
 from edge.devices.driver import Devices
 from edge.devices.profile_file import load_profile
 from edge.devices.registers import split_words
 from edge.devices.wear import MemoryLedger
-from edge.errors import ConfigError
+from edge.errors import ConfigError, StoreError
 from edge.messages import Command, Reading
 
 NOON_S = 1_717_243_200.0
 FUNCTION = {"holding": 3, "input": 4}
 METER = "eastron/sdm630#1"
 SPH = "growatt/sph#1"
+BATTERY = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
 
 
 class HandClock:
@@ -50,10 +52,27 @@ def golden_bank(name: str) -> RegisterBank:
     return bank
 
 
+class FullDisk(MemoryLedger):
+    """A journal that takes so many notes and then fails."""
+
+    room_count = 10_000
+
+    def count_today(self, register: str) -> int:
+        if self.room_count <= 0:
+            raise StoreError("database or disk is full")
+        return super().count_today(register)
+
+    def note(self, register: str, raw: int, wear: str, reason: str) -> None:
+        if self.room_count <= 0:
+            raise StoreError("database or disk is full")
+        self.room_count -= 1
+        super().note(register, raw, wear, reason)
+
+
 class House:
     """An SPH on a pty and a meter on TCP, with a hand-driven clock."""
 
-    def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True) -> None:
+    def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True, battery: Battery = BATTERY) -> None:
         self.clock = HandClock()
         self.sph, self.meter = golden_bank("growatt/sph"), golden_bank("eastron/sdm630")
         self.set(30407, 0)
@@ -66,8 +85,7 @@ class House:
         if meter:
             self.tcp = stack.enter_context(TcpServer(self.meter.tcp))
             links.append(Link(profile="eastron/sdm630", url=self.tcp.url))
-        self.ledger = MemoryLedger(self.clock)
-        battery = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
+        self.ledger = FullDisk(self.clock)
         self.site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=tuple(links))
         self.devices = Devices(self.site, self.clock, ledger=self.ledger)
         stack.callback(self.devices.close)
@@ -294,6 +312,46 @@ def test_a_discharge_is_negative_on_the_wire(house):
     assert house.devices.mode() == "discharge"
 
 
+@pytest.mark.parametrize(("battery_w", "percent"), [(-800.0, 16), (-5000.0, 20), (2000.0, -40), (5000.0, -60)])
+def test_percent_registers_count_in_parts_of_the_inverters_rating(stack, battery_w, percent):
+    battery = Battery(capacity_wh=10_000.0, charge_w=1000.0, discharge_w=3000.0, rated_w=5000.0)
+    house = House(stack, battery=battery).ready()
+    house.power(battery_w)
+    assert house.wrote()[0] == (16, 30408, (15, percent & 0xFFFF))
+
+
+def test_slot_power_counts_in_parts_of_the_inverters_rating(stack):
+    battery = Battery(capacity_wh=10_000.0, charge_w=1000.0, discharge_w=3000.0, rated_w=5000.0)
+    house = House(stack, vpp=False, battery=battery).ready()
+    house.power(-5000.0)
+    assert (16, 1090, (20, 100, 1)) in house.wrote()
+    house.power(3000.0)
+    assert (16, 1070, (60, 10)) in house.wrote()
+
+
+def test_without_a_rating_the_larger_limit_is_the_rating(stack):
+    house = House(stack, battery=Battery(capacity_wh=10_000.0, charge_w=2000.0, discharge_w=4000.0)).ready()
+    house.power(-2000.0)
+    assert house.wrote()[0] == (16, 30408, (15, 50))
+
+
+@pytest.mark.parametrize(
+    ("rated_w", "problem"),
+    [
+        (-1, "battery.rated_w must be > 0"),
+        (0, "battery.rated_w must be > 0"),
+        (4000, "battery.rated_w must be >= charge_w and discharge_w, got 4000"),
+        (math.inf, "battery.rated_w must be a finite number"),
+    ],
+)
+def test_a_rating_below_the_limits_is_a_problem(rated_w, problem):
+    head = {"name": "t", "latitude_deg": 49.0, "longitude_deg": 16.0}
+    battery = {"capacity_wh": 10_000, "charge_w": 3000, "discharge_w": 5000, "rated_w": rated_w}
+    with pytest.raises(ConfigError) as caught:
+        parse_site({"site": head, "battery": battery}, "site.toml", Path())
+    assert any(line.startswith(problem) for line in caught.value.problems)
+
+
 def test_zero_power_holds(house):
     house.power(10.0)
     assert house.wrote() == [(16, 30408, (15, 0)), (6, 30407, (1,))]
@@ -354,7 +412,7 @@ def test_native_writes_once_then_nothing(house):
     assert house.devices.mode() == "native"
 
 
-@pytest.mark.parametrize(("battery_w", "lease_s"), [(math.nan, 900.0), (1000.0, 0.0)])
+@pytest.mark.parametrize(("battery_w", "lease_s"), [(math.nan, 900.0), (1000.0, 0.0), (1000.0, math.inf)])
 def test_a_power_command_without_power_or_lease_is_refused(house, battery_w, lease_s):
     assert house.power(battery_w, lease_s).outcome == "refused"
     assert house.wrote() == []
@@ -375,6 +433,40 @@ def test_a_refusal_half_way_leads_back_to_native(house):
     assert result.outcome == "refused"
     assert "exception 03" in result.detail
     assert house.wrote() == [(6, 30407, (0,))]
+    assert house.devices.mode() == "native"
+
+
+def test_native_is_written_without_a_journal(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.ledger.room_count = 0
+    house.clock.sleep(5.0)
+    result = house.native()
+    assert (result.outcome, result.detail) == ("applied", "not journalled: database or disk is full")
+    assert (6, 30407, (0,)) in house.wrote()
+    assert house.devices.mode() == "native"
+
+
+@pytest.mark.parametrize("vpp", [True, False])
+def test_a_power_without_a_journal_is_refused(stack, vpp):
+    house = House(stack, vpp=vpp).ready()
+    house.ledger.room_count = 0
+    result = house.power(-2000.0)
+    assert (result.outcome, result.writes) == ("refused", 0)
+    assert result.detail == "no journal, no power: database or disk is full"
+    assert house.wrote() == []
+
+
+def test_a_journal_that_fails_half_way_leads_back_to_native(house):
+    house.power(-2000.0)
+    house.wrote()
+    house.clock.sleep(700.0)
+    house.read()
+    house.ledger.room_count = 2
+    result = house.power(-4000.0)
+    assert result.outcome == "refused"
+    assert result.detail.endswith("not journalled: database or disk is full")
+    assert house.wrote() == [(16, 30408, (15, 80)), (6, 30407, (0,))]
     assert house.devices.mode() == "native"
 
 

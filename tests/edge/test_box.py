@@ -1,0 +1,91 @@
+"""The box's ports: whom they believe, what they keep, and what they do without a disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from fakes import make_plan
+
+from edge.box import STORE_NAME, ControlPorts, believed
+from edge.clock import Clock
+from edge.config import Battery, Site
+from edge.errors import ConfigError
+from edge.ingest.store import Store
+from edge.ipc import claim
+from edge.messages import to_json
+from edge.preflight import check_state, problems_of
+
+BATTERY = Battery(capacity_wh=10_000, charge_w=5000, discharge_w=5000)
+SITE = Site(name="t", latitude_deg=1.0, longitude_deg=1.0, battery=BATTERY)
+
+
+def clock_at(time_s: float) -> Clock:
+    return Clock(start_s=time_s, origin_s=time.monotonic())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"issued_s": 0.0}, "issued 5000 s ago"),
+        ({"issued_s": 6000.0, "valid_until_s": 7000.0}, "issued -1000 s ago"),
+        ({"issued_s": 4900.0, "valid_until_s": 4900.0 + 86_400 * 365}, "at most 3600"),
+        ({"issued_s": 4900.0, "valid_until_s": 4000.0}, "believed for -900 s"),
+    ],
+)
+def test_a_plan_of_another_time_or_for_ever_is_not_believed(changes: dict[str, float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        believed(make_plan(**changes), 5000.0, 900.0)
+
+
+def test_a_restart_goes_on_with_the_kept_plan_and_forgets_a_bad_one(tmp_path: Path) -> None:
+    now_s = 1_700_000_000.0
+    store = Store(tmp_path / STORE_NAME)
+    store.add_plan(make_plan(issued_s=now_s - 600, valid_until_s=now_s + 900))
+    store.close()
+    ports = ControlPorts(SITE, tmp_path, clock_at(now_s), period_s=1.0)
+    plan = ports.plan()
+    assert plan is not None
+    assert plan.issued_s == now_s - 600
+    ports.release()
+    store = Store(tmp_path / STORE_NAME)
+    store.add_plan(make_plan(issued_s=now_s - 10, valid_until_s=now_s + 900, slot_s=0))
+    store.close()
+    ports = ControlPorts(SITE, tmp_path, clock_at(now_s), period_s=1.0)
+    assert ports.plan() is None
+    ports.release()
+
+
+def test_a_hostile_plan_changes_nothing(tmp_path: Path) -> None:
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    publish = ports.handlers()["publish_plan"]
+    assert publish({"plan": to_json(make_plan())}) == {"accepted": True}
+    for change in ({"slot_s": 0}, {"valid_until_s": 1e12}, {"battery_w": 5.0}):
+        with pytest.raises(ValueError, match="plan"):
+            publish({"plan": {**to_json(make_plan()), **change}})
+    plan = ports.plan()
+    assert plan is not None
+    assert plan.slot_s == 900
+    ports.release()
+
+
+def test_without_a_store_control_still_runs_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / STORE_NAME).write_text("not a database at all, but long enough to be taken for one" * 20)
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    assert "nothing is kept" in ports.handlers()["status"]({})["alarms"][0]
+    ports.release()
+
+
+def test_two_boxes_never_own_one_folder(tmp_path: Path) -> None:
+    with claim(tmp_path), pytest.raises(ConfigError, match="another box"), claim(tmp_path):
+        pass
+    with claim(tmp_path):
+        assert any("another box" in line for line in check_state(SITE, tmp_path))
+
+
+def test_what_keeps_a_box_from_starting_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert any("cannot be written" in line for line in check_state(SITE, tmp_path / "file" / "state"))
+    assert any("shorter --state" in line for line in check_state(SITE, tmp_path / ("x" * 110)))
+    assert problems_of(lambda: None) == ()
