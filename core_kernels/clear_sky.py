@@ -68,7 +68,7 @@ def share_of(linke_ratio: float, divisor: float) -> float:
     return vmath.at_least(1.0 - (0.1 - 0.2 * vmath.exp(-linke_ratio)) / divisor, 0.0)
 
 
-@kernel("UniTuple(float64, 3)(float64, float64, float64, float64, float64)")
+@kernel()
 def ineichen_at(
     apparent_zenith_deg: float, airmass_ratio: float, linke_ratio: float, altitude_m: float, extra_w_per_m2: float
 ) -> tuple[float, float, float]:
