@@ -92,12 +92,12 @@ def _share_at(temp_c: float, packed: FloatArray, first: int) -> float:
 
 
 @kernel("float64(float64, float64, float64)")
-def _root(rest_w: float, slope: float, square: float) -> float:
-    """The smaller p at which ``slope p + square p^2`` is ``rest_w``; infinite if it never is."""
-    inner = slope * slope + 4.0 * square * rest_w
+def _root(rest_w: float, linear_frac: float, square_per_w: float) -> float:
+    """The smaller p at which ``linear_frac p + square_per_w p^2`` is ``rest_w``; infinite if it never is."""
+    inner = linear_frac * linear_frac + 4.0 * square_per_w * rest_w
     if not inner >= 0.0:
         return math.inf
-    return 2.0 * rest_w / (slope + math.sqrt(inner))
+    return 2.0 * rest_w / (linear_frac + math.sqrt(inner))
 
 
 @kernel(f"float64(float64, float64, float64, {_PACKED})")

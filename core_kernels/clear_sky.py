@@ -16,7 +16,7 @@ from core_kernels.iam import Cosine
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64, check_times, room
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 Terms: TypeAlias = tuple[float, float, float, float, float, float]
 _RAD = math.pi / 180.0
@@ -63,12 +63,12 @@ def ineichen_of(
 
 
 @kernel(inline=True)
-def share_of(linke_ratio: float, divisor: float) -> float:
+def share_of(linke_ratio: float, divisor: Ratio) -> float:
     """Largest share of the global that Ineichen's direct light can have; ``divisor`` is the last altitude term."""
     return vmath.at_least(1.0 - (0.1 - 0.2 * vmath.exp(-linke_ratio)) / divisor, 0.0)
 
 
-@kernel("UniTuple(float64, 3)(float64, float64, float64, float64, float64)")
+@kernel()
 def ineichen_at(
     apparent_zenith_deg: float, airmass_ratio: float, linke_ratio: float, altitude_m: float, extra_w_per_m2: float
 ) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from core_kernels.clipping_kernels import (
     flat_kernel,
     greatest_kernel,
     histogram_kernel,
+    least_step_kernel,
     level_kernel,
     local_kernel,
     means_kernel,
@@ -35,12 +36,16 @@ _FINE_S = 600.0
 
 def _check(times_s: FloatArray, power_w: FloatArray) -> float:
     """The distance of the rows [s]; 0 for fewer than two."""
-    check_times(times_s)
+    check_f64("times_s", times_s)
     check_f64("power_w", power_w, times_s.shape[0])
-    steps_s = np.diff(times_s)
-    if np.any(steps_s <= 0.0):
-        raise ValueError("times_s must rise")
-    return float(steps_s.min()) if steps_s.size else 0.0
+    if times_s.shape[0] < 2:
+        check_times(times_s)
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        step_s = least_step_kernel(times_s)
+    if math.isnan(step_s):
+        raise ValueError("times_s must rise and be finite")
+    return step_s
 
 
 def _example() -> tuple[FloatArray, FloatArray]:

@@ -29,6 +29,17 @@ def local_kernel(times_s: FloatArray, offset_s: float, days: IntArray, minutes: 
         minutes[i] = int((local_s - day * 86400.0) / 60.0)
 
 
+@kernel(f"float64({_IN})")
+def least_step_kernel(times_s: FloatArray) -> float:
+    """Least distance of two rows; NaN where times do not rise or are not finite."""
+    least, wrong = math.inf, 0
+    for i in range(times_s.shape[0] - 1):
+        step_s = times_s[i + 1] - times_s[i]
+        wrong += not 0.0 < step_s < math.inf
+        least = min(least, step_s)
+    return math.nan if wrong else least
+
+
 @kernel(f"Tuple((float64, float64, int64))({_IN})")
 def span_kernel(values: FloatArray) -> tuple[float, float, int]:
     """Least and greatest finite value, and how many there are."""

@@ -13,13 +13,13 @@ _IN = "Array(float64, 1, 'C', readonly=True)"
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-@kernel("float64(float64, float64, float64)")
+@kernel()
 def interpolate_at(a: float, b: float, share_frac: float) -> float:
     """The value at a share of the way from ``a`` to ``b``."""
     return a + (b - a) * share_frac
 
 
-@kernel("UniTuple(int64, 2)(float64)")
+@kernel()
 def day_of_year_at(time_s: float) -> tuple[int, int]:
     """UTC day of the year (1 = 1 January) and the year's length [days]; Gregorian, Howard Hinnant's civil_from_days."""
     shifted = math.floor(time_s / 86400.0) + 719468  # days since 0000-03-01
@@ -35,7 +35,7 @@ def day_of_year_at(time_s: float) -> tuple[int, int]:
     return int(since_march) - 305, length
 
 
-@kernel("float64(float64)")
+@kernel()
 def extra_at(time_s: float) -> float:
     """Extra-terrestrial normal irradiance of the UTC day (Spencer 1971) [W/m2]."""
     day, _ = day_of_year_at(time_s)
@@ -44,7 +44,7 @@ def extra_at(time_s: float) -> float:
     return SOLAR_CONSTANT_W_PER_M2 * (ratio + 0.000719 * vmath.cos(2.0 * b) + 7.7e-05 * vmath.sin(2.0 * b))
 
 
-@kernel("float64(float64, Array(float64, 1, 'C', readonly=True))")
+@kernel()
 def linke_at(time_s: float, linke: FloatArray) -> float:
     """Linke turbidity of the UTC day, linear between the middles of the months (as pvlib)."""
     day, length = day_of_year_at(time_s)
@@ -62,7 +62,7 @@ def linke_at(time_s: float, linke: FloatArray) -> float:
     return interpolate_at(left, linke[0], (day - left_day) / (end + 15.5 - left_day))
 
 
-@kernel(f"int64({_IN}, int64)")
+@kernel()
 def end_of_day(times_s: FloatArray, begin: int) -> int:
     """One past the last sample of the run that starts at ``begin`` and stays in its UTC day."""
     low_s = math.floor(times_s[begin] / 86400.0) * 86400.0

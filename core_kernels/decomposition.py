@@ -37,7 +37,7 @@ def erbs_of(ghi_w_per_m2: float, cos_zenith: Cosine, extra_w_per_m2: float, low:
     return (ghi_w_per_m2 - dhi) * (flat * inverse), dhi
 
 
-@kernel("UniTuple(float64, 2)(float64, float64, float64)")
+@kernel()
 def erbs_at(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float) -> tuple[float, float]:
     """DNI and DHI from GHI and the TRUE zenith (Erbs, Klein and Duffie 1982) [W/m2]; all diffuse near the horizon."""
     up = vmath.sin_quarter((90.0 - zenith_deg) * _RAD)

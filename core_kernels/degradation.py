@@ -177,7 +177,15 @@ def calendar_loss_lfp(soc_frac: FloatArray, temp_c: FloatArray, dt_s: float, sta
 def calendar_loss_nmc(voltage_v: FloatArray, temp_c: FloatArray, dt_s: float, start_frac: float = 0.0) -> FloatArray:
     """Calendar loss of the NMC cell after each step; voltage is the cell's open-circuit voltage [V].
 
-    Shapes, units and NaN as in :func:`calendar_loss_lfp`; below 3.149 V the cell counts as at 3.149 V.
+    Parameters
+    ----------
+    voltage_v, temp_c, dt_s, start_frac
+        Shapes, units and NaN as in :func:`calendar_loss_lfp`; below 3.149 V the cell counts as at 3.149 V.
+
+    Returns
+    -------
+    loss_frac : float64
+        Lost share of the new capacity; NaN from the first NaN on.
 
     Notes
     -----
@@ -243,7 +251,15 @@ def cycle_loss_nmc(
 ) -> FloatArray:
     """Cycle loss of the NMC cell after each (rainflow) cycle; voltage is the mean one of the cycle [V].
 
-    Shapes, units and NaN as in :func:`cycle_loss_lfp`.
+    Parameters
+    ----------
+    depth_frac, voltage_v, cycles_count, start_frac
+        Shapes, units and NaN as in :func:`cycle_loss_lfp`.
+
+    Returns
+    -------
+    loss_frac : float64
+        Lost share of the new capacity; NaN from the first NaN on.
 
     Notes
     -----
@@ -266,7 +282,18 @@ def cycle_loss_nmc(
     missing=(0,),
 )
 def open_circuit_voltage_nmc(soc_frac: FloatArray) -> FloatArray:
-    """Open-circuit voltage of the NMC cell [V] at float64[n] states of charge 0..1; NaN gives NaN."""
+    """Open-circuit voltage of the NMC cell.
+
+    Parameters
+    ----------
+    soc_frac : float64[n]
+        0..1.
+
+    Returns
+    -------
+    voltage_v : float64[n]
+        NaN gives NaN. [V]
+    """
     (soc,) = check_vectors(soc_frac=soc_frac)
     voltage_v = np.empty(soc.shape[0])
     _voltage_nmc_kernel(soc, voltage_v)

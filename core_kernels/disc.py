@@ -13,7 +13,7 @@ from core_kernels.dirint_table import FACTORS
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64, check_times
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 SEA_LEVEL_PA = 101325.0
 DISC_CONSTANT_W_PER_M2 = 1370.0  # the constant that DISC was fitted with
@@ -76,7 +76,7 @@ def _clearness_kernel(disc: FloatArray, out: FloatArray) -> None:
 
 
 @kernel(inline=True)
-def _change_at(before: float, here: float, after: float) -> float:
+def _change_at(before: Ratio, here: Ratio, after: Ratio) -> float:
     """Mean absolute change of clearness to the neighbours that are known; NaN when none is (eq. 2-3)."""
     left, right = abs(here - before), abs(here - after)
     both = 0.5 * (left + right)
@@ -85,7 +85,7 @@ def _change_at(before: float, here: float, after: float) -> float:
 
 
 @kernel(inline=True)
-def _factor_at(clearness: float, zenith_deg: float, change: float, water: float) -> float:
+def _factor_at(clearness: Ratio, zenith_deg: float, change: Ratio, water: Ratio) -> float:
     """The factor of a bin; ``water`` [cm] is -1 where unknown; NaN where an index is outside its bins."""
     k = 0 + (clearness >= 0.24) + (clearness >= 0.4) + (clearness >= 0.56) + (clearness >= 0.7) + (clearness >= 0.8)
     z = 0 + (zenith_deg >= 25.0) + (zenith_deg >= 40.0) + (zenith_deg >= 55.0) + (zenith_deg >= 70.0)

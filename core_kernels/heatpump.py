@@ -65,8 +65,8 @@ class Operation(NamedTuple):
 
 
 @kernel(inline=True)
-def _line(factors: tuple[float, ...], first: int, source_c: float, flow_c: float, outdoor_c: float) -> float:
-    return factors[first] * source_c + factors[first + 1] * flow_c + factors[first + 2] + factors[first + 3] * outdoor_c
+def _line(weights: tuple[float, ...], first: int, source_c: float, flow_c: float, outdoor_c: float) -> float:
+    return weights[first] * source_c + weights[first + 1] * flow_c + weights[first + 2] + weights[first + 3] * outdoor_c
 
 
 _VECTOR = "Array(float64, 1, 'C', readonly=True)"
@@ -77,7 +77,7 @@ def _operate_kernel(
     source_c: FloatArray,
     flow_c: FloatArray,
     outdoor_c: FloatArray,
-    fit: tuple[float, ...],
+    weights: tuple[float, ...],
     reference_w: FloatArray,
     fixed: int,
     out: FloatArray,
@@ -85,11 +85,11 @@ def _operate_kernel(
     heating_w, electric_w = reference_w[0], reference_w[1]
     for i in range(source_c.shape[0]):
         source, flow, outdoor = source_c[i], flow_c[i], outdoor_c[i]
-        cop = _line(fit, 0, source, flow, outdoor)
-        input_w = electric_w * _line(fit, 4, source, flow, outdoor)
+        cop = _line(weights, 0, source, flow, outdoor)
+        input_w = electric_w * _line(weights, 4, source, flow, outdoor)
         if fixed != _ALWAYS:
             cold = -7.0 if fixed == _BOTH_FIXED else source
-            input_w = vmath.at_least(input_w, _LEAST_SHARE * electric_w * _line(fit, 4, cold, flow, -7.0))
+            input_w = vmath.at_least(input_w, _LEAST_SHARE * electric_w * _line(weights, 4, cold, flow, -7.0))
         output_w = input_w * cop
         if cop <= 1.0:  # the heating rod alone
             cop, input_w, output_w = 1.0, heating_w, heating_w
@@ -97,10 +97,12 @@ def _operate_kernel(
 
 
 @kernel(f"void({_VECTOR}, {_VECTOR}, float64, float64, float64[::1])")
-def _carnot_kernel(source_c: FloatArray, flow_c: FloatArray, share: float, least_k: float, out: FloatArray) -> None:
+def _carnot_kernel(
+    source_c: FloatArray, flow_c: FloatArray, carnot_frac: float, least_k: float, out: FloatArray
+) -> None:
     for i in range(out.shape[0]):
         lift_k = vmath.at_least(flow_c[i] - source_c[i], least_k)
-        out[i] = share * ((flow_c[i] + KELVIN_AT_ZERO_C) / lift_k)
+        out[i] = carnot_frac * ((flow_c[i] + KELVIN_AT_ZERO_C) / lift_k)
 
 
 def reference_power(pump: HeatPump) -> tuple[float, float]:

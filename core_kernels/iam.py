@@ -41,7 +41,7 @@ def passed_at(cosine: Cosine) -> float:
     return passed * (1.0 / (1.0 - normal * normal)) * absorbed
 
 
-@kernel("float64(float64)")
+@kernel()
 def iam_physical_at(cos_aoi: Cosine) -> float:
     """Share of the direct light that passes the glass, 1 at normal incidence (De Soto et al. 2006, eq. 2-4)."""
     return passed_at(vmath.at_most(vmath.at_least(cos_aoi, 0.0), 1.0))

@@ -13,25 +13,23 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels import vmath
-from core_kernels.jit import kernel
 from core_kernels.kalman import (
     Observations,
     ThermalNoise,
     check_noise,
     check_observations,
-    cholesky,
-    fill_predictor,
     first_states,
     follow,
     weigh,
 )
-from core_kernels.matrix_exp import invert, multiply
+from core_kernels.matrix_exp import invert
+from core_kernels.predictor import fill_predictor
 from core_kernels.rainflow import IntArray
 from core_kernels.registry import registered
+from core_kernels.scoring import STEP, fill_slope, gather, gather_spread, solve_positive, sum_squares, whiten_changes
 from core_kernels.thermal import ThermalNetwork, example_inputs, example_network, pack, simulate, unpack
 from core_kernels.units import FloatArray
 
-_STEP = 1e-5  # of a logarithm, for differences
 _LONGEST = 1.0  # of a logarithm, in one iteration
 _NOISES = 3
 _DAMPING_START, _DAMPING_MOST = 1e-3, 1e8
@@ -52,7 +50,7 @@ class FitOptions(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What was found, how likely it makes the measurements, and how well it is known.
+    """What was found, how likely it makes the measurements (``score``, their log-likelihood), and how well it is known.
 
     ``deviation_frac`` float64[5n + m] is the relative standard error of the packed values, from the inverse Fisher
     information; inf where the data say nothing. ``start_c`` float64[2n] are the first states: airs as measured, masses
@@ -61,7 +59,7 @@ class Fit(NamedTuple):
 
     network: ThermalNetwork
     noise: ThermalNoise
-    log_likelihood: float
+    score: float
     iterations_count: int
     converged: bool
     deviation_frac: FloatArray
@@ -85,115 +83,7 @@ class _Point(NamedTuple):
     innovations: FloatArray
     spread: FloatArray
     white: FloatArray
-    log_likelihood: float
-
-
-@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64)")
-def _fill_slope(
-    here: FloatArray, there: FloatArray, spread: FloatArray, white: FloatArray, slopes: FloatArray, column: int
-) -> None:
-    """One column of the derivative of the whitened innovations (their covariance held), for complete rows."""
-    n = spread.shape[0]
-    lower = np.empty((n, n))
-    cholesky(spread, lower)
-    row = np.empty(n)
-    for t in range(here.shape[0]):
-        counted = False
-        for i in range(n):
-            counted = counted or white[t, i] != 0.0
-        for i in range(n):
-            value = (there[t, i] - here[t, i]) / _STEP
-            for k in range(i):
-                value -= lower[i, k] * row[k]
-            row[i] = value / lower[i, i]
-            slopes[t * n + i, column] = row[i] if counted else 0.0
-
-
-@kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1])")
-def _gather(slopes: FloatArray, white: FloatArray, information: FloatArray, gradient: FloatArray) -> None:
-    """``information += slopes' slopes``, ``gradient += slopes' white``."""
-    p, n = slopes.shape[1], white.shape[1]
-    for r in range(slopes.shape[0]):
-        row, residual = slopes[r], white[r // n, r % n]
-        for i in range(p):
-            factor, into = row[i], information[i]
-            gradient[i] += factor * residual
-            for j in range(p):
-                into[j] += factor * row[j]
-
-
-@kernel("float64(float64[:, ::1], float64[:, ::1])")
-def _squares(white: FloatArray, squares: FloatArray) -> float:
-    """Sum of the outer products of the whitened innovations; returns how many slots count."""
-    n, counted = white.shape[1], 0.0
-    squares[:] = 0.0
-    for t in range(white.shape[0]):
-        seen = False
-        for i in range(n):
-            seen = seen or white[t, i] != 0.0
-            for j in range(n):
-                squares[i, j] += white[t, i] * white[t, j]
-        counted += 1.0 if seen else 0.0
-    return counted
-
-
-@kernel("void(float64[:, :, ::1], float64[:, ::1], float64[:, :, ::1])")
-def _whiten_changes(spreads: FloatArray, spread: FloatArray, changes: FloatArray) -> None:
-    """Derivatives of the covariance seen by whitened innovations: ``L^-1 dS L'^-1`` for each value."""
-    n = spread.shape[0]
-    lower, weight, turned = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
-    change, half = np.empty((n, n)), np.empty((n, n))
-    cholesky(spread, lower)
-    invert(lower, weight)
-    for i in range(n):
-        for j in range(n):
-            turned[j, i] = weight[i, j]
-    for q in range(spreads.shape[0]):
-        for i in range(n):
-            for j in range(n):
-                change[i, j] = (spreads[q, i, j] - spread[i, j]) / _STEP
-        multiply(weight, change, half)
-        multiply(half, turned, changes[q])
-
-
-@kernel("void(float64[:, :, ::1], float64[:, ::1], float64, float64[:, ::1], float64[::1])")
-def _gather_spread(
-    changes: FloatArray, squares: FloatArray, count: float, information: FloatArray, gradient: FloatArray
-) -> None:
-    """Add what the covariance's own change with each value contributes."""
-    n = squares.shape[0]
-    for q in range(changes.shape[0]):
-        for i in range(n):
-            gradient[q] += 0.5 * count * changes[q, i, i]
-            for j in range(n):
-                gradient[q] -= 0.5 * squares[i, j] * changes[q, i, j]
-        for r in range(changes.shape[0]):
-            total = 0.0
-            for i in range(n):
-                for j in range(n):
-                    total += changes[q, i, j] * changes[r, i, j]
-            information[q, r] += 0.5 * count * total
-
-
-@kernel("boolean(float64[:, ::1], float64[::1], float64[::1])")
-def _solve(a: FloatArray, b: FloatArray, x: FloatArray) -> bool:
-    """``a x = b`` of a positive definite matrix; False if it is not."""
-    n = a.shape[0]
-    lower = np.empty((n, n))
-    if not cholesky(a, lower):
-        return False
-    for i in range(n):
-        total = b[i]
-        for k in range(i):
-            total -= lower[i, k] * x[k]
-        x[i] = total / lower[i, i]
-    for back in range(n):
-        i = n - 1 - back
-        total = x[i]
-        for k in range(i + 1, n):
-            total -= lower[k, i] * x[k]
-        x[i] = total / lower[i, i]
-    return True
+    score: float
 
 
 def _evaluate(values: FloatArray, spell: _Spell) -> _Point:
@@ -216,15 +106,15 @@ def _slopes(point: _Point, spell: _Spell, free_count: int) -> tuple[FloatArray, 
     spreads = np.empty((free_count, *point.spread.shape))
     for column in range(free_count):
         step = np.zeros(free_count)
-        step[column] = _STEP
+        step[column] = STEP
         moved = _evaluate(_moved(point.values, step, spell), spell)
-        _fill_slope(point.innovations, moved.innovations, point.spread, point.white, slopes, column)
+        fill_slope(point.innovations, moved.innovations, point.spread, point.white, slopes, column)
         spreads[column] = moved.spread
     information, gradient = np.zeros((free_count, free_count)), np.zeros(free_count)
-    _gather(slopes, point.white, information, gradient)
+    gather(slopes, point.white, information, gradient)
     changes, squares = np.empty_like(spreads), np.empty_like(point.spread)
-    _whiten_changes(spreads, point.spread, changes)
-    _gather_spread(changes, squares, _squares(point.white, squares), information, gradient)
+    whiten_changes(spreads, point.spread, changes)
+    gather_spread(changes, squares, sum_squares(point.white, squares), information, gradient)
     return information, gradient
 
 
@@ -265,7 +155,7 @@ class _Search:
 
     def _cost(self, point: _Point) -> float:
         away = self._away(point.values)
-        return -point.log_likelihood + 0.5 * math.fsum((self._belief * away * away).tolist())
+        return -point.score + 0.5 * math.fsum((self._belief * away * away).tolist())
 
     def iterate(self) -> float:
         """Go to a likelier point; the gain, 0.0 where none is found."""
@@ -276,7 +166,7 @@ class _Search:
         cost, step = self._cost(self.point), np.empty(self.free_count)
         while self._damping <= _DAMPING_MOST:
             damped = information + np.diag(self._damping * (np.diag(information) + 1e-9))
-            if _solve(damped, -gradient, step):
+            if solve_positive(damped, -gradient, step):
                 point = _evaluate(_moved(self.point.values, step, self._spell), self._spell)
                 if (gain := cost - self._cost(point)) > 0.0:
                     self.point, self._damping = point, max(self._damping * 0.1, 1e-12)
@@ -316,7 +206,7 @@ def fit(
     Parameters
     ----------
     start : ThermalNetwork
-        Within a factor of a few of the truth; every value positive, ``solar_m2`` too.
+        [J/K], [K/W], [m2]. Within a factor of a few of the truth; every value positive, ``solar_m2`` too.
     noise : ThermalNoise
         Held, unless ``options.noise_is_free``.
     observations : Observations
@@ -347,7 +237,7 @@ def fit(
         network=unpack(final[: values.size], pairs),
         start_c=np.concatenate([air_c, final[values.size : -_NOISES]]),
         noise=ThermalNoise(*(float(x) for x in final[-_NOISES:])),
-        log_likelihood=search.point.log_likelihood,
+        score=search.point.score,
         iterations_count=count,
         converged=gain <= chosen.tolerance,
         deviation_frac=search.deviation_frac()[: values.size],

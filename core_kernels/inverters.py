@@ -10,7 +10,7 @@ from core_kernels import vmath
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64, room
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 ETA_NOMINAL_FRAC = 0.96  # PVWatts v5 (Dobos 2014, NREL/TP-6A20-62641), eq. 11
 ETA_REFERENCE_FRAC = 0.9637
@@ -28,10 +28,10 @@ class Sandia(NamedTuple):
     dc_w: float
     dc_v: float
     start_w: float
-    c0: float
-    c1: float
-    c2: float
-    c3: float
+    c0: Ratio
+    c1: Ratio
+    c2: Ratio
+    c3: Ratio
     night_w: float
 
 

@@ -67,3 +67,11 @@ def kernel(signature: str | None = None, *, inline: bool = False) -> Callable[[F
         return cast("Function", compiled(function))
 
     return decorate
+
+
+def plain(function: Function) -> Function:
+    """The Python function behind a kernel, for the few calls that are not worth loading compiled code.
+
+    Only for kernels that use nothing of :mod:`core_kernels.bits`; the result has the same bits.
+    """
+    return cast("Function", getattr(function, "py_func", function))

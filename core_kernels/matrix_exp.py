@@ -148,8 +148,20 @@ def _example() -> FloatArray:
     example=lambda: (_example(),),
 )
 def expm(a: FloatArray) -> FloatArray:
-    """Exponential of a square matrix float64[n, n]; all NaN where one element is not finite.
+    """Exponential of a square matrix.
 
+    Parameters
+    ----------
+    a : float64[n, n]
+        [-]
+
+    Returns
+    -------
+    float64[n, n]
+        All NaN where one element is not finite.
+
+    Notes
+    -----
     Errors are relative to the norm of the result and grow with the 1-norm of ``a``, some 1e-16 for each doubling.
     """
     square = check_matrix("a", a)

@@ -24,14 +24,14 @@ from core_kernels.transposition import (
     perez_driesse_parts,
     perez_parts,
 )
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 _RAD = math.pi / 180.0
 _IN = "Array(float64, 1, 'C', readonly=True)"
 
 
 @kernel(inline=True)
-def _parts_at(model: int, light: tuple[float, float, float], zenith_deg: float, up: float) -> Parts:
+def _parts_at(model: int, light: tuple[float, float, float], zenith_deg: float, up: Ratio) -> Parts:
     """Even, circumsolar and horizon part of the diffuse light; ``light`` is DNI, DHI and extra-terrestrial."""
     dni, dhi, extra = light
     if model == ISOTROPIC:
@@ -47,7 +47,7 @@ def _parts_at(model: int, light: tuple[float, float, float], zenith_deg: float, 
 
 @kernel()
 def _hay_davies_loop(
-    plane: tuple[float, ...],
+    plane: tuple[Ratio, ...],
     zenith_deg: FloatArray,
     azimuth_deg: FloatArray,
     light: tuple[FloatArray, ...],

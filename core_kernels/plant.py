@@ -11,7 +11,7 @@ import numpy as np
 from core_kernels import pv_chain
 from core_kernels.horizon import check_profile
 from core_kernels.irradiance import SEA_LEVEL_PA, Linke
-from core_kernels.jit import kernel
+from core_kernels.jit import kernel, plain
 from core_kernels.solar import Location, place_constants, pressure_pa
 from core_kernels.transposition import ALBEDO_FRAC, MODELS
 from core_kernels.units import FloatArray
@@ -66,7 +66,7 @@ class Inverter(NamedTuple):
         """Constant, linear, square, limit, start and night power, as the chain takes them."""
         if not (0.0 < self.dc_w < math.inf and 0.0 < self.eta_frac <= 1.0):
             raise ValueError(f"inverter needs a positive dc_w and an eta_frac of 0..1, got {self}")
-        return pvwatts_curve(float(self.dc_w), float(self.eta_frac))
+        return plain(pvwatts_curve)(float(self.dc_w), float(self.eta_frac))
 
 
 class SandiaInverter(NamedTuple):
@@ -127,8 +127,8 @@ def _plane(index: int, array: PvArray, inverter: int) -> tuple[float, ...]:
         raise ValueError(f"arrays[{index}] must be finite, got {array}")
     if array.dc_w <= 0.0 or not 0.0 <= array.loss_frac < 1.0:
         raise ValueError(f"arrays[{index}] needs positive powers and a loss_frac of 0..1, got {array}")
-    sin_tilt, cos_tilt = sincos(float(array.tilt_deg) * _RAD)
-    sin_azimuth, cos_azimuth = sincos(float(array.azimuth_deg) * _RAD)
+    sin_tilt, cos_tilt = plain(sincos)(float(array.tilt_deg) * _RAD)
+    sin_azimuth, cos_azimuth = plain(sincos)(float(array.azimuth_deg) * _RAD)
     dc_per_light = array.dc_w * (1.0 - array.loss_frac) / REFERENCE_W_PER_M2
     normal = (cos_tilt, sin_tilt * cos_azimuth, sin_tilt * sin_azimuth)
     return *normal, sin_tilt, dc_per_light, array.gamma_per_k, float(inverter)

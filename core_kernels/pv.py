@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-@kernel("float64(float64, float64)")
+@kernel()
 def inverter_at(dc_w: float, inverter_w: float) -> float:
     """AC power of the PVWatts v5 inverter, clipped at its rating [W]; never negative."""
     return inverted_at(dc_w, pvwatts_curve(inverter_w / ETA_NOMINAL_FRAC, ETA_NOMINAL_FRAC))

@@ -1,7 +1,7 @@
 """The fused chain from time and sky to AC power: blocks of samples whose intermediate values never leave the cache.
 
 Sun, light, transposition, glass, cell temperature, module and inverter are loops over one block, free of branches;
-each becomes vector instructions. A block in which all light is known to be 0 costs next to nothing.
+each becomes vector instructions. A block without light costs next to nothing.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ from core_kernels.transposition import (
     perez_driesse_parts,
     perez_parts,
 )
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 FROM_GHI, FROM_THREE, FROM_CLEAR_SKY, FROM_INDEX = range(4)
 # Rows of a block's working matrix.
 TRUE_UP, UP, NORTH, EAST, ELEVATION, GHI, DNI, DHI, INVERSE, EVEN, AROUND, EDGE, REFLECTED, COOLING, DC, EXTRA = range(
     16
 )
-ROWS = 16
 # Places in the vector of a site's constants: those of ``place_constants``, then these.
 LIGHT_KIND, SKY_MODEL, ALTITUDE_M, PRESSURE_RATIO, FAIMAN_0, FAIMAN_1 = range(6, 12)
-SITE_SIZE = 12
+ROWS, SITE_SIZE = 16, 12
 # Columns of the planes' and the inverters' matrices.
 NORMAL_UP, NORMAL_NORTH, NORMAL_EAST, SINE, DC_PER_LIGHT, GAMMA, INVERTER = range(7)
 CONSTANT, LINEAR, SQUARE, LIMIT_W, START_W, NIGHT_W = range(6)
@@ -78,7 +77,7 @@ def _sun_block(celestial: FloatArray, site: FloatArray, count: int, work: FloatA
 
 
 @kernel()
-def _clear_run(rows: tuple[FloatArray, ...], extra: float, turbidity: float, site: FloatArray) -> None:
+def _clear_run(rows: tuple[FloatArray, ...], extra: Ratio, turbidity: Ratio, site: FloatArray) -> None:
     """Ineichen's clear sky of one day: from up and elevation to GHI, DNI, DHI."""
     terms = altitude_terms(site[ALTITUDE_M])
     share = share_of(turbidity, terms[5])
@@ -144,7 +143,7 @@ def _light_block(
 
 
 @kernel()
-def _diffuse_block(model: float, count: int, work: FloatArray) -> None:
+def _diffuse_block(model: Ratio, count: int, work: FloatArray) -> None:
     """Even, circumsolar and horizon part of the diffuse light, common to all planes."""
     dni, dhi, up, inverse = work[DNI, :count], work[DHI, :count], work[UP, :count], work[INVERSE, :count]
     elevation, even, around, edge = (
@@ -221,7 +220,7 @@ def _weather_block(weather: tuple[FloatArray, ...], site: FloatArray, work: Floa
 
 
 @kernel()
-def _is_dark(kind: float, light: tuple[FloatArray, ...], true_up: FloatArray) -> bool:
+def _is_dark(kind: Ratio, light: tuple[FloatArray, ...], true_up: FloatArray) -> bool:
     """Whether every sample of the block is known to have no light at all; a missing value is not dark."""
     lit = 0
     if kind in (FROM_GHI, FROM_THREE):
@@ -283,8 +282,8 @@ def chain_kernel(
         part = times_s[begin:end]
         lights = (light[0][begin:end], light[1][begin:end], light[2][begin:end])
         air = (weather[0][begin:end], weather[1][begin:end], weather[2][begin:end])
+        out[begin:end] = 0.0
         power = out[begin:end]
-        power[:] = 0.0
         measured = site[LIGHT_KIND] in (FROM_GHI, FROM_THREE)
         dark = measured and _is_dark(site[LIGHT_KIND], lights, power)
         if not dark:

@@ -15,7 +15,7 @@ from core_kernels import vmath
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.spa import J2000_S, KEPT, LANES, NODE_S, QUANTITIES, fill_celestial
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 __all__ = [
     "J2000_S",
@@ -70,7 +70,7 @@ def refraction_deg_at(elevation_deg: float, pressure_ratio: float) -> float:
 
 @kernel(inline=True)
 def horizontal_at(
-    celestial: tuple[float, float, float, float], sin_latitude: float, cos_latitude: float, x: float, y: float
+    celestial: tuple[float, float, float, float], sin_latitude: Ratio, cos_latitude: Ratio, x: float, y: float
 ) -> tuple[float, float, float]:
     """South, west and up components of the direction to the sun, its parallax of eq. 30-38 as one vector.
 

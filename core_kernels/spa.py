@@ -148,7 +148,7 @@ def earth_at(times_s: FloatArray, out: FloatArray) -> None:
     _place_nodes(days, series, nutation, out)
 
 
-@kernel("int64(int64, int64[::1], float64[:, ::1])")
+@kernel()
 def find_nodes(segment: int, known: IntArray, window: FloatArray) -> int:
     """Column of node ``segment - 1`` in the window, whose next three columns are the following nodes.
 

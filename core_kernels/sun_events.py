@@ -12,7 +12,7 @@ from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.solar import WINDOW, Location, check_times, place_constants
 from core_kernels.spa import QUANTITIES, fill_celestial
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 RISE_ELEVATION_DEG = -0.8333  # refraction and radius of the disc (NREL/TP-560-34302, A.2.3)
 DAY_S = 86400.0
@@ -30,7 +30,7 @@ class SunEvents(NamedTuple):
 
 
 @kernel(f"void({_IN}, {_IN}, float64, float64[:, ::1])")
-def _events_kernel(noons_s: FloatArray, place: FloatArray, sin_low: float, out: FloatArray) -> None:
+def _events_kernel(noons_s: FloatArray, place: FloatArray, sin_low: Ratio, out: FloatArray) -> None:
     """Fill ``out`` float64[3, n] by fixed-point steps on the hour angle, from mean noon on."""
     known = np.zeros(2, dtype=np.int64)
     window = np.empty((QUANTITIES, WINDOW))

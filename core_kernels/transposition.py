@@ -110,7 +110,7 @@ def perez_driesse_parts(
     return _parts_of(dhi_w_per_m2, vmath.at_most(vmath.at_least(f1, 0.0), 0.9), f2, cos_zenith)
 
 
-@kernel("UniTuple(float64, 3)(UniTuple(float64, 4), float64, float64, float64)")
+@kernel()
 def hay_davies_at(
     sky_w_per_m2: tuple[float, float, float, float], cos_zenith: Cosine, cos_aoi: Cosine, cos_tilt: Cosine
 ) -> tuple[float, float, float]:

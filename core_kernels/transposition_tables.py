@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core_kernels.units import FloatArray
+from core_kernels.units import FloatArray, Ratio
 
 
 def _frozen(values: FloatArray) -> FloatArray:
@@ -49,7 +49,7 @@ _SPLINES = np.array(
 )
 
 
-def _powers(knots: list[float], weights: FloatArray) -> FloatArray:
+def _powers(knots: list[Ratio], weights: FloatArray) -> FloatArray:
     """Quadratic B-splines as polynomials: float64[3, pieces], constant first, by de Boor's recursion (k = 2)."""
     pieces = []
     for m in range(2, len(knots) - 3):

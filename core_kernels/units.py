@@ -15,12 +15,13 @@ Sign convention: positive is power INTO the house bus.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+Ratio: TypeAlias = float  # a pure number, or one whose unit its function's page gives
 FlagArray = npt.NDArray[np.uint16]
 Number = TypeVar("Number", float, FloatArray)
 

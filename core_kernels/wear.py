@@ -88,6 +88,11 @@ def cycle_cost(chemistry: Chemistry, depth_frac: FloatArray, terms: WearTerms) -
         0..1.
     terms : WearTerms
         A loss below 2 % counts as 2 %.
+
+    Returns
+    -------
+    float64[n]
+        [EUR/kWh]
     """
     (depth,) = check_vectors(depth_frac=depth_frac)
     check_positive(c_rate_per_h=terms.c_rate_per_h, end_of_life_frac=terms.end_of_life_frac)
@@ -122,7 +127,7 @@ def wear_price(chemistry: Chemistry, terms: WearTerms, knots_frac: tuple[float, 
     Returns
     -------
     WearPrice
-        Energies are at the cells; the price of a kWh on the bus is divided by the efficiency of the leg.
+        [EUR/kWh]. Energies are at the cells; the price of a kWh on the bus is divided by the efficiency of the leg.
     """
     knots = np.array(knots_frac, dtype=np.float64)
     if knots.size < 2 or knots[0] != 0.0 or knots[-1] != 1.0 or not (np.diff(knots) > 0.0).all():

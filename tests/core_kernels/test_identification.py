@@ -44,7 +44,7 @@ def test_24_values_are_found_from_starts_wrong_by_a_factor_of_2(seed):
 @compiled
 def test_all_starts_end_at_one_optimum():
     observations = house(3000, 2)
-    found = [fit(away(example_network(2), 2.0, seed), QUIET, observations).log_likelihood for seed in range(4)]
+    found = [fit(away(example_network(2), 2.0, seed), QUIET, observations).score for seed in range(4)]
     assert max(found) - min(found) < 1e-2
 
 
@@ -58,8 +58,8 @@ def test_a_short_fit_raises_the_likelihood_and_says_that_it_is_not_done():
     observations, start = house(120, 1), away(example_network(1), 1.5, 2)
     found = fit(start, QUIET, observations, FitOptions(iterations_count=2))
     assert (found.iterations_count, found.converged) == (2, False)
-    assert found.log_likelihood > log_likelihood(start, QUIET, observations)
-    assert found.log_likelihood == pytest.approx(log_likelihood(found.network, QUIET, observations, found.start_c))
+    assert found.score > log_likelihood(start, QUIET, observations)
+    assert found.score == pytest.approx(log_likelihood(found.network, QUIET, observations, found.start_c))
 
 
 def test_a_believed_start_is_kept_where_the_data_say_little():
@@ -71,7 +71,7 @@ def test_a_believed_start_is_kept_where_the_data_say_little():
 def test_gaps_in_the_measurements_are_bridged_but_not_in_the_inputs():
     observations = house(120, 1)
     observations.measured_c[10:20] = math.nan
-    assert math.isfinite(fit(example_network(1), QUIET, observations, FitOptions(iterations_count=1)).log_likelihood)
+    assert math.isfinite(fit(example_network(1), QUIET, observations, FitOptions(iterations_count=1)).score)
     observations.inputs.solar_w_per_m2[4] = math.nan
     with pytest.raises(ValueError, match="inputs must be finite"):
         fit(example_network(1), QUIET, observations)

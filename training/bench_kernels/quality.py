@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pvanalytics.features import clipping
 from pvanalytics.quality import gaps, irradiance, outliers
 from pvanalytics.quality import time as quality_time
 from scipy import stats
 
+from core_kernels.clipping import clipped_geometric, clipped_levels, clipped_threshold
 from core_kernels.hampel import BoolArray, hampel
 from core_kernels.limits import regular_spacing, within_clear_sky, within_limits
 from core_kernels.monitor import Monitor, MonitorRules, watch
@@ -179,6 +181,19 @@ def _irradiance(times_s: FloatArray, values: FloatArray, clear: FloatArray) -> l
     ]
 
 
+def _clipped(times_s: FloatArray, clear: FloatArray) -> list[Row]:
+    random = np.random.default_rng(4)
+    power_w = np.minimum(9.0 * clear * (1.0 - 0.7 * (random.random(COUNT) < 0.1)), 6000.0)
+    power_w += np.where(power_w > 0.0, random.normal(0.0, 0.5, COUNT), 0.0)
+    series = pd.Series(power_w, index=pd.to_datetime(times_s, unit="s"))
+    pairs: tuple[tuple[str, Work, Work, float], ...] = (
+        ("levels", lambda: clipped_levels(power_w), lambda: clipping.levels(series), 15.0),
+        ("threshold", lambda: clipped_threshold(times_s, power_w), lambda: clipping.threshold(series), 15.0),
+        ("geometry", lambda: clipped_geometric(times_s, power_w), lambda: clipping.geometric(series), 15.0),
+    )
+    return [_row(f"clipping, {name}", own, other, "pvanalytics (pandas)", least) for name, own, other, least in pairs]
+
+
 def _seed_in_pandas(frame: Any) -> tuple[float, float, float, float, float]:
     """The lines of PEMS v2's ``_calculate_df_quality`` for one column of power."""
     completeness = 1.0 - frame.isnull().sum().sum() / frame.size
@@ -224,5 +239,5 @@ def rows() -> list[Row]:
     times_s, values, clear = _year()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = [*_still(values), *_spikes(values), *_irradiance(times_s, values, clear)]
+        found = [*_still(values), *_spikes(values), *_irradiance(times_s, values, clear), *_clipped(times_s, clear)]
         return [*found, *_monitored(times_s, values), _seed(times_s - times_s % 300.0, values)]
