@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
 import sys
 
 import click
 
 from edge.cli.options import json_option
 
-_GROUPS = ("cli", "replay")
+_GROUPS = ("cli", "replay", "kernels")
 
 
 @click.command()
@@ -22,6 +24,8 @@ def command(group: str, as_json: bool) -> None:
     Example:
       pems bench cli --json
     """
+    if group == "kernels":
+        sys.exit(_kernels(as_json))
     from edge.bench import run
     from edge.messages import to_json
 
@@ -35,3 +39,15 @@ def command(group: str, as_json: bool) -> None:
             reference = f"{row.reference} {row.reference_value:.4g} {row.unit}, ratio {row.ratio:.3g}"
             click.echo(f"{mark}  {row.name}: {row.value:.4g} {row.unit}; {reference}; target {row.target}")
     sys.exit(0 if all(row.ok for row in report.rows) else 1)
+
+
+def _kernels(as_json: bool) -> int:
+    """The kernels beside pvlib, pvanalytics and the like, which are the workstation's: in a process of its own."""
+    from edge.errors import EdgeError
+
+    if importlib.util.find_spec("pvlib") is None:
+        raise EdgeError(
+            "bench kernels measures beside pvlib and others: it needs pip install 'pems-edge[training,dev]'"
+        )
+    command = [sys.executable, "-m", "training.bench_kernels", *(["--json"] if as_json else [])]
+    return subprocess.run(command, check=False).returncode

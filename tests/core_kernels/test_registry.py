@@ -44,8 +44,8 @@ def test_missing_in_is_missing_out(name, place):
     where = len(values) // 2
     values[where] = np.nan
     arguments[place] = values
-    for array in registry.arrays_of(entry.function(*arguments)):
-        assert np.isnan(array[..., where]).any()
+    results = [array[..., where] for array in registry.arrays_of(entry.function(*arguments))]
+    assert any(np.isnan(result).any() for result in results)
 
 
 def digests(**switch):
