@@ -334,6 +334,65 @@ def test_all_configuration_problems_are_reported_at_once():
         assert expected in text
 
 
+def problems_of(*links: Link) -> tuple[str, ...]:
+    site = Site(name="home", latitude_deg=0.0, longitude_deg=0.0, links=links)
+    with pytest.raises(ConfigError) as caught:
+        Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+    return caught.value.problems
+
+
+def test_two_spellings_of_one_serial_port_are_one_port(tmp_path):
+    by_id = tmp_path / "usb-FTDI"
+    by_id.symlink_to("/dev/ttyS0")
+    (problem,) = problems_of(
+        Link(profile="growatt/sph", url="serial:///dev/ttyS0"),
+        Link(profile="eastron/sdm630", url=f"serial://{by_id}", unit=2),
+    )
+    assert problem == f"link[1].url serial://{by_id} opens the same port as serial:///dev/ttyS0 in another way"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "LOCALHOST"])
+def test_two_spellings_of_one_host_are_one_host(host):
+    (problem,) = problems_of(
+        Link(profile="eastron/sdm630", url="tcp://localhost:502"), Link(profile="growatt/sph", url=f"tcp://{host}")
+    )
+    assert problem == f"link[1].unit 1 is there twice on tcp://{host}"
+
+
+def test_a_second_battery_inverter_is_a_problem():
+    (problem,) = problems_of(
+        Link(profile="growatt/sph", url="tcp://one"), Link(profile="growatt/sph", url="tcp://two", unit=2)
+    )
+    assert problem == "link[1] is a second battery inverter; only one can be commanded"
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("serial:///dev/tty\0S0", "holds a character that no name has"),
+        ("tcp://a\0b", "holds a character that no name has"),
+        ("tcp://box:0", "is not tcp://host:port"),
+    ],
+)
+def test_a_url_that_names_nothing_is_a_problem(url, problem):
+    assert problems_of(Link(profile="growatt/sph", url=url))[0].endswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("tcp://é..x:1", "tcp://é..x:1 cannot be reached: this is no host name"),
+        (f"tcp://{'a' * 300}:1", "a:1 cannot be reached: this is no host name"),
+        ("serial:///dev/null", "serial:///dev/null cannot be opened: it is no serial port"),
+    ],
+)
+def test_a_place_that_cannot_be_a_device_is_unreachable(url, reason):
+    site = Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=(Link(profile="growatt/sph", url=url),))
+    devices = Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+    (found,) = {reading.reason for reading in devices.read(0.5)}
+    assert found.endswith(reason)
+
+
 def test_a_site_without_battery_has_nothing_to_command(stack):
     house = House(stack)
     site = Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=house.site.links[1:])
