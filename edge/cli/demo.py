@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge.cli.options import json_option
+from edge.cli.options import FiniteFloatRange, json_option
 
 if TYPE_CHECKING:
     from edge.demo.settle import Settlement
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--days", type=click.IntRange(1, 60), default=3, show_default=True, help="Days to live through.")
-@click.option("--speed", type=click.FloatRange(1.0, 3000.0), default=1440.0, show_default=True,
+@click.option("--speed", type=FiniteFloatRange(1.0, 3000.0), default=1440.0, show_default=True,
               help="Simulated seconds a real second.")  # fmt: skip
 @click.option("--start", default="", metavar="DATE", help="First local day of the measurements. [default: June 2013]")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-out"), show_default=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge.cli.options import clock_option, json_option
+from edge.cli.options import FiniteFloatRange, clock_option, json_option
 from edge.clock import Clock
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read(profile: str, url: str, unit: int | None, as_json: bool, clock: Clock |
 @profile_option
 @url_option
 @unit_option
-@click.option("--every", "every_s", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
+@click.option("--every", "every_s", type=FiniteFloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many. [default: Ctrl-C]")
 @json_option
 @clock_option
@@ -133,9 +133,11 @@ def scan(profile: str | None, unit: int | None, as_json: bool) -> None:
 @url_option
 @unit_option
 @click.option("--mode", type=click.Choice(_MODES), required=True, help="What the battery shall do.")
-@click.option("--power-w", type=click.FloatRange(min=0.0), default=0.0, help="For charge and discharge.")
-@click.option("--rated-w", type=click.FloatRange(min=1.0), help="The inverter's rating: 100 % of its registers.")
-@click.option("--minutes", type=click.FloatRange(min=1.0), default=15.0, show_default=True, help="Then back to native.")
+@click.option("--power-w", type=FiniteFloatRange(min=0.0), default=0.0, help="For charge and discharge.")
+@click.option("--rated-w", type=FiniteFloatRange(min=1.0), help="The inverter's rating: 100 % of its registers.")
+@click.option(
+    "--minutes", type=FiniteFloatRange(min=1.0, max=60.0), default=15.0, show_default=True, help="Then back to native."
+)
 @click.option("--yes", is_flag=True, help="Write. Without it the registers are only shown.")
 @clock_option
 def set_(
@@ -160,6 +162,8 @@ def set_(
 
     if mode in ("charge", "discharge") and (rated_w is None or power_w <= 0.0):
         raise click.UsageError(f"--mode {mode} needs --power-w and --rated-w")
+    if rated_w is not None and power_w > rated_w:
+        raise click.UsageError(f"--power-w {power_w:g} is above --rated-w {rated_w:g}")
     devices = _devices(profile, url, unit, clock or Clock.real(), rated_w=rated_w or 1.0)
     try:
         if devices.writer is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,6 +24,17 @@ class ClockType(click.ParamType[Clock]):
             return Clock.parse(str(value))
         except ValueError:
             self.fail(f"{value!r} is not START:ORIGIN:SPEED", param, ctx)
+
+
+class FiniteFloatRange(click.FloatRange):
+    """A number inside a range; ``nan`` and ``inf``, which no range of ``click`` keeps out, are usage errors."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse, or fail as a usage error."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 site_option = click.option(

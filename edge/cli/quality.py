@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.options import json_option
+from edge.cli.options import FiniteFloatRange, json_option
 
 if TYPE_CHECKING:
     from core_kernels.quality import Assessment
@@ -134,7 +134,7 @@ def _print(assessments: list[Assessment]) -> None:
 @click.argument("table_path", metavar="TABLE", type=click.Path(path_type=Path))
 @click.option("--signal", "names", multiple=True, help="A column to judge; repeatable. [default: all known signals]")
 @click.option(
-    "--slot-s", type=click.FloatRange(min=0.0, min_open=True), help="Distance of rows. [default: the usual one]"
+    "--slot-s", type=FiniteFloatRange(min=0.0, min_open=True), help="Distance of rows. [default: the usual one]"
 )
 @click.option("--seed", is_flag=True, help="Score exactly as PEMS v2 does, with its faults.")
 @json_option

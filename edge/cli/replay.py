@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.options import json_option, site_option
+from edge.cli.options import FiniteFloatRange, json_option, site_option
 
 if TYPE_CHECKING:
     from core_kernels.records import Frame
@@ -53,7 +53,7 @@ def instant_s(text: str) -> float:
 @click.option("--from", "from_s", type=instant_s, help="First instant, UTC. [default: the table's first]")
 @click.option("--until", "until_s", type=instant_s, help="End, UTC, exclusive. [default: the table's end]")
 @click.option(
-    "--soc-frac", type=click.FloatRange(0.0, 1.0), default=0.5, show_default=True, help="State of charge at the start."
+    "--soc-frac", type=FiniteFloatRange(0.0, 1.0), default=0.5, show_default=True, help="State of charge at the start."
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the trajectory to this CSV.")
 @json_option

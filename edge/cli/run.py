@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge.cli.options import clock_option, site_option, state_folder, state_option
+from edge.cli.options import FiniteFloatRange, clock_option, site_option, state_folder, state_option
 from edge.clock import Clock
 
 
@@ -15,7 +15,7 @@ from edge.clock import Clock
 @site_option
 @state_option
 @clock_option
-@click.option("--period", "period_s", type=click.FloatRange(0.1, 3600.0), default=1.0, show_default=True,
+@click.option("--period", "period_s", type=FiniteFloatRange(0.1, 3600.0), default=1.0, show_default=True,
               help="Seconds between two control cycles.")  # fmt: skip
 @click.option("--only", type=click.Choice(["control", "planner", "web"]), help="Be one of the three processes.")
 @click.option("--parent", type=int, hidden=True, help="Process that started this one; leave when it is gone.")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from edge.cli.options import ClockType
+from edge.cli.options import ClockType, FiniteFloatRange
 from edge.clock import Clock
 from edge.errors import ConfigError
 
@@ -32,11 +32,11 @@ _HOUSE_STATE = ("clock_drift_s_per_day", "clock_offset_s", "hunting_w", "seed")
 @click.option("--inverter", help="URL of the house's inverter (Growatt SPH).")
 @click.option("--meter", help="URL of the house's meter (Eastron SDM630).")
 @click.option("--clock", type=ClockType(), help="START:ORIGIN:SPEED, shared with the box.  [default: now, real time]")
-@click.option("--capacity-wh", type=click.FloatRange(min=0, min_open=True), default=10_000.0, show_default=True)
-@click.option("--charge-w", type=click.FloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
-@click.option("--discharge-w", type=click.FloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
+@click.option("--capacity-wh", type=FiniteFloatRange(min=0, min_open=True), default=10_000.0, show_default=True)
+@click.option("--charge-w", type=FiniteFloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
+@click.option("--discharge-w", type=FiniteFloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
 @click.option(
-    "--soc-frac", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="State of charge at start."
+    "--soc-frac", type=FiniteFloatRange(0, 1), default=0.5, show_default=True, help="State of charge at start."
 )
 @click.option("--timezone", default="UTC", show_default=True, help="Zone of the inverter's own clock.")
 @click.option(

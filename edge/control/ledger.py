@@ -31,12 +31,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The four costs of the same days."""
+    """The four costs of the same days, and how far below the last the true optimum may lie (0: it is proven)."""
 
     no_battery: Cost
     rules: Cost
     ours: Cost
     perfect_foresight: Cost
+    foresight_gap_eur: float = 0.0
 
     @property
     def possible_saving_eur(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,13 @@ def parameters_of(battery: Battery) -> BatteryParameters:
     )
 
 
+class Foresight(NamedTuple):
+    """The cost of the best way that was found, and how far below it the optimum may still lie [EUR]."""
+
+    cost: Cost
+    gap_eur: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
     """The days' site, prices and first state of charge, shared by the four."""
@@ -51,11 +59,17 @@ class Ways:
         """
         missing = np.isnan(net_w)
         known_w = np.where(missing, 0.0, net_w)
+        rules = self._rules(known_w)
+        ours = self._cost(known_w, np.where(missing, 0.0, battery_w), soc_frac)
+        foresight = self.foresight(net_w)
+        best = min((foresight.cost, ours, rules), key=lambda cost: cost.total_eur)  # what was done was possible
+        least_eur = foresight.cost.total_eur - foresight.gap_eur
         return Ledger(
             no_battery=cost_of(self._grid_wh(known_w), 0.0, 0.0, self.market, None),
-            rules=self._rules(known_w),
-            ours=self._cost(known_w, np.where(missing, 0.0, battery_w), soc_frac),
-            perfect_foresight=self.perfect_foresight(net_w),
+            rules=rules,
+            ours=ours,
+            perfect_foresight=best if foresight.gap_eur > 0.0 else foresight.cost,
+            foresight_gap_eur=max(best.total_eur - least_eur, 0.0) if foresight.gap_eur > 0.0 else 0.0,
         )
 
     def _grid_wh(self, grid_w: FloatArray) -> FloatArray:
@@ -74,7 +88,7 @@ class Ways:
         soc_frac, battery_w = simulate_self_consumption(net_w, self.start_soc_frac, self.slot_s, parameters)
         return self._cost(net_w, battery_w, soc_frac)
 
-    def perfect_foresight(self, net_w: FloatArray) -> Cost:
+    def foresight(self, net_w: FloatArray) -> Foresight:
         """The optimum with all known beforehand; the battery rests where nothing was measured."""
         missing = np.isnan(net_w)
         net_w = np.where(missing, 0.0, net_w)
@@ -85,12 +99,12 @@ class Ways:
             wear_eur_per_kwh(battery),
             stored_value_eur_per_kwh(self.market, battery),
         )
-        battery_w = foresee(shape, self._slots(net_w, missing), terms)
+        battery_w, gap_eur = foresee(shape, self._slots(net_w, missing), terms)
         leg = battery.leg_efficiency_frac
         stored_w = -np.where(battery_w > 0.0, battery_w / leg, battery_w * leg)
         gained_wh = np.cumsum(stored_w) * self.slot_s / SECONDS_PER_HOUR
         soc_frac = self.start_soc_frac + np.concatenate(([0.0], gained_wh)) / battery.capacity_wh
-        return self._cost(net_w, battery_w, soc_frac)
+        return Foresight(cost=self._cost(net_w, battery_w, soc_frac), gap_eur=gap_eur)
 
     def _slots(self, net_w: FloatArray, missing: npt.NDArray[np.bool_]) -> Slots:
         battery, grid = self.battery, self.site.grid
@@ -118,4 +132,4 @@ def perfect_foresight(site: Site, market: Market, net_w: FloatArray, slot_s: int
     if site.battery is None:
         raise PlanError("the site has no battery: nothing to decide")
     ways = Ways(site=site, battery=site.battery, market=market, slot_s=slot_s, start_soc_frac=start_soc_frac)
-    return ways.perfect_foresight(net_w)
+    return ways.foresight(net_w).cost

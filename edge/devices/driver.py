@@ -98,12 +98,15 @@ def _units(site: Site, clock: Clock, links: dict[str, Link]) -> list[Unit]:
         except ValueError as error:
             problems.append(f"{where}.url {error}")
             continue
-        key = f"{address.kind} {address.place} {address.port}"
+        key = address.key
         if addresses.setdefault(key, address) != address and address.kind == "serial":
             problems.append(f"{where}.url {entry.url} opens the same port as {addresses[key].url} in another way")
             continue
         if any(unit.link is links.get(key) and unit.number == entry.unit for unit in units):
             problems.append(f"{where}.unit {entry.unit} is there twice on {entry.url}")
+            continue
+        if profile.controls and any(unit.profile.controls for unit in units):
+            problems.append(f"{where} is a second battery inverter; only one can be commanded")
             continue
         link = links.setdefault(key, Link(address, profile.link, clock))
         link.share(profile.link)

@@ -140,7 +140,7 @@ class StateRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """One way to command the battery; the first whose ``requires`` point answers non-zero is used."""
+    """One way to command the battery; the first whose ``requires`` answers non-zero, in ``probe_range``, is used."""
 
     name: str
     requires: str
@@ -149,6 +149,7 @@ class Control:
     max_lease_s: float
     actions: Mapping[str, tuple[Step, ...]]
     states: tuple[StateRule, ...]
+    probe_range: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

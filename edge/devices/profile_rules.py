@@ -88,6 +88,8 @@ def _control(profile: Profile, control: Control) -> Iterator[str]:
     where = f"control {control.name}"
     if control.requires not in profile.by_name:
         yield f"{where}: requires {control.requires}, which is not a point"
+    if control.probe_range is not None and control.probe_range[0] > control.probe_range[1]:
+        yield f"{where}: probe_range is upside down"
     if set(control.actions) != set(MODES):
         yield f"{where}: actions must be {', '.join(MODES)}"
     if not 0.0 <= control.power_step_frac <= 1.0 or not control.max_lease_s > 0.0:

@@ -24,6 +24,8 @@ class Readback:
 
     def mode(self, max_age_s: float) -> BatteryMode | None:
         """What the device does by all its ways of control; ``None`` when it is unknown."""
+        if self._unit.doubt:
+            return None
         found: list[BatteryMode] = []
         for control in self._unit.profile.controls:
             probe = self._unit.profile.by_name[control.requires]
@@ -55,9 +57,12 @@ class Readback:
         return [control for control in profile.controls if self.answers(control)]
 
     def answers(self, control: Control) -> bool:
-        """The variant's probe answered with something else than 0."""
+        """The variant's probe answered with something else than 0, and with what the profile holds for possible."""
         sample = self._unit.samples.get(control.requires)
-        return sample is not None and not sample.reason and sample.value != 0.0
+        if sample is None or sample.reason or sample.value == 0.0:
+            return False
+        low, high = control.probe_range or (-math.inf, math.inf)
+        return low <= sample.value <= high
 
     def device_s(self) -> float:
         """The device's own local second of the day, now."""

@@ -59,6 +59,12 @@ def text_from_words(words: Sequence[int]) -> str:
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in characters)
 
 
+def identity_from_words(words: Sequence[int]) -> str:
+    """A serial number; empty where the words hold none: blank, or anything but printable ASCII."""
+    text = b"".join(word.to_bytes(2, "big") for word in words).strip(b"\x00 ").decode("latin-1")
+    return text if text.isascii() and text.isprintable() else ""
+
+
 def decode(point: Point, words: Sequence[int], order: WordOrder) -> float:
     """A point's contribution to its signal, in the signal's unit and sign; NaN where the device says "no value"."""
     pattern = join_words(words, order)

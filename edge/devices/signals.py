@@ -16,11 +16,13 @@ MAX_AGE_PERIODS = 3.0
 
 def readings(unit: Unit, now_s: float, cycle_s: float) -> list[Reading]:
     """Every signal of a device's profile, good, stale or invalid with its reason."""
+    if doubt := unit.doubt:
+        return [_invalid(unit, name, now_s, doubt) for name in unit.profile.signals()]
     return [_reading(unit, name, points, now_s, cycle_s) for name, points in unit.profile.signals().items()]
 
 
 def _reading(unit: Unit, name: str, points: Sequence[Point], now_s: float, cycle_s: float) -> Reading:
-    """The sum of a signal's points, as old as the oldest of them."""
+    """The sum of a signal's points, each plausible by itself, as old as the oldest of them."""
     row = signal(name)
     missing = next((point for point in points if point.name not in unit.samples), None)
     if missing is not None:
@@ -30,7 +32,9 @@ def _reading(unit: Unit, name: str, points: Sequence[Point], now_s: float, cycle
     reason = next((sample.reason for sample in samples if sample.reason), "")
     if reason:
         return _invalid(unit, name, measured_s, reason)
-    value = math.fsum(sample.value for sample in samples)
+    limit = max(abs(row.low), abs(row.high))
+    wild = next((sample.value for sample in samples if abs(sample.value) > limit), None)
+    value = math.fsum(sample.value for sample in samples) if wild is None else wild
     if not row.low <= value <= row.high:
         return _invalid(unit, name, measured_s, f"{value:g} {row.unit} is outside {row.low:g}..{row.high:g}")
     longest_s = max(cycle_s, *(unit.period_s(point) for point in points))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from edge.errors import DeviceUnreachable
 MODBUS_TCP_PORT = 502
 _CHUNK_BYTES = 1024
 _PARITIES = ("N", "E", "O")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class LinkClosed(DeviceUnreachable):
@@ -34,12 +37,21 @@ class Address:
     parity: str = "N"
     stopbits: int = 1
 
+    @property
+    def key(self) -> str:
+        """One for all spellings of the same port: links in ``/dev`` are followed, loopback is loopback."""
+        if self.kind == "serial":
+            return f"serial {os.path.realpath(self.place)}"
+        return f"tcp {_LOOPBACK[0] if self.place in _LOOPBACK else self.place.rstrip('.')} {self.port}"
+
 
 def parse_url(url: str, facts: LinkFacts) -> Address:
     """``serial:///dev/ttyUSB0?baud=9600&parity=N&stopbits=1`` or ``tcp://host:port``; raises ``ValueError``."""
+    if not url.isprintable():
+        raise ValueError(f"{url!r} holds a character that no name has")
     parts = urlsplit(url)
     if parts.scheme == "tcp":
-        if not parts.hostname or parts.path not in ("", "/") or parts.query:
+        if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.port == 0:
             raise ValueError(f"{url} is not tcp://host:port")
         return Address(url=url, kind="tcp", place=parts.hostname, port=parts.port or MODBUS_TCP_PORT)
     if parts.scheme != "serial" or parts.netloc or len(parts.path) < 2:
@@ -118,6 +130,8 @@ class TcpWire:
         self._url = address.url
         try:
             self._socket = socket.create_connection((address.place, address.port), timeout=timeout_s)
+        except UnicodeError as error:  # not from the network: Python's own encoding of host names
+            raise DeviceUnreachable(f"{self._url} cannot be reached: this is no host name") from error
         except OSError as error:
             raise DeviceUnreachable(f"{self._url} cannot be reached: {_reason(error)}") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -151,5 +165,7 @@ def _reason(error: Exception) -> str:
     if "lock" in str(error):
         return "it is in use by another program"
     cause = error if not isinstance(error, serial.SerialException) else error.__context__ or error
+    if errno.ENOTTY in cause.args:
+        return "it is no serial port"
     words = getattr(cause, "strerror", None) or str(cause)
     return str(words).splitlines()[0]

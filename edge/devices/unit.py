@@ -10,7 +10,7 @@ from edge.clock import Clock
 from edge.devices.bus import Link
 from edge.devices.planner import Block, halves, plan_blocks
 from edge.devices.profile import Point, Profile
-from edge.devices.registers import decode, text_from_words
+from edge.devices.registers import decode, identity_from_words
 from edge.errors import DeviceError, DeviceRejected, DeviceUnreachable
 
 SLOW_PERIOD_S = 120.0
@@ -77,7 +77,26 @@ class Unit:
     @property
     def confirmed(self) -> bool:
         """The device was read often enough, with one identity, to be written to."""
-        return self.confirmations >= CONFIRMATIONS
+        return not self.why_unconfirmed
+
+    @property
+    def why_unconfirmed(self) -> str:
+        """Why the device must not be written to yet, in words; empty when it may."""
+        if self.doubt:
+            return self.doubt
+        if SERIAL_NUMBER in self.samples and not self._serial_number:
+            return "the serial number is blank or no text"
+        if self.confirmations < CONFIRMATIONS:
+            return f"start-up: {self.confirmations} of {CONFIRMATIONS} consistent reads"
+        if SERIAL_NUMBER in self.profile.by_name and not self._serial_number:
+            return f"start-up: no serial number: {self.why_missing(self.profile.by_name[SERIAL_NUMBER])}"
+        return ""
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing that the device says is believed; empty when there is no such reason."""
+        words = {word for sample in self.samples.values() for word in sample.words}
+        return f"every register reads {words.pop()}: this is no device" if words in ({0}, {0xFFFF}) else ""
 
     @property
     def complete(self) -> bool:
@@ -185,7 +204,7 @@ class Unit:
     def _confirm(self) -> None:
         """Count rounds in which every fast read answered, with the same serial number."""
         serial = self.samples.get(SERIAL_NUMBER)
-        number = text_from_words(serial.words) if serial else self._serial_number
+        number = identity_from_words(serial.words) if serial else self._serial_number
         if self._serial_number and number != self._serial_number:
             self.confirmations = 0
         self._serial_number = number

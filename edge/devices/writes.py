@@ -21,7 +21,7 @@ from edge.devices.translate import (
     signed_frac_of,
     state_points,
 )
-from edge.devices.unit import CONFIRMATIONS, Unit
+from edge.devices.unit import Unit
 from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
 from edge.errors import DeviceError, DeviceRejected, StoreError
 from edge.messages import Command, Outcome, WriteResult
@@ -86,7 +86,7 @@ class BatteryWriter:
     def _barred(self, command: Command) -> str:
         """Why nothing may be sent at all; empty when it may."""
         if not self._unit.confirmed:
-            return f"start-up: {self._unit.confirmations} of {CONFIRMATIONS} consistent reads"
+            return self._unit.why_unconfirmed
         if command.mode == "power" and not (math.isfinite(command.battery_w) and 0.0 < command.lease_s < math.inf):
             return "a power command needs a power and a lease"
         return ""

@@ -145,6 +145,40 @@ def test_set_without_its_numbers_is_a_usage_error():
     assert "--mode charge needs --power-w and --rated-w" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--power-w", "6000", "--rated-w", "5000"), "--power-w 6000 is above --rated-w 5000"),
+        (("--power-w", "nan", "--rated-w", "5000"), "'nan' is not a finite number"),
+        (("--power-w", "1000", "--rated-w", "inf"), "'inf' is not a finite number"),
+        (("--power-w", "1000", "--rated-w", "5000", "--minutes", "61"), "61.0 is not in the range 1.0<=x<=60.0"),
+        (("--power-w", "1000", "--rated-w", "5000", "--minutes", "nan"), "'nan' is not a finite number"),
+    ],
+)
+def test_set_takes_no_number_that_it_cannot_mean(arguments, words):
+    result = run("set", "--profile", "growatt/sph", "--url", "tcp://x", "--mode", "charge", "--yes", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", "--site", "s", "--table", "t", "--soc-frac", "nan"),
+        ("quality", "t", "--slot-s", "inf"),
+        ("run", "--site", "s", "--period", "nan"),
+        ("demo", "--speed", "nan"),
+        ("twin", "--capacity-wh", "inf"),
+        ("device", "watch", "--profile", "p", "--url", "u", "--every", "inf"),
+    ],
+)
+def test_no_command_takes_a_number_that_is_not_finite(capsys, words):
+    with pytest.raises(SystemExit) as caught:
+        main(list(words))
+    assert caught.value.code == 2
+    assert "is not a finite number" in capsys.readouterr().err
+
+
 def test_a_meter_has_no_battery_to_command():
     result = run("set", "--profile", "eastron/sdm630", "--url", "tcp://x", "--mode", "native")
     assert result.exit_code == 2

@@ -216,11 +216,74 @@ def test_a_silent_unit_is_left_alone_longer_and_longer(stack):
 
 
 def test_a_value_outside_its_plausible_range_is_invalid(house):
-    house.sph.put(4, 1, 0xFFFF, 0xFFFF)
+    house.sph.put(4, 1, 0xFFFF, 0xFFFE)
     reading = house.ready().read()["pv_w"]
     assert reading.state == "invalid"
     assert math.isnan(reading.value)
     assert reading.reason == "4.29497e+08 W is outside 0..100000"
+
+
+def test_two_wild_parts_do_not_cancel_out(house):
+    house.sph.put(4, 1009, 0x7FFF, 0xFFFF, 0x7FFF, 0xFFFF)
+    reading = house.ready().read()["battery_w"]
+    assert reading.state == "invalid"
+    assert reading.reason == "2.14748e+08 W is outside -100000..100000"
+
+
+def fill(bank: RegisterBank, word: int) -> None:
+    """Every register of the device reads the same."""
+    spans = [*range(1250), *range(30000, 30500)]
+    bank.words = {(function, address): word for function in (3, 4) for address in spans}
+
+
+@pytest.mark.parametrize("word", [0, 0xFFFF])
+@pytest.mark.parametrize("vpp", [True, False])
+def test_a_device_of_all_zeros_or_all_ones_says_nothing_and_gets_nothing(stack, word, vpp):
+    house = House(stack, vpp=vpp)
+    fill(house.sph, word)
+    fill(house.meter, word)
+    readings = house.ready().ready().read()
+    assert {reading.state for reading in readings.values()} == {"invalid"}
+    assert readings["pv_w"].reason == f"every register reads {word}: this is no device"
+    assert house.devices.mode() == "unknown"
+    for result in (house.power(-2000.0), house.native()):
+        assert (result.outcome, result.detail) == ("refused", f"every register reads {word}: this is no device")
+    assert house.wrote() == []
+
+
+def test_all_ones_are_no_value_even_when_one_register_lives(stack):
+    house = House(stack, meter=False)
+    fill(house.sph, 0xFFFF)
+    house.set(9, 0x4142)
+    readings = house.ready().ready().read()
+    assert {reading.state for reading in readings.values()} == {"invalid"}
+    assert readings["grid_w"].reason == "the device says that there is no value"
+    assert house.devices.mode() == "unknown"
+    assert house.native().detail == "the serial number is blank or no text"
+    assert house.wrote() == []
+
+
+def test_a_serial_number_is_waited_for(stack):
+    house = House(stack)
+    house.sph.refused = {(3, address) for address in range(23, 28)}
+    assert house.ready().native().detail.startswith("start-up: no serial number: refused with exception 02")
+    assert house.wrote() == []
+
+
+@pytest.mark.parametrize("words", [(0,) * 5, (0x2020,) * 5, (0xFFFF,) * 5, (0x5457, 0x0107, 0x4141, 0, 0)])
+def test_a_blank_or_unprintable_serial_number_is_no_identity(stack, words):
+    house = House(stack)
+    house.set(23, *words)
+    assert house.ready().power(-2000.0).detail == "the serial number is blank or no text"
+    assert house.wrote() == []
+
+
+@pytest.mark.parametrize("version", [1, 199, 300, 0xFFFF])
+def test_an_impossible_vpp_version_is_no_vpp(stack, version):
+    house = House(stack)
+    house.set(30099, version)
+    house.ready().power(-2000.0)
+    assert {address for _, address, _ in house.wrote()} == {1080, 1090, 1100}
 
 
 def test_a_float_nan_of_the_meter_is_missing_not_zero(house):
@@ -269,6 +332,65 @@ def test_all_configuration_problems_are_reported_at_once():
         "link[4].url serial:///dev/ttyS0?baud=2400 opens the same port as serial:///dev/ttyS0 in another way",
     ):
         assert expected in text
+
+
+def problems_of(*links: Link) -> tuple[str, ...]:
+    site = Site(name="home", latitude_deg=0.0, longitude_deg=0.0, links=links)
+    with pytest.raises(ConfigError) as caught:
+        Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+    return caught.value.problems
+
+
+def test_two_spellings_of_one_serial_port_are_one_port(tmp_path):
+    by_id = tmp_path / "usb-FTDI"
+    by_id.symlink_to("/dev/ttyS0")
+    (problem,) = problems_of(
+        Link(profile="growatt/sph", url="serial:///dev/ttyS0"),
+        Link(profile="eastron/sdm630", url=f"serial://{by_id}", unit=2),
+    )
+    assert problem == f"link[1].url serial://{by_id} opens the same port as serial:///dev/ttyS0 in another way"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "LOCALHOST"])
+def test_two_spellings_of_one_host_are_one_host(host):
+    (problem,) = problems_of(
+        Link(profile="eastron/sdm630", url="tcp://localhost:502"), Link(profile="growatt/sph", url=f"tcp://{host}")
+    )
+    assert problem == f"link[1].unit 1 is there twice on tcp://{host}"
+
+
+def test_a_second_battery_inverter_is_a_problem():
+    (problem,) = problems_of(
+        Link(profile="growatt/sph", url="tcp://one"), Link(profile="growatt/sph", url="tcp://two", unit=2)
+    )
+    assert problem == "link[1] is a second battery inverter; only one can be commanded"
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("serial:///dev/tty\0S0", "holds a character that no name has"),
+        ("tcp://a\0b", "holds a character that no name has"),
+        ("tcp://box:0", "is not tcp://host:port"),
+    ],
+)
+def test_a_url_that_names_nothing_is_a_problem(url, problem):
+    assert problems_of(Link(profile="growatt/sph", url=url))[0].endswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("tcp://é..x:1", "tcp://é..x:1 cannot be reached: this is no host name"),
+        (f"tcp://{'a' * 300}:1", "a:1 cannot be reached: this is no host name"),
+        ("serial:///dev/null", "serial:///dev/null cannot be opened: it is no serial port"),
+    ],
+)
+def test_a_place_that_cannot_be_a_device_is_unreachable(url, reason):
+    site = Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=(Link(profile="growatt/sph", url=url),))
+    devices = Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+    (found,) = {reading.reason for reading in devices.read(0.5)}
+    assert found.endswith(reason)
 
 
 def test_a_site_without_battery_has_nothing_to_command(stack):
@@ -622,10 +744,11 @@ def test_an_inverter_without_any_way_of_control_is_refused(stack):
 def test_probes_are_asked_for_when_the_queue_has_not_reached_them(stack):
     house = House(stack, vpp=False, meter=False)
     unit = house.devices.units[0]
+    serial = unit.profile.by_name["serial_number"]
     for _ in range(8):
         house.clock.sleep(1.0)
         now_s = house.clock.now_s()
-        for turn in [turn for turn in unit.due(now_s) if turn.block.poll == "fast"]:
+        for turn in [turn for turn in unit.due(now_s) if turn.block.poll == "fast" or serial in turn.block.points]:
             unit.poll(turn)
     assert unit.confirmed
     assert house.devices.mode() == "unknown"

@@ -170,6 +170,7 @@ def point(data: dict, name: str) -> dict:
         (lambda d: d["write"][0].update(scale=1.0), "has another type, scale or sign"),
         (lambda d: d["control"][0].update(requires="moon"), "requires moon, which is not a point"),
         (lambda d: d["control"][0].update(power_step_frac=7.0), "power_step_frac must be 0..1"),
+        (lambda d: d["control"][0].update(probe_range=[2, 1]), "probe_range is upside down"),
         (lambda d: d["control"][0]["actions"].pop("hold"), "actions must be native, charge, discharge, hold"),
         (lambda d: d["control"][0]["actions"]["native"][0].update(values=["moon"]), "moon is not an expression"),
         (lambda d: d["control"][0]["actions"]["native"][0].update(values=[]), "one value for each write"),
