@@ -67,6 +67,15 @@ def test_read_prints_json_with_utc_times(opened, clock):
     assert rows["pv_w"]["age_s"] >= 0.0
 
 
+def test_older_firmware_reads_without_a_complaint(opened, clock):
+    registers = bank("growatt/sph")
+    registers.refused = {(3, address) for address in range(30000, 30500)}
+    server = opened.enter_context(PtyServer(registers.rtu))
+    result = run("read", "--profile", "growatt/sph", "--url", server.url, "--json", "--clock", clock)
+    assert result.exit_code == 0
+    assert {row["reason"] for row in json.loads(result.output)} == {""}
+
+
 def test_read_of_nothing_is_exit_1_and_one_line(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["device", "read", "--profile", "growatt/sph", "--url", "serial:///dev/ttyNONE", "--json"])

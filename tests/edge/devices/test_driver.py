@@ -693,6 +693,26 @@ def test_a_slot_ends_by_the_inverters_own_clock(old_house):
     assert old_house.devices.mode() == "native"
 
 
+def test_a_slot_left_by_a_dead_box_recurs_until_native_at_start_up_clears_it(stack):
+    house = House(stack, vpp=False)
+    house.set(1090, 100, 95, 1)
+    house.set(1100, hm(9, 0), hm(9, 15), 1)
+    assert house.ready().devices.mode() == "native"
+    house.clock.sleep(130.0)
+    house.at(9, 5)
+    house.clock.sleep(3600.0)
+    assert house.ready().devices.mode() == "charge"
+    assert house.native().outcome == "applied"
+    assert (16, 1100, (0, 0, 0)) in house.wrote()
+    assert house.devices.mode() == "native"
+
+
+def test_native_clears_a_slot_that_waits_for_tomorrow(old_house):
+    old_house.set(1080, hm(17, 0), hm(17, 15), 1)
+    assert old_house.native().outcome == "applied"
+    assert (16, 1080, (0, 0, 0)) in old_house.wrote()
+
+
 def test_a_slot_is_cut_at_midnight_and_never_empty(stack):
     house = House(stack, vpp=False)
     house.at(23, 50)
