@@ -217,7 +217,7 @@ def _impossible(step: FloatArray, slots: Slots, slot_h: float) -> Impossible:
 
 
 def _forbid(solver: highspy.Highs, slots: Slots, where: Impossible) -> None:
-    """A binary for each slot and kind: one leg, one way, curtailing at the export limit only."""
+    """A binary for each slot and kind: one leg, one way, curtailing at the export limit only, never while importing."""
     net_kw, import_kw, export_kw = slots.net_load_kw, slots.import_max_kw, slots.export_max_kw
     most_import_kw = np.clip(net_kw + slots.charge_max_kw, 0.0, import_kw)
     most_export_kw = np.clip(slots.discharge_max_kw - net_kw, 0.0, export_kw)
@@ -234,6 +234,7 @@ def _forbid(solver: highspy.Highs, slots: Slots, where: Impossible) -> None:
         switch = _binary(solver)
         _row(solver, -highspy.kHighsInf, 0.0, {UNKNOWNS * k + CU: 1.0, switch: -slots.curtail_max_kw[k]})
         _row(solver, float(net_kw[k]), highspy.kHighsInf, {**_export(k), switch: -export_kw[k]})
+        _row(solver, -highspy.kHighsInf, float(most_import_kw[k]), {UNKNOWNS * k + GI: 1.0, switch: most_import_kw[k]})
 
 
 def _export(k: int) -> dict[int, float]:
