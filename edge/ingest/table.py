@@ -14,9 +14,12 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from edge.errors import StoreError
-from edge.timetext import format_time, parse_time_s
+from edge.timetext import FIRST_S, LAST_S, format_time, parse_time_s
 
 TIME_COLUMN = "time_utc"
+
+# Nineteen years of minutes; more is a mistyped year.
+MOST_SLOTS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +48,10 @@ class Table:
         if start % slot or not np.array_equal(offsets, np.round(offsets)):
             raise StoreError(f"{self.source}: times do not lie on slots of {slot} s")
         index = offsets.astype(np.int64)
+        if index[-1] >= MOST_SLOTS:
+            row = int(np.argmax(index >= MOST_SLOTS))
+            at = format_time(self.times_s[row])
+            raise StoreError(f"{self.source}: row {row + 1}, {at}, is more than {MOST_SLOTS:,} slots after the first")
         grid = TimeGrid(start_s=start, slot_s=slot, count=int(index[-1]) + 1)
         columns = {}
         for name, values in self.columns.items():
@@ -72,10 +79,13 @@ def _parse_number(text: str, place: str) -> float:
 
 def _read_csv(path: Path, time_column: str) -> Table:
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.reader(handle))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
+    if rows and len(rows[0]) == 1 and (";" in rows[0][0] or "\t" in rows[0][0]):
+        found = "semicolons" if ";" in rows[0][0] else "tabs"
+        raise StoreError(f"{path}: has its columns separated by {found}; commas are needed")
     if not rows or time_column not in rows[0]:
         raise StoreError(f"{path}: has no column {time_column}")
     header, body = rows[0], [row for row in rows[1:] if row]
@@ -88,7 +98,7 @@ def _read_csv(path: Path, time_column: str) -> Table:
         try:
             times[i] = parse_time_s(row[clock])
         except ValueError as error:
-            raise StoreError(f"{path}: line {i + 2}: {row[clock]!r} is not an ISO time") from error
+            raise StoreError(f"{path}: line {i + 2}: {row[clock]!r} is not an ISO time from 1970 to 9998") from error
     columns = {
         name: np.array([_parse_number(row[j], f"{path}: line {i + 2}, {name}") for i, row in enumerate(body)])
         for j, name in enumerate(header)
@@ -129,11 +139,14 @@ def _read_parquet(path: Path, time_column: str) -> Table:
 def read_table(path: Path, time_column: str = TIME_COLUMN) -> Table:
     """Read a CSV or Parquet table; raises :class:`StoreError` with the file and line."""
     if not path.is_file():
-        raise StoreError(f"{path}: no such file")
+        raise StoreError(f"{path}: {'is not a regular file' if path.exists() else 'no such file'}")
     read = _read_parquet if path.suffix in (".parquet", ".pq") else _read_csv
     table = read(path, time_column)
     if table.times_s.size == 0:
         raise StoreError(f"{path}: is empty")
+    on_calendar = (table.times_s >= FIRST_S) & (table.times_s < LAST_S)
+    if not on_calendar.all():
+        raise StoreError(f"{path}: row {int(np.argmin(on_calendar)) + 1} has no time from 1970 to 9998")
     return table
 
 

@@ -43,6 +43,12 @@ def test_a_time_without_zone_is_utc_and_an_offset_counts(tmp_path: Path) -> None
         ("time_utc,pv_w\nyesterday,2\n", "line 2.*yesterday"),
         ("time_utc,pv_w\n2024-06-01,2\n2024-06-02,x\n", "line 3, pv_w: 'x'"),
         ("time_utc,pv_w\n2024-06-01,2,3\n", "line 2 has 3 fields"),
+        ("time_utc;pv_w\n2024-06-01;2\n", "separated by semicolons; commas"),
+        ("time_utc\tpv_w\n2024-06-01\t2\n", "separated by tabs; commas"),
+        ("time_utc,pv_w\n9999-12-31T23:59:59-05:00,2\n", "line 2: .* from 1970 to 9998"),
+        ("time_utc,pv_w\n0001-01-01T00:00:00+05:00,2\n", "line 2: .* from 1970 to 9998"),
+        ("time_utc,pv_w\n1969-12-31T23:59:59,2\n", "line 2: .* from 1970 to 9998"),
+        ("time_utc,pv_w\n12024-01-01,2\n", "line 2: .* from 1970 to 9998"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -57,6 +63,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, words: str) -> 
         ("time_utc,pv_w\n2024-06-01T00:15,2\n2024-06-01T00:15,2\n", "row 2"),
         ("time_utc,pv_w\n2024-06-01T00:01,2\n2024-06-01T00:16,2\n", "slots of 900"),
         ("time_utc,pv_w\n2024-06-01T00:01,2\n", "two rows"),
+        (GOOD + "9998-06-01T00:00:00Z,1,1\n", "row 4, 9998-06-01T00:00:00Z, is more than 10,000,000 slots"),
     ],
 )
 def test_times_off_the_grid_are_named(tmp_path: Path, text: str, words: str) -> None:
@@ -67,9 +74,17 @@ def test_times_off_the_grid_are_named(tmp_path: Path, text: str, words: str) -> 
 def test_no_file_and_no_text_are_errors_of_ours(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such file"):
         read_table(tmp_path / "none.csv")
+    for odd in (tmp_path, Path("/dev/null")):
+        with pytest.raises(StoreError, match=f"{odd}: is not a regular file"):
+            read_table(odd)
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match="cannot be read"):
         read_table(tmp_path / "b.csv")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    (tmp_path / "bom.csv").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert list(read_table(tmp_path / "bom.csv").columns) == ["pv_w", "load_w"]
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -113,6 +128,9 @@ class TestParquet:
             read_table(tmp_path / "t.parquet")
         pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "t.parquet")
         with pytest.raises(StoreError, match="no column"):
+            read_table(tmp_path / "t.parquet")
+        pd.DataFrame({"time_utc": [pd.Timestamp("2024-06-01"), pd.NaT]}).to_parquet(tmp_path / "t.parquet")
+        with pytest.raises(StoreError, match="row 2 has no time from 1970 to 9998"):
             read_table(tmp_path / "t.parquet")
         pd.DataFrame({"time_utc": ["soon"]}).to_parquet(tmp_path / "t.parquet")
         with pytest.raises(StoreError, match="soon"):
