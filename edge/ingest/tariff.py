@@ -23,6 +23,8 @@ __all__ = ["PriceBook", "Prices", "builtin_prices"]
 MARKET_TIME_COLUMN = "start_utc"
 IMPORT, EXPORT, SPOT_MWH = "price_import_eur_per_kwh", "price_export_eur_per_kwh", "price_eur_mwh"
 KWH_PER_MWH = 1000.0
+# The European auction's harmonised limit was 4,000 EUR/MWh in 2024 and is raised when it is met: twice that and more.
+PLAUSIBLE = ((IMPORT, 10.0, "EUR/kWh"), (EXPORT, 10.0, "EUR/kWh"), (SPOT_MWH, 10_000.0, "EUR/MWh"))
 # The European day-ahead auction publishes tomorrow at about 13:00; at 14:00 everybody has it.
 PUBLISHED_HOUR = 14
 
@@ -70,20 +72,27 @@ class PriceBook:
     def forecast(self, grid: TimeGrid, issued_s: float) -> Prices:
         """The prices as known at ``issued_s``; later ones are the last known day's at the same local hour.
 
-        Raises :class:`StoreError` for a gap in what the market had published by then.
+        From the first slot that the market's own table lacks all is NaN: a plan ends there. Raises
+        :class:`StoreError` where that is the first slot of all.
         """
         known_until_s = min(self.published_until_s(issued_s), self.grid.end_s)
         count = max(min(int((known_until_s - grid.start_s) // grid.slot_s), grid.count), 0)
         if count == 0:
             raise StoreError(f"{self.source}: no price at {format_time(grid.start_s)}, prices end before")
-        published = self.actual(TimeGrid(start_s=grid.start_s, slot_s=grid.slot_s, count=count))
-        tail_s = grid.starts_s()[count:]
-        guessed = self._at(self._twins_s(tail_s, known_until_s, grid.slot_s), grid.slot_s)
+        starts_s = grid.starts_s()
+        published = self._at(starts_s[:count], grid.slot_s)
+        there = np.isfinite(published[0]) & np.isfinite(published[1])
+        first = count if there.all() else int(np.argmin(there))
+        if first == 0:
+            raise StoreError(f"{self.source}: no price at {format_time(grid.start_s)}")
+        guessed = self._at(self._twins_s(starts_s[count:], known_until_s, grid.slot_s), grid.slot_s)
         import_eur, export_eur = (
             np.concatenate((sure, np.where(np.isfinite(guess), guess, sure.mean())))
-            for sure, guess in zip((published.import_eur_per_kwh, published.export_eur_per_kwh), guessed, strict=True)
+            for sure, guess in zip(published, guessed, strict=True)
         )
-        known = np.arange(grid.count) < count
+        if first < count:
+            import_eur[first:] = export_eur[first:] = math.nan
+        known = np.arange(grid.count) < first
         return Prices(grid=grid, import_eur_per_kwh=import_eur, export_eur_per_kwh=export_eur, known=known)
 
     def published_until_s(self, issued_s: float) -> float:
@@ -130,6 +139,7 @@ def _read(path: Path) -> Table:
 def _all_in(table: Table, fees: Tariff) -> dict[str, FloatArray]:
     """Import and export price columns from whatever price columns a table has."""
     columns = table.columns
+    _check_plausible(table)
     if IMPORT in columns:
         resold = columns[IMPORT] - fees.import_fee_eur_per_kwh - fees.export_fee_eur_per_kwh
         return {IMPORT: columns[IMPORT], EXPORT: columns.get(EXPORT, resold)}
@@ -137,6 +147,20 @@ def _all_in(table: Table, fees: Tariff) -> dict[str, FloatArray]:
         import_eur, export_eur = with_fees(columns[SPOT_MWH] / KWH_PER_MWH, fees)
         return {IMPORT: import_eur, EXPORT: export_eur}
     raise StoreError(f"{table.source}: has neither {IMPORT} nor {SPOT_MWH}")
+
+
+def _check_plausible(table: Table) -> None:
+    """Raise :class:`StoreError` for the first price that no market has."""
+    for name, most, unit in PLAUSIBLE:
+        if name not in table.columns:
+            continue
+        values = table.columns[name]
+        wild = np.isinf(values) | (np.abs(values) > most)
+        if wild.any():
+            row = int(np.argmax(wild))
+            hint = "; EUR/MWh in an EUR/kWh column?" if unit == "EUR/kWh" else ""
+            at = format_time(table.times_s[row])
+            raise StoreError(f"{table.source}: {name} at {at} is {values[row]:g} {unit}, beyond {most:g}{hint}")
 
 
 def with_fees(spot_eur_per_kwh: FloatArray, fees: Tariff) -> tuple[FloatArray, FloatArray]:

@@ -72,8 +72,36 @@ def test_a_gap_is_an_error_that_names_the_first_missing_slot():
     gappy = book("2024-06-01T00:00Z", 48, price_eur_mwh=values)
     with pytest.raises(StoreError, match="no price at 2024-06-01T05:00:00Z"):
         gappy.actual(grid_of("2024-06-01T00:00Z", 96))
-    with pytest.raises(StoreError, match="no price at 2024-06-01T05:00:00Z"):
-        gappy.forecast(grid_of("2024-06-01T00:00Z", 96), parse_time_s("2024-06-01T00:00Z"))
+
+
+def test_a_forecast_ends_at_the_first_gap_and_fails_only_in_it():
+    values = np.full(48, 100.0)
+    values[5] = math.nan
+    gappy = book("2024-06-01T00:00Z", 48, price_eur_mwh=values)
+    prices = gappy.forecast(grid_of("2024-06-01T00:00Z", 192), parse_time_s("2024-06-01T00:00Z"))
+    for column in (prices.import_eur_per_kwh, prices.export_eur_per_kwh):
+        assert np.isfinite(column[:20]).all()
+        assert np.isnan(column[20:]).all()
+    assert prices.known.sum() == 20
+    with pytest.raises(StoreError, match="no price at 2024-06-01T05:15:00Z"):
+        gappy.forecast(grid_of("2024-06-01T05:15Z", 192), parse_time_s("2024-06-01T05:15Z"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("price_import_eur_per_kwh", 85.0, r"at 2024-06-01T02:00:00Z is 85 EUR/kWh, beyond 10; EUR/MWh in an EUR/kWh"),
+        ("price_export_eur_per_kwh", -10.5, "is -10.5 EUR/kWh, beyond 10"),
+        ("price_eur_mwh", 10_001.0, "is 10001 EUR/MWh, beyond 10000$"),
+        ("price_eur_mwh", math.inf, "is inf EUR/MWh"),
+    ],
+)
+def test_a_price_that_no_market_has_is_named_with_its_time(column, value, words):
+    values = np.full(24, 0.1)
+    values[2] = value
+    columns = {"price_import_eur_per_kwh": np.full(24, 0.1), column: values}
+    with pytest.raises(StoreError, match=rf"prices\.csv: {column} .*{words}"):
+        book("2024-06-01T00:00Z", 24, **columns)
 
 
 def test_a_missing_row_is_a_gap_too():
@@ -111,9 +139,9 @@ def test_known_slots_span_short_and_long_days(day_utc, hours):
 
 
 def clock_book(start: str, hours: int) -> PriceBook:
-    """Each price is its local hour."""
+    """Each price is a tenth of its local hour."""
     times_s = parse_time_s(start) + 3600.0 * np.arange(hours)
-    local = [float(datetime.fromtimestamp(time_s, PRAGUE).hour) for time_s in times_s]
+    local = [datetime.fromtimestamp(time_s, PRAGUE).hour / 10.0 for time_s in times_s]
     columns = {"price_import_eur_per_kwh": np.array(local)}
     return PriceBook.of(Table(source="clock", times_s=times_s, columns=columns), SITE)
 
@@ -122,13 +150,13 @@ def clock_book(start: str, hours: int) -> PriceBook:
 def test_an_unknown_price_is_the_last_known_days_at_the_same_local_hour(issued):
     grid = grid_of(issued, 192)
     prices = clock_book("2024-03-01T00:00Z", 24 * 300).forecast(grid, float(grid.start_s))
-    local = [datetime.fromtimestamp(time_s, PRAGUE).hour for time_s in grid.starts_s()]
+    local = [datetime.fromtimestamp(time_s, PRAGUE).hour / 10.0 for time_s in grid.starts_s()]
     guessed = ~prices.known
     assert guessed.any()
     # The hour that the shorter day skips has no twin of its own name: its neighbour stands in.
     differs = np.abs(prices.import_eur_per_kwh - local)[guessed]
-    assert (differs <= 1.0).all()
-    assert np.count_nonzero(differs) <= 4
+    assert (differs <= 0.1 + 1e-9).all()
+    assert np.count_nonzero(differs > 1e-9) <= 4
 
 
 def test_a_first_day_that_lacks_an_hour_is_guessed_by_its_mean():
