@@ -35,7 +35,7 @@ def instant_s(text: str) -> float:
     try:
         return parse_time_s(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not an ISO time like 2024-06-01T00:00:00Z") from error
+        raise click.BadParameter(f"{text!r} is not an ISO time like 2024-06-01T00:00:00Z, from 1970 to 9998") from error
 
 
 @click.command()
@@ -70,13 +70,15 @@ def command(
     """Live recorded days through with the box's own planner: what ours cost, beside rules and perfect foresight.
 
     Every quarter hour is planned from what was known then: history before it, published prices, forecasts by the
-    site's bundle (or the baseline). Rows before --from serve as history.
+    site's bundle (or the baseline). Rows before --from serve as history. Exit 1 when more
+    than half of the plans failed.
 
     \b
     Example:
       pems replay --site site.toml --table house.csv --prices prices.csv --from 2024-06-01 --until 2024-06-08
     """
     from edge.config import load_site
+    from edge.errors import PlanError
     from edge.ingest.table import read_table
     from edge.replay import Days, quarter_hours, replay
 
@@ -89,6 +91,9 @@ def command(
     if out is not None:
         _write(out, result)
     click.echo(json.dumps(as_data(result)) if as_json else as_table(result, days.prices.source))
+    if 2 * len(result.failures) > span.count:
+        first = result.failures[0]
+        raise PlanError(f"{len(result.failures)} of {span.count} plans failed, the first: {first}")
 
 
 def _span(measured: Frame, from_s: float | None, until_s: float | None) -> TimeGrid:
@@ -146,6 +151,7 @@ def as_data(result: Replay) -> dict[str, Any]:
         "wear_eur": {way: getattr(ledger, way).wear_eur for way in WAYS},
         "stored_eur": {way: getattr(ledger, way).stored_eur for way in WAYS},
         "share_frac": ledger.share_frac,
+        "foresight_gap_eur": ledger.foresight_gap_eur,
         "forecasts": result.source,
         "missing_slots": result.missing_count,
         "failed_plans": len(result.failures),
@@ -175,6 +181,8 @@ def as_table(result: Replay, prices: str) -> str:
     rows.append(
         f"No share: only {possible}." if math.isnan(share) else f"Ours took {100.0 * share:.0f} % of the {possible}."
     )
+    if ledger.foresight_gap_eur >= 0.01:
+        rows.append(f"Perfect foresight is not proven: up to {ledger.foresight_gap_eur:.2f} EUR less may be possible.")
     if result.missing_count:
         rows.append(f"{result.missing_count} quarter hours without measurements are left out of all four.")
     if result.failures:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from energy import duck_eur_per_kwh, make_days, make_grid
 
 from edge.cli.replay import command
-from edge.errors import BundleError, ConfigError, StoreError
+from edge.errors import BundleError, ConfigError, PlanError, StoreError
 from edge.ingest.table import read_table, write_csv
 
 SITE = """
@@ -112,20 +112,55 @@ def test_gaps_and_failed_plans_are_reported(folder):
     assert "90 quarter hours without measurements are left out of all four" in result.output
 
 
-def test_plans_that_failed_are_reported_with_the_first_reason(folder):
+def lose_last_price(folder):
+    """Prices that lack 2024-06-10T23:00Z."""
     hours = make_grid(24 * 11, make_days(1).grid.start_s - 86_400, 3600)
     values = np.full(hours.count, 100.0)
     values[-1] = math.nan
     write_csv(folder / "prices.csv", hours.starts_s(), {"price_eur_mwh": values})
-    result = run(folder, *LAST_DAY, "--until", "2024-06-10T14:00")
+
+
+def test_plans_that_failed_are_reported_with_the_first_reason(folder):
+    lose_last_price(folder)
+    result = run(folder, *LAST_DAY, "--until", "2024-06-10T23:00")
     assert result.exit_code == 0, result.output
-    assert "plans failed, the first: 2024-06-10T12:00:00Z" in result.output
+    assert "3 plans failed, the first: 2024-06-10T22:15:00Z: nothing to plan from: import price" in result.output
+
+
+def test_a_price_gap_after_the_span_stops_no_plan(folder):
+    lose_last_price(folder)
+    data = json.loads(run(folder, *LAST_DAY, "--until", "2024-06-10T20:00", "--json").output)
+    assert data["failed_plans"] == 0
+    within = run(folder, *LAST_DAY)
+    assert isinstance(within.exception, StoreError)
+    assert "no price at 2024-06-10T23:00:00Z" in str(within.exception)
+
+
+def test_mostly_failed_plans_are_a_finding_after_the_answer(folder):
+    lose_last_price(folder)
+    result = run(folder, "--from", "2024-06-10T22:15", "--until", "2024-06-10T23:00", "--json")
+    assert json.loads(result.output)["failed_plans"] == 3
+    assert isinstance(result.exception, PlanError)
+    assert result.exception.exit_code == 1
+    assert str(result.exception).startswith("3 of 3 plans failed, the first: 2024-06-10T22:15:00Z")
+
+
+def test_export_above_import_leaves_foresight_ahead_and_its_gap_told(folder):
+    hours = make_grid(24 * 12, make_days(1).grid.start_s - 86_400, 3600)
+    columns = {"price_import_eur_per_kwh": np.full(hours.count, 0.05), "price_export_eur_per_kwh": np.full(288, 0.5)}
+    write_csv(folder / "prices.csv", hours.starts_s(), columns)
+    span = (*LAST_DAY, "--until", "2024-06-10T18:00")
+    data = json.loads(run(folder, *span, "--json").output)
+    assert data["costs_eur"]["perfect_foresight"] <= min(data["costs_eur"]["ours"], data["costs_eur"]["rules"])
+    assert data["foresight_gap_eur"] >= 0.0
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--from", "yesterday"), "is not an ISO time"),
+        (("--from", "9999-12-31T23:59:59-05:00"), "from 1970 to 9998"),
+        (("--until", "1950-01-01"), "from 1970 to 9998"),
         (("--from", "2024-06-10", "--until", "2024-06-09"), "--until must be later than --from"),
         (("--soc-frac", "2"), "is not in the range"),
     ],
