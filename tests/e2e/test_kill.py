@@ -7,15 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from boxes import START_S, Bench, bench
+from boxes import Bench, bench, cheap_now
 
 pytestmark = pytest.mark.e2e
 SPEED = 120.0
-
-
-def cheap_now(time_s: float) -> float:
-    """So cheap in the first hours, and so dear later, that the box charges from the grid all the time."""
-    return 0.01 if time_s < START_S + 6 * 3600 else 0.60
 
 
 def charging(running: Bench) -> None:

@@ -35,8 +35,8 @@ azimuth_deg = 158
 inverter_w = 3500
 [battery]
 capacity_wh = {capacity_wh}
-charge_w = 5000
-discharge_w = 5000
+charge_w = {limit_w}
+discharge_w = {limit_w}
 [tariff]
 prices = "prices.csv"
 [[link]]
@@ -62,6 +62,11 @@ def free_port() -> int:
 
 def write_rows(path: Path, header: str, rows: list[str]) -> None:
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+
+def cheap_now(time_s: float) -> float:
+    """So cheap in the first hours, and so dear later, that the box charges from the grid all the time."""
+    return 0.01 if time_s < START_S + 6 * 3600 else 0.60
 
 
 def utc(time_s: float) -> str:
@@ -151,11 +156,12 @@ def bench(
     vpp: bool = True,
     soc_frac: float = 0.5,
     capacity_wh: float = 30_000.0,
+    limit_w: float = 5000.0,
     hours: int = 60,
 ) -> Iterator[Bench]:
     """A twin and a box in a folder; ``price`` gives EUR/kWh at a time."""
     port, web_port, serial = free_port(), free_port(), folder / "sph"
-    site = SITE.format(serial=serial, port=port, web_port=web_port, capacity_wh=capacity_wh)
+    site = SITE.format(serial=serial, port=port, web_port=web_port, capacity_wh=capacity_wh, limit_w=limit_w)
     (folder / "site.toml").write_text(site, encoding="utf-8")
     times = [START_S + 3600 * hour for hour in range(-24, hours)]
     rows = [f"{utc(t)},{price(t)},{price(t) - 0.09}" for t in times]
