@@ -139,9 +139,11 @@ def _nearly(shape: Structure, slots: Slots, terms: Terms, least_eur: float) -> F
     """Directions from the grid, powers from the linear programme, distance from the proven bound."""
     bounds = settled(shape, slots, terms, way_over_levels(shape, slots, terms))
     answer = solve_linear(shape, bounds)
+    free = _bounds(shape, slots, terms)
+    relaxed_eur = float(free.q @ solve_linear(shape, free)) + free.constant_eur  # a bound even where no time was left
     step = answer.reshape(shape.steps, UNKNOWNS)
     cost_eur = float(bounds.q @ answer) + bounds.constant_eur
-    return Foreseen(W_PER_KW * (step[:, PD] - step[:, PC]), max(cost_eur - least_eur, 0.0))
+    return Foreseen(W_PER_KW * (step[:, PD] - step[:, PC]), max(cost_eur - max(least_eur, relaxed_eur), 0.0))
 
 
 def settled(shape: Structure, slots: Slots, terms: Terms, power_kw: FloatArray) -> Vectors:
