@@ -122,7 +122,7 @@ def foresee(shape: Structure, slots: Slots, terms: Terms) -> Foreseen:
         if answer is None:
             return _nearly(shape, slots, terms, float(solver.getInfo().mip_dual_bound))
         step = answer[: shape.steps * UNKNOWNS].reshape(shape.steps, UNKNOWNS)
-        found = _impossible(step, slots, shape.slot_s / SECONDS_PER_HOUR)
+        found = _impossible(step, slots, shape.slot_s)
         new = Impossible(*(now & ~before for now, before in zip(found, forbidden, strict=True)))
         if not new.any():
             return Foreseen(W_PER_KW * (step[:, PD] - step[:, PC]), 0.0)
@@ -204,7 +204,7 @@ def _move_eur(slots: Slots, k: int, power_kw: FloatArray, wear_eur_per_kwh: floa
     return np.where(beyond, np.inf, price * metered_kw + wear_eur_per_kwh * np.maximum(power_kw, 0.0))
 
 
-def _impossible(step: FloatArray, slots: Slots, slot_h: float) -> Impossible:
+def _impossible(step: FloatArray, slots: Slots, slot_s: float) -> Impossible:
     """What of a relaxed answer pays and cannot be done; ties between prices are no fault."""
     legs = np.minimum(step[:, PC], step[:, PD]) > SIMULTANEOUS_KW
     grid_kw = slots.net_load_kw + step[:, PC] - step[:, PD]
@@ -212,7 +212,7 @@ def _impossible(step: FloatArray, slots: Slots, slot_h: float) -> Impossible:
     real_kw = np.maximum(grid_kw, -slots.export_max_kw)
     real_eur = np.where(real_kw > 0.0, imports, exports) * real_kw
     export_kw = step[:, GI] - step[:, CU] - grid_kw
-    cheated = slot_h * (real_eur - imports * step[:, GI] + exports * export_kw) > CHEATED_EUR
+    cheated = slot_s / SECONDS_PER_HOUR * (real_eur - imports * step[:, GI] + exports * export_kw) > CHEATED_EUR
     if legs.any():  # the burden moves to the next slot that earns with it: forbid it there at once
         legs = legs | (exports < 0.0)
     return Impossible(legs, cheated, cheated & (slots.curtail_max_kw > 0.0))
