@@ -179,24 +179,30 @@ def level_kernel(values: FloatArray, low: float, high: float, window: int, least
         known += filled
 
 
-@kernel(f"void({_INTS}, {_IN}, float64, float64[:, ::1], int64[::1])")
+@kernel(f"void({_IN}, float64, {_IN}, float64, float64[:, ::1], int64[::1])")
 def greatest_kernel(
-    minutes: IntArray, values: FloatArray, least: OwnUnit, greatest: FloatArray, counts: IntArray
+    times_s: FloatArray, offset_s: float, values: FloatArray, least: OwnUnit, greatest: FloatArray, counts: IntArray
 ) -> None:
     """The greatest values of each minute of the day, rising, in the columns of ``greatest`` (preset to -inf)."""
     size = greatest.shape[1]
-    for i in range(values.shape[0]):
-        if not values[i] >= least:
-            continue
-        minute = minutes[i]
-        counts[minute] += 1
-        if values[i] <= greatest[minute, 0]:
-            continue
-        k = 0
-        while k + 1 < size and greatest[minute, k + 1] < values[i]:
-            greatest[minute, k] = greatest[minute, k + 1]
-            k += 1
-        greatest[minute, k] = values[i]
+    minutes = np.empty(_BLOCK, dtype=np.int32)
+    for base in range(0, values.shape[0], _BLOCK):
+        part, when_s = values[base : base + _BLOCK], times_s[base : base + _BLOCK]
+        for s in range(when_s.shape[0]):
+            local_s = when_s[s] + offset_s
+            minutes[s] = np.int32((local_s - np.floor(local_s / 86400.0) * 86400.0) / 60.0)
+        for s in range(part.shape[0]):
+            if not part[s] >= least:
+                continue
+            minute = np.uint64(minutes[s])
+            counts[minute] += 1
+            if part[s] <= greatest[minute, 0]:
+                continue
+            k = 0
+            while k + 1 < size and greatest[minute, k + 1] < part[s]:
+                greatest[minute, k] = greatest[minute, k + 1]
+                k += 1
+            greatest[minute, k] = part[s]
 
 
 @kernel(f"void({_INTS}, {_IN}, float64[:, ::1])")
