@@ -15,6 +15,7 @@ from core_kernels.daily import end_of_day, extra_at
 from core_kernels.iam import Cosine
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
+from core_kernels.shortened import decay, kasten_young
 from core_kernels.solar import check_f64, check_times, room
 from core_kernels.units import FloatArray, Ratio
 
@@ -26,9 +27,8 @@ _IN = "Array(float64, 1, 'C', readonly=True)"
 @kernel(inline=True)
 def airmass_of(cos_zenith: Cosine, elevation_deg: float) -> float:
     """Relative optical air mass (Kasten and Young 1989, eq. 3) of an apparent elevation of at least 0."""
-    safe_deg = vmath.at_least(elevation_deg, 0.0)
-    path = 0.50572 * vmath.exp(-1.6364 * vmath.log_normal(safe_deg + 6.07995))
-    return 1.0 / (vmath.at_least(cos_zenith, 0.0) + path)
+    top, bottom = kasten_young(vmath.at_least(elevation_deg, 0.0) + 6.07995)
+    return bottom / (vmath.at_least(cos_zenith, 0.0) * bottom + top)
 
 
 @kernel(inline=True)
@@ -54,11 +54,11 @@ def ineichen_of(
     """Clear-sky GHI, DNI, DHI from what is known of the day (``share_frac``) and the site (``terms``)."""
     fh1, fh2, cg1, cg2, b, _ = terms
     up = vmath.at_least(cos_zenith, 0.0)
-    safe = up if up > 0.0 else 1.0
     haze = linke_ratio - 1.0
-    ghi = cg1 * extra_w_per_m2 * up * vmath.exp(-cg2 * airmass_ratio * (fh1 + fh2 * haze))
-    dni = extra_w_per_m2 * b * vmath.exp(-0.09 * airmass_ratio * haze)
-    dni = vmath.at_most(dni, ghi * share_frac / safe)
+    reached = cg1 * extra_w_per_m2 * decay(-cg2 * (fh1 + fh2 * haze) * airmass_ratio)
+    dni = extra_w_per_m2 * b * decay(-0.09 * haze * airmass_ratio)
+    dni = vmath.at_most(dni, reached * share_frac)
+    ghi = reached * up
     return ghi, dni, ghi - dni * up
 
 

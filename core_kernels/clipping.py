@@ -111,13 +111,16 @@ def clipped_levels(
     return found
 
 
-def _power_curve(minutes: IntArray, power_w: FloatArray, quantile_frac: float) -> FloatArray:
+def _power_curve(
+    times_s: FloatArray, power_w: FloatArray, step_s: float, quantile_frac: float, utc_offset_s: float
+) -> FloatArray:
     """Quantile of the powers from 0 up at each minute of the day [W], float64[1440]; NaN where there is none."""
-    most = int(np.bincount(minutes, minlength=DAY_MINUTES).max())
+    days = math.floor((times_s[-1] - times_s[0]) / SECONDS_PER_DAY) + 2
+    most = int(min(times_s.shape[0], days * (math.ceil(60.0 / step_s) + 1.0)))  # samples of one minute of the day
     size = most - int(quantile_frac * (most - 1)) + 1
     greatest = np.full((DAY_MINUTES, size), -math.inf)
     counts = np.zeros(DAY_MINUTES, dtype=np.int64)
-    greatest_kernel(minutes, power_w, 0.0, greatest, counts)
+    greatest_kernel(times_s, utc_offset_s, power_w, 0.0, greatest, counts)
     place = quantile_frac * (counts - 1)
     below = np.floor(np.maximum(place, 0.0)).astype(np.int64)
     rows = np.arange(DAY_MINUTES)
@@ -141,9 +144,7 @@ def clipping_power_w(
     step_s = _check(times_s, power_w)
     if step_s == 0.0:
         return math.nan
-    days, minutes = np.empty((2, times_s.shape[0]), dtype=np.int64)
-    local_kernel(times_s, utc_offset_s, days, minutes)
-    curve_w = _power_curve(minutes, power_w, quantile_frac)
+    curve_w = _power_curve(times_s, power_w, step_s, quantile_frac, utc_offset_s)
     present = np.flatnonzero(~np.isnan(curve_w))
     if present.size == 0:
         return math.nan

@@ -12,6 +12,7 @@ from core_kernels.decomposition import MAX_ZENITH_DEG, MIN_COS_ZENITH
 from core_kernels.dirint_table import FACTORS
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
+from core_kernels.shortened import decay, kasten
 from core_kernels.solar import check_f64, check_times
 from core_kernels.units import FloatArray, Ratio
 
@@ -30,8 +31,8 @@ def disc_of(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float, press
     up = max(cosine, MIN_COS_ZENITH)
     kt = vmath.at_most(vmath.at_least(ghi_w_per_m2 / (extra_w_per_m2 * up), 0.0), 1.0)
     safe_deg = vmath.at_most(zenith_deg, 90.0)
-    path = 0.15 * vmath.exp(-1.253 * vmath.log_normal(93.885 - safe_deg))
-    air = vmath.at_most(pressure_ratio / (vmath.at_least(cosine, 0.0) + path), MAX_AIRMASS)
+    top, bottom = kasten(93.885 - safe_deg)
+    air = vmath.at_most(pressure_ratio * bottom / (vmath.at_least(cosine, 0.0) * bottom + top), MAX_AIRMASS)
     cloudy = kt <= 0.6
     a1 = 0.512 + kt * (-1.56 + kt * (2.286 - 2.222 * kt))
     a2 = -5.743 + kt * (21.77 + kt * (-27.49 + 11.56 * kt))
@@ -39,7 +40,7 @@ def disc_of(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float, press
     b2 = 41.4 + kt * (-118.5 + kt * (66.05 + 31.9 * kt))
     c1 = -0.28 + kt * (0.932 - 2.048 * kt)
     c2 = -47.01 + kt * (184.2 + kt * (-222.0 + 73.81 * kt))
-    lost = (a1 if cloudy else a2) + (b1 if cloudy else b2) * vmath.exp((c1 if cloudy else c2) * air)
+    lost = (a1 if cloudy else a2) + (b1 if cloudy else b2) * decay((c1 if cloudy else c2) * air)
     clear = 0.866 + air * (-0.122 + air * (0.0121 + air * (-0.000653 + 1.4e-05 * air)))
     dni = (clear - lost) * extra_w_per_m2
     bad = (zenith_deg > MAX_ZENITH_DEG) | (ghi_w_per_m2 < 0.0) | (dni < 0.0)
@@ -71,7 +72,7 @@ def _clearness_kernel(disc: FloatArray, out: FloatArray) -> None:
     """Clearness freed of the zenith (Perez 1990, eq. 1) from the rows of DISC."""
     kt, air = disc[1], disc[2]
     for i in range(out.shape[0]):
-        factor = 1.031 * vmath.exp(-1.4 / (0.9 + 9.4 / air[i])) + 0.1
+        factor = 1.031 * decay(-1.4 * air[i] / (0.9 * air[i] + 9.4)) + 0.1
         out[i] = vmath.at_most(vmath.at_least(kt[i] / factor, 0.0), 1.0)
 
 

@@ -10,6 +10,7 @@ from core_kernels import vmath
 from core_kernels.clear_sky import airmass_of
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
+from core_kernels.shortened import cos_deg
 from core_kernels.solar import check_f64, room
 from core_kernels.transposition import (
     HAY_DAVIES,
@@ -60,7 +61,7 @@ def _hay_davies_loop(
     for i in range(direct.shape[0]):
         up = vmath.sin_quarter((90.0 - zenith_deg[i]) * _RAD)
         sine = vmath.sin_quarter((90.0 - abs(90.0 - zenith_deg[i])) * _RAD)
-        aside = vmath.cos((azimuth_deg[i] - turn_deg) * _RAD)
+        aside = cos_deg(azimuth_deg[i] - turn_deg)
         projection = vmath.at_least(vmath.at_most(cos_tilt * up + sin_tilt * sine * aside, 1.0), 0.0)
         even, around, _ = hay_davies_parts(dni[i], dhi[i], up, 1.0 / extra[i])
         direct[i] = vmath.at_least(dni[i] * projection, 0.0)
@@ -87,7 +88,7 @@ def _plane_kernel(
         return
     for i in range(direct.shape[0]):
         sine, up = vmath.sincos(zenith_deg[i] * _RAD)
-        aside = vmath.cos((azimuth_deg[i] - turn_deg) * _RAD)
+        aside = cos_deg(azimuth_deg[i] - turn_deg)
         projection = vmath.at_least(vmath.at_most(cos_tilt * up + sin_tilt * sine * aside, 1.0), 0.0)
         even, around, edge = _parts_at(model, (dni[i], dhi[i], extra[i]), zenith_deg[i], up)
         direct[i] = vmath.at_least(dni[i] * projection, 0.0)

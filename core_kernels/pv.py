@@ -54,7 +54,8 @@ __all__ = [
 @kernel()
 def inverter_at(dc_w: float, inverter_w: float) -> float:
     """AC power of the PVWatts v5 inverter, clipped at its rating [W]; never negative."""
-    return inverted_at(dc_w, pvwatts_curve(inverter_w / ETA_NOMINAL_FRAC, ETA_NOMINAL_FRAC))
+    ac_w = inverted_at(dc_w, pvwatts_curve(inverter_w / ETA_NOMINAL_FRAC, ETA_NOMINAL_FRAC))
+    return min(ac_w, inverter_w) if ac_w == ac_w else ac_w  # noqa: PLR0124  # false for NaN only
 
 
 def _filled(values: FloatArray | float, count: int, name: str) -> FloatArray:

@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = registry.discover()
 DIGESTS = "import json; from core_kernels.registry import digests; print(json.dumps(digests()))"
 
+LIGHT = """import json, core_kernels.disc, core_kernels.clear_sky
+from core_kernels.registry import REGISTRY, digest
+print(json.dumps({name: digest(entry.function(*entry.example())) for name, entry in REGISTRY.items()}))"""
+
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_an_entry_names_unit_source_and_reference(name):
@@ -48,10 +52,10 @@ def test_missing_in_is_missing_out(name, place):
     assert any(np.isnan(result).any() for result in results)
 
 
-def digests(**switch):
+def digests(code=DIGESTS, **switch):
     cleared = {name: value for name, value in os.environ.items() if name not in ("PEMS_JIT", "NUMBA_DISABLE_JIT")}
     done = subprocess.run(
-        [sys.executable, "-c", DIGESTS],
+        [sys.executable, "-c", code],
         check=False,
         cwd=ROOT,
         env={**cleared, **switch},
@@ -65,6 +69,13 @@ def digests(**switch):
 def test_compiled_and_plain_python_give_the_same_bits():
     compiled, plain = digests(), digests(PEMS_JIT="0")
     assert {name for name in compiled if compiled[name] != plain[name]} == set()
+
+
+def test_code_for_any_processor_gives_the_same_bits(tmp_path):
+    generic = digests(LIGHT, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_CACHE_DIR=str(tmp_path))
+    native = digests(LIGHT)
+    assert native.keys() >= {"airmass", "clear_sky.ineichen", "decomposition.erbs", "disc.dirint"}
+    assert {name for name in native if native[name] != generic[name]} == set()
 
 
 def test_a_name_is_registered_once():
