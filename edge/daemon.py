@@ -55,11 +55,11 @@ class Run:
 
 
 class Stop:
-    """Set by SIGTERM and SIGINT, and by the death of the parent that started us (and may be gone already)."""
+    """Set by SIGTERM and SIGINT, and for a child by the death of its parent (which may be gone already)."""
 
     def __init__(self, parent: int | None = None) -> None:
         self._event = threading.Event()
-        self._parent = os.getppid() if parent is None else parent
+        self._parent = parent
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -68,7 +68,7 @@ class Stop:
 
     def asked(self) -> bool:
         """Whether it is time to go."""
-        return self._event.is_set() or os.getppid() != self._parent
+        return self._event.is_set() or (self._parent is not None and os.getppid() != self._parent)
 
     def wait_until(self, clock: Clock, time_s: float) -> None:
         """Sleep to a simulated instant, in pieces, unless it is time to go."""
