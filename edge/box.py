@@ -17,7 +17,6 @@ from edge.config import Site
 from edge.control.obedience import Obedience
 from edge.devices.driver import Devices
 from edge.errors import BundleError, ConfigError, PlanError, StoreError
-from edge.forecast.runtime import Baseline, Forecaster
 from edge.ingest.store import Store, StoreReader
 from edge.ingest.table import read_table
 from edge.ingest.tariff import PriceBook, Prices
@@ -243,6 +242,8 @@ def prices_of(site: Site) -> PriceBook:
 
 def forecaster_of(site: Site, log: Log) -> Forecasts:
     """The signed bundle's models; the baseline where there is no bundle, or, loudly, where it must not be used."""
+    from edge.forecast.runtime import Baseline, Forecaster  # only the planner pays for the models' runtime
+
     if site.bundle is None:
         return Baseline(site)
     try:
