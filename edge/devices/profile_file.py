@@ -6,6 +6,7 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -41,8 +42,7 @@ def profile_names(folder: Path = FOLDER) -> tuple[str, ...]:
 def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     """A profile by its name ``vendor/family``; raises :class:`ProfileError` with everything that is wrong with it."""
     if name not in profile_names(folder):
-        known = ", ".join(profile_names(folder))
-        raise ProfileError(f"{name}: no such profile; known are {known}")
+        raise ProfileError(f"{name}: no such profile{_nearest(name, profile_names(folder))}")
     try:
         data = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
     except OSError as error:
@@ -50,6 +50,12 @@ def load_profile(name: str, folder: Path = FOLDER) -> Profile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProfileError(f"{name}: is not TOML: {error}") from error
     return parse_profile(name, data)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """What may have been meant, and all that there is."""
+    close = get_close_matches(name, known, n=1)
+    return f"{f'; did you mean {close[0]}?' if close else ''}; known are {', '.join(known)}"
 
 
 def parse_profile(name: str, data: Mapping[str, Any]) -> Profile:

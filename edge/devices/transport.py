@@ -100,7 +100,7 @@ class SerialWire:
                 write_timeout=timeout_s,
             )
         except (OSError, ValueError) as error:
-            raise DeviceUnreachable(f"{self._url} cannot be opened: {_reason(error)}") from error
+            raise DeviceUnreachable(f"{self._url} cannot be opened: {_reason(error)}{_remedy(error)}") from error
 
     def send(self, data: bytes) -> None:
         """Hand all bytes over."""
@@ -160,11 +160,23 @@ class TcpWire:
         self._socket.close()
 
 
+def _remedy(error: Exception) -> str:
+    """What helps where the user has no right to the port; Debian gives serial ports to the group dialout."""
+    if errno.EACCES not in _cause(error).args:
+        return ""
+    return "; add yourself to the group 'dialout' (sudo usermod -aG dialout $USER) and log in again"
+
+
+def _cause(error: Exception) -> BaseException:
+    """The system's own error, where pyserial wraps it."""
+    return error if not isinstance(error, serial.SerialException) else error.__context__ or error
+
+
 def _reason(error: Exception) -> str:
     """The system's words for an error, without Python's wrapping."""
     if "lock" in str(error):
         return "it is in use by another program"
-    cause = error if not isinstance(error, serial.SerialException) else error.__context__ or error
+    cause = _cause(error)
     if errno.ENOTTY in cause.args:
         return "it is no serial port"
     words = getattr(cause, "strerror", None) or str(cause)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
+import serial
 from click.testing import CliRunner
 from wires import PtyServer, RegisterBank, TcpServer
 
@@ -88,7 +92,8 @@ def test_read_of_nothing_is_exit_1_and_one_line(capsys):
 @pytest.mark.parametrize(
     ("profile", "url", "expected"),
     [
-        ("acme/box", "tcp://x", "acme/box: no such profile"),
+        ("acme/box", "tcp://x", "acme/box: no such profile; known are "),
+        ("growat/sph", "tcp://x", "growat/sph: no such profile; did you mean growatt/sph?; known are "),
         ("growatt/sph", "COM3", "link[0].url 'COM3' is neither serial:///path?baud=9600 nor tcp://host:port"),
     ],
 )
@@ -106,6 +111,53 @@ def test_watch_reads_again_and_again(opened, clock):
     assert result.exit_code == 0
     assert result.output.count("grid_hz") == 3
     assert len(server.requests) == 3
+
+
+def test_watch_on_a_terminal_keeps_one_table_in_its_place(opened):
+    server = opened.enter_context(TcpServer(bank("eastron/sdm630").tcp))
+    command = [sys.executable, "-m", "edge.cli", "device", "watch", "--profile", "eastron/sdm630"]
+    main_end, terminal = pty.openpty()
+    opened.callback(os.close, main_end)
+    arguments = ("--url", server.url, "--every", "0.1", "--count", "3")
+    with subprocess.Popen([*command, *arguments], stdout=terminal, env={**os.environ, "TERM": "xterm"}) as process:
+        os.close(terminal)
+        shown = _all_bytes(main_end).decode()
+        assert process.wait(20) == 0
+    assert shown.count("grid_hz") >= 3
+    assert "\x1b[1A" in shown  # the cursor goes back up: the table is drawn over itself
+    assert "\x1b[32mgood" in shown
+
+
+def _all_bytes(descriptor: int) -> bytes:
+    """What is written until the other end of a pty is closed, which Linux tells as an error."""
+    parts = []
+    with suppress(OSError):
+        while part := os.read(descriptor, 4096):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def test_watch_prints_one_line_of_json_each_time(opened, clock):
+    server = opened.enter_context(TcpServer(bank("eastron/sdm630").tcp))
+    arguments = ("--profile", "eastron/sdm630", "--url", server.url, "--count", "2", "--json", "--clock", clock)
+    lines = run("watch", *arguments).output.splitlines()
+    assert [{row["signal"] for row in json.loads(line)} >= {"grid_w", "grid_hz"} for line in lines] == [True, True]
+
+
+def test_a_port_that_is_in_use_or_forbidden_says_what_to_do(opened, capsys, monkeypatch):
+    server = opened.enter_context(PtyServer(bank("growatt/sph").rtu))
+    words = ["device", "read", "--profile", "growatt/sph", "--url", server.url]
+    with serial.Serial(server.path, exclusive=True), pytest.raises(SystemExit):
+        main(words)
+    assert capsys.readouterr().err == f"pems: {server.url} cannot be opened: it is in use by another program\n"
+
+    def forbidden(path, flags):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr("serial.serialposix.os.open", forbidden)
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "Permission denied; add yourself to the group 'dialout'" in capsys.readouterr().err
 
 
 def test_watch_ends_quietly_by_ctrl_c(opened, clock):
@@ -136,6 +188,17 @@ def test_set_is_a_dry_run_until_yes(opened, clock):
     back = run(*asked, "--mode", "native", "--yes")
     assert "applied" in back.output
     assert registers.words[3, 30407] == 0
+
+
+def test_set_prints_json_alone(opened, clock):
+    registers = bank("growatt/sph")
+    registers.put(3, 30407, 0)
+    server = opened.enter_context(PtyServer(registers.rtu))
+    asked = ("set", "--profile", "growatt/sph", "--url", server.url, "--clock", clock, "--mode", "hold", "--json")
+    dry, wet = json.loads(run(*asked).output), json.loads(run(*asked, "--yes").output)
+    assert (dry["dry_run"], dry["result"]) == (True, None)
+    assert (wet["dry_run"], wet["result"]["outcome"], wet["result"]["writes"]) == (False, "applied", 3)
+    assert wet["steps"] == dry["steps"]
 
 
 def test_set_that_is_not_taken_is_exit_1(opened, clock):

@@ -93,7 +93,7 @@ def test_documented_expressions_are_the_known_ones():
 
 
 def test_a_missing_profile_names_those_that_exist():
-    with pytest.raises(ProfileError, match="growatt/nope: no such profile; known are eastron/sdm630, growatt/sph"):
+    with pytest.raises(ProfileError, match="growatt/nope: no such profile; .*known are .*growatt/sph"):
         load_profile("growatt/nope")
     assert ProfileError.exit_code == 78
 
