@@ -23,6 +23,7 @@ __all__ = [
     "Location",
     "SunPosition",
     "check_f64",
+    "check_location",
     "check_times",
     "place_constants",
     "pressure_pa",
@@ -169,13 +170,18 @@ def check_times(times_s: FloatArray) -> None:
         raise ValueError("times_s must be finite")
 
 
+def check_location(location: Location) -> None:
+    """Raise ``ValueError`` for a place that is not on Earth."""
+    if not all(math.isfinite(value) for value in location) or abs(location.latitude_deg) > 90.0:
+        raise ValueError(f"location must be finite with latitude -90..90, got {location}")
+
+
 def place_constants(location: Location) -> FloatArray:
     """What the kernels need of a place, float64[6].
 
     Sine and cosine of latitude, longitude [rad], x and y (eq. 34-36), ratio of air density for refraction (eq. 42).
     """
-    if not all(math.isfinite(value) for value in location) or abs(location.latitude_deg) > 90.0:
-        raise ValueError(f"location must be finite with latitude -90..90, got {location}")
+    check_location(location)
     out = np.empty(6)
     _place_kernel(float(location.latitude_deg), float(location.longitude_deg), float(location.altitude_m), out)
     return out

@@ -120,6 +120,7 @@ class Site:
     longitude_deg: float
     altitude_m: float = 0.0
     timezone: str = "UTC"
+    linke_ratio: tuple[float, ...] = ()
     arrays: tuple[Array, ...] = ()
     battery: Battery | None = None
     grid: Grid = Grid()
@@ -150,6 +151,7 @@ _CHECKS: dict[str, _Check] = {
     "site.latitude_deg": (lambda v: -90 <= v <= 90, "must be -90..90"),
     "site.longitude_deg": (lambda v: -180 <= v <= 180, "must be -180..180"),
     "site.altitude_m": (lambda v: -500 <= v <= 9000, "must be -500..9000"),
+    "site.linke_ratio": (lambda v: len(v) == 12 and all(1 <= x <= 10 for x in v), "must be twelve numbers of 1..10"),
     "array.dc_w": _POSITIVE,
     "array.inverter_w": _POSITIVE,
     "array.tilt_deg": (lambda v: 0 <= v <= 90, "must be 0..90"),
@@ -179,11 +181,12 @@ def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
             problems.append(f"{path} must be a finite number, at most {_LARGEST:g}")
             return math.nan
         return float(value)
-    if annotation == "int" and isinstance(value, int) and not isinstance(value, bool):
-        return value
     if annotation == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    if (annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str):
+    if annotation == "tuple[float, ...]" and isinstance(value, list):
+        return tuple(_coerce(f"{path}[{i}]", item, "float", problems) for i, item in enumerate(value))
+    whole = annotation == "int" and isinstance(value, int) and not isinstance(value, bool)
+    if whole or ((annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str)):
         return value
     expected = {"float": "a number", "int": "a whole number", "str": "text"}.get(annotation, annotation)
     problems.append(f"{path} must be {expected}, got {value!r}")
@@ -235,6 +238,7 @@ class _Head:
     longitude_deg: float
     altitude_m: float = 0.0
     timezone: str = "UTC"
+    linke_ratio: tuple[float, ...] = ()
 
 
 def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:

@@ -11,7 +11,7 @@ from scipy.optimize import least_squares
 
 from core_kernels.features import PvPlant
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray
-from core_kernels.pv import LINKE_DEFAULT, PvArray, clear_sky_power_w
+from core_kernels.pv import PvArray, clear_sky_power_w
 from core_kernels.solar import Location, sun_position
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from training.boosters import QuantileModel, Recipe, Stage, fit_quantiles, quiet
@@ -95,7 +95,7 @@ def identify(series: Series, site: TrainingSite) -> PvPlant:
         return tuple(_oriented(hint, float(x[0]), float(x[1]) % 360.0, float(x[2]), w) for hint, w in pairs)
 
     def residual(x: FloatArray) -> FloatArray:
-        modelled_w = clear_sky_power_w(times_s, site.location, arrays(x), LINKE_DEFAULT)
+        modelled_w = clear_sky_power_w(times_s, site.location, arrays(x), site.linke_ratio)
         return (modelled_w - power_w) / named_w
 
     equator_deg = 180.0 if site.location.latitude_deg >= 0.0 else 0.0
@@ -108,7 +108,7 @@ def identify(series: Series, site: TrainingSite) -> PvPlant:
         for turn_deg in (-60.0, 60.0)
     ]  # fmt: skip
     best = min(fits, key=lambda fit: float(fit.cost))
-    return PvPlant(site.location, arrays(np.asarray(best.x)), LINKE_DEFAULT)
+    return PvPlant(site.location, arrays(np.asarray(best.x)), site.linke_ratio)
 
 
 def fit_pv(series: Series, plant: PvPlant, until_s: float, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:

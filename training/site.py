@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from core_kernels.solar import Location
+from core_kernels.solar import Location, check_location
+from core_kernels.turbidity import linke_of
 from training.errors import SetupError
 
 
@@ -26,11 +27,12 @@ class ArrayHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSite:
-    """Name, place, clock and arrays of a site."""
+    """Name, place, clock, haze of the twelve months and arrays of a site."""
 
     name: str
     location: Location
     zone: ZoneInfo
+    linke_ratio: tuple[float, ...]
     arrays: tuple[ArrayHint, ...]
 
 
@@ -46,11 +48,8 @@ def load_site(path: Path) -> TrainingSite:
     head = data.get("site")
     if not isinstance(head, Mapping):
         raise SetupError(f"{path}: has no section [site]")
-    location = Location(
-        _number(head, "site", "latitude_deg", problems),
-        _number(head, "site", "longitude_deg", problems),
-        _number(head, "site", "altitude_m", problems, 0.0),
-    )
+    location = _location(head, problems)
+    linke_ratio = _linke(head.get("linke_ratio", []), problems)
     name, zone = str(head.get("name", "")), _zone(str(head.get("timezone", "UTC")), problems)
     if not name:
         problems.append("site.name is missing")
@@ -60,7 +59,23 @@ def load_site(path: Path) -> TrainingSite:
         problems.append("[[array]] is missing: at least dc_w is needed to train a PV model")
     if problems:
         raise SetupError("\n".join(f"{path}: {problem}" for problem in problems))
-    return TrainingSite(name=name, location=location, zone=zone, arrays=arrays)
+    linke_ratio = linke_ratio or linke_of(location)
+    return TrainingSite(name=name, location=location, zone=zone, linke_ratio=linke_ratio, arrays=arrays)
+
+
+def _location(head: Mapping[str, Any], problems: list[str]) -> Location:
+    noted = len(problems)
+    location = Location(
+        _number(head, "site", "latitude_deg", problems),
+        _number(head, "site", "longitude_deg", problems),
+        _number(head, "site", "altitude_m", problems, 0.0),
+    )
+    try:
+        check_location(location)
+    except ValueError as error:
+        if len(problems) == noted:
+            problems.append(f"site: {error}")
+    return location
 
 
 def _zone(name: str, problems: list[str]) -> ZoneInfo:
@@ -69,6 +84,15 @@ def _zone(name: str, problems: list[str]) -> ZoneInfo:
     except (KeyError, ValueError, OSError):
         problems.append(f"site.timezone {name!r} is not a known time zone")
         return ZoneInfo("UTC")
+
+
+def _linke(months: object, problems: list[str]) -> tuple[float, ...]:
+    """What the file says of the twelve months; nothing where it is silent."""
+    fit = isinstance(months, list) and all(type(month) in (int, float) and 1 <= month <= 10 for month in months)
+    if not isinstance(months, list) or not fit or len(months) not in (0, 12):
+        problems.append(f"site.linke_ratio must be twelve numbers of 1..10, got {months!r}")
+        return ()
+    return tuple(float(month) for month in months)
 
 
 def _number(data: Mapping[str, Any], place: str, key: str, problems: list[str], default: float | None = None) -> float:

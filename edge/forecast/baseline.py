@@ -10,11 +10,12 @@ import numpy as np
 
 from core_kernels.features import LOAD_DAYS, Calendar, PvPlant, sky
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, day_table, known_mean, mids_s, neighbours, ratio
-from core_kernels.pv import LINKE_DEFAULT, PvArray
+from core_kernels.pv import PvArray
 from core_kernels.quantiles import empirical
 from core_kernels.records import Forecast, Frame
 from core_kernels.solar import Location, sun_position
 from core_kernels.timegrid import TimeGrid
+from core_kernels.turbidity import linke_of
 from core_kernels.units import FloatArray
 from edge.config import Site
 
@@ -48,7 +49,8 @@ def plant_of(site: Site) -> PvPlant | None:
         PvArray(a.tilt_deg, a.azimuth_deg, a.dc_w, a.dc_w if math.isnan(a.inverter_w) else a.inverter_w)
         for a in site.arrays
     )
-    return PvPlant(Location(site.latitude_deg, site.longitude_deg, site.altitude_m), arrays, LINKE_DEFAULT)
+    location = Location(site.latitude_deg, site.longitude_deg, site.altitude_m)
+    return PvPlant(location, arrays, site.linke_ratio or linke_of(location))
 
 
 class Baseline:

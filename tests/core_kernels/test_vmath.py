@@ -33,7 +33,12 @@ SHARES = np.concatenate([spread(-1, 1), 1.0 - scales(-30, 0), [0.0, 1.0, -1.0]])
 CASES = {
     "sin": (vmath.sin, np.sin, (ANGLES,), 2),
     "cos": (vmath.cos, np.cos, (ANGLES,), 2),
-    "sin_quarter": (vmath.sin_quarter, np.sin, (spread(-np.pi / 2, np.pi / 2),), 4),
+    "sin_quarter": (
+        vmath.sin_quarter,
+        np.sin,
+        (np.concatenate([spread(-np.pi / 2, np.pi / 2), spread(1.4, np.pi / 2)]),),
+        3,
+    ),
     "tan": (vmath.tan, np.tan, (ANGLES[np.abs(ANGLES) < 1e4],), 3),
     "exp": (vmath.exp, np.exp, (np.concatenate([spread(-700, 709), spread(-1, 1)]),), 1),
     "log": (vmath.log, np.log, (np.concatenate([scales(-700, 700), spread(0.5, 2), 1 + spread(-1e-6, 1e-6)]),), 1),

@@ -36,6 +36,12 @@ def test_an_array_without_orientation_is_to_be_identified() -> None:
     assert math.isnan(site.arrays[0].tilt_deg)
 
 
+def test_a_site_may_name_the_haze_of_its_months() -> None:
+    assert parse_site({"site": HEAD}, "site.toml", Path()).linke_ratio == ()
+    site = parse_site({"site": {**HEAD, "linke_ratio": [3, *[2.5] * 11]}}, "site.toml", Path())
+    assert site.linke_ratio == (3.0, *[2.5] * 11)
+
+
 def test_one_leg_of_the_battery_has_the_root_of_the_round_trip() -> None:
     site = parse_site({"site": HEAD, "battery": {**BATTERY, "efficiency_frac": 0.81}}, "site.toml", Path())
     assert site.battery is not None
@@ -68,6 +74,9 @@ def test_all_problems_are_reported_at_once() -> None:
         ({"battery": {**BATTERY, "chemistry": "lead"}}, "lfp"),
         ({"features": {"extra": [1]}}, "features.extra"),
         ({"grid": {"phases": 2}}, "1 or 3"),
+        ({"site": {**HEAD, "linke_ratio": [3.0] * 11}}, "twelve numbers"),
+        ({"site": {**HEAD, "linke_ratio": [*[3.0] * 11, 0.5]}}, "twelve numbers"),
+        ({"site": {**HEAD, "linke_ratio": [*[3.0] * 11, "hazy"]}}, "site.linke_ratio[11] must be a number"),
         ({"web": {"port": 3.5}}, "whole number"),
     ],
 )
