@@ -10,7 +10,11 @@ from typing import Any, Literal
 
 State = Literal["good", "stale", "invalid"]
 Mode = Literal["native", "power"]
-Outcome = Literal["applied", "unchanged", "refused", "ignored", "failed"]
+# refused: nobody took it; failed: no answer; ignored: acknowledged, but the register shows something else; reverted:
+# somebody else changed it afterwards; unverifiable: acknowledged, but it cannot be read back.
+Outcome = Literal["applied", "unchanged", "refused", "ignored", "failed", "reverted", "unverifiable"]
+IN_FORCE: tuple[Outcome, ...] = ("applied", "unchanged", "unverifiable")
+IntentState = Literal["open", "held", "released"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,46 @@ class WriteResult:
     outcome: Outcome
     writes: int
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterWrite:
+    """A register write as it is journalled before its first byte; ``register`` is ``profile#unit holding address``."""
+
+    register: str
+    raw: int
+    wear: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A sequence of register writes, journalled before its first byte.
+
+    ``open`` while it is written, ``held`` once it is read back and the inverter follows it, ``released`` when the
+    inverter has been seen on its own rules since. ``done_count`` steps were acknowledged.
+    """
+
+    sequence: int = 0
+    device: str
+    control: str
+    mode: str
+    reason: str
+    steps: tuple[str, ...]
+    done_count: int = 0
+    state: IntentState = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterCount:
+    """How often a register was written: today, for life, and in the last ``recent_days``."""
+
+    register: str
+    wear: str
+    today_count: int
+    lifetime_count: int
+    recent_count: int
+    recent_days: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from edge.messages import to_json
 
 if TYPE_CHECKING:
     from edge.config import Site
+    from edge.devices.wear import RegisterWear
 
 _BALANCE_TOLERANCE_W = 300.0
+_SHORT_LIFE_YEARS = 10.0  # what a battery inverter is warranted for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ class _Check:
 @state_option
 @json_option
 def command(site_path: Path, state: Path | None, as_json: bool) -> None:
-    """Check the configuration, the models, the store, the devices, the balance and the plan.
+    """Check the configuration, the models, the store, the wear, the devices, the balance and the plan.
 
     Exit code 0 when all is well, 1 when something was found.
 
@@ -43,12 +46,15 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
     from edge.config import load_site
 
     site = load_site(site_path)
-    checks = list(_checks(site, state_folder(site_path, state)))
+    folder = state_folder(site_path, state)
+    checks, wear = list(_checks(site, folder)), _wear(site, folder)
     if as_json:
-        click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": to_json(checks)}))
+        click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": to_json(checks), "wear": to_json(wear)}))
     else:
         for check in checks:
             click.echo(f"{'ok     ' if check.ok else 'FINDING'}  {check.name:14} {check.text}")
+        for line in _wear_lines(wear):
+            click.echo(line)
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
@@ -66,6 +72,7 @@ def _checks(site: Site, state: Path) -> Iterator[_Check]:
         yield _Check(name="store", ok=True, text=str(state / STORE_NAME))
     except StoreError as error:
         yield _Check(name="store", ok=False, text=str(error))
+    yield from _wear_checks(_wear(site, state))
     try:
         status = Client(state / SOCKET_NAME).ask("status")
     except IpcError as error:
@@ -97,3 +104,36 @@ def _live_checks(status: dict[str, Any]) -> Iterator[_Check]:
     yield _Check(name="last write", ok=good, text=f"{result['outcome']} {result['detail']}".strip())
     for alarm in status["alarms"]:
         yield _Check(name="alarm", ok=False, text=alarm)
+
+
+def _wear(site: Site, state: Path) -> list[RegisterWear]:
+    """How worn each written register is; nothing where there is no store yet."""
+    import time
+
+    from edge.box import wear_table
+    from edge.errors import StoreError
+
+    try:
+        return wear_table(state, site, time.time())
+    except StoreError:  # the store's own check says why
+        return []
+
+
+def _wear_checks(wear: list[RegisterWear]) -> Iterator[_Check]:
+    """Whether every register outlives the inverter at the present rate; silent while nothing was ever written."""
+    worn = [row for row in wear if row.left_years < _SHORT_LIFE_YEARS]
+    text = "; ".join(f"{row.register} lasts {row.left_years:.1f} years more at this rate" for row in worn)
+    if wear:
+        yield _Check(name="wear", ok=not worn, text=text or f"{len(wear)} registers, none is being worn out")
+
+
+def _wear_lines(wear: list[RegisterWear]) -> Iterator[str]:
+    """The wear ledger as a table."""
+    if not wear:
+        return
+    yield f"\n{'register':<40} {'wear':<9} {'today':>7} {'in all':>8} {'a day':>7}  years left"
+    for row in wear:
+        today = f"{row.today_count}" if row.budget_count is None else f"{row.today_count}/{row.budget_count}"
+        left = f"{row.left_years:.1f}" if math.isfinite(row.left_years) else "-"
+        counts = f"{today:>7} {row.lifetime_count:>8} {row.writes_per_day:>7.1f}"
+        yield f"{row.register:<40} {row.wear:<9} {counts}  {left:>10}"

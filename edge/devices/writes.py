@@ -24,7 +24,7 @@ from edge.devices.translate import (
 from edge.devices.unit import Unit
 from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
 from edge.errors import DeviceError, DeviceRejected, StoreError
-from edge.messages import Command, Outcome, WriteResult
+from edge.messages import Command, Outcome, RegisterWrite, WriteResult
 
 # A command that runs is looked after this often: every look costs the bus a request or two, and a foreign writer is
 # noticed no later. Before a byte is written, the registers are read afresh.
@@ -230,8 +230,16 @@ class BatteryWriter:
         return any(self._unit.samples[target.write.readback].words != target.words for target in targets)
 
     def _note(self, group: Group, reason: str) -> None:
-        for target in group.targets:
-            self._ledger.note(register_name(self._unit.name, target.write), target.raw, target.write.wear, reason)
+        writes = [
+            RegisterWrite(
+                register=register_name(self._unit.name, target.write),
+                raw=target.raw,
+                wear=target.write.wear,
+                reason=reason,
+            )
+            for target in group.targets
+        ]
+        self._ledger.note(writes, None)
 
     def _send(self, group: Group) -> None:
         self._sent_count += len(group.targets)

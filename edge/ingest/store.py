@@ -2,7 +2,7 @@
 
 ``minute`` holds what the cycles saw, one row a signal and minute, and is pruned after two days; ``slot`` holds the
 quarter hours that models learn from and plans look back on, and is kept. A quarter is closed from its minutes, so a
-restart in its middle loses nothing. Every write to hardware has a row in ``device_write`` before its first byte.
+restart in its middle loses nothing. What is written to hardware is in ``journal``.
 """
 
 from __future__ import annotations
@@ -22,28 +22,14 @@ from core_kernels.signals import Kind, signal
 from core_kernels.timegrid import TimeGrid, floor_s
 from core_kernels.units import SECONDS_PER_DAY
 from edge.errors import StoreError
-from edge.messages import Plan, to_json
+from edge.ingest.journal import WriteJournal, intents_since, register_counts
+from edge.ingest.schema import prepare
+from edge.messages import Intent, Plan, RegisterCount, to_json
 
 MINUTE_S = 60
 SLOT_S = 900
 _KEEP_MINUTES_S = 2 * SECONDS_PER_DAY
 _KEEP_PLANS_S = 14 * SECONDS_PER_DAY
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS minute (
-    time_s INTEGER NOT NULL, signal TEXT NOT NULL, mean REAL NOT NULL, last REAL NOT NULL,
-    low REAL NOT NULL, high REAL NOT NULL, count INTEGER NOT NULL, flags INTEGER NOT NULL,
-    PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS slot (
-    time_s INTEGER NOT NULL, signal TEXT NOT NULL, value REAL NOT NULL, minutes INTEGER NOT NULL,
-    flags INTEGER NOT NULL, PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS plan (issued_s REAL PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS device_write (
-    time_s REAL NOT NULL, register TEXT NOT NULL, raw INTEGER NOT NULL, wear TEXT NOT NULL,
-    reason TEXT NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS device_write_by_register ON device_write (register, time_s);
-CREATE TABLE IF NOT EXISTS event (time_s REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;
-"""
 _CLOSE_SLOT = """
 INSERT OR REPLACE INTO slot
 SELECT :slot, :signal,
@@ -100,14 +86,13 @@ class Store:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10.0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _SCHEMA_VERSION):
-                raise StoreError(f"{path}: schema {version}, this release knows {_SCHEMA_VERSION}")
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+            prepare(self._db, str(path))
+        except ValueError as error:
+            raise StoreError(str(error)) from error
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{path}: {error}") from error
         self._path = path
+        self.journal = WriteJournal(self._db, str(path))
         self._open = _Open()
 
     def add(self, time_s: float, values: Mapping[str, float], flags: Mapping[str, int]) -> None:
@@ -148,6 +133,7 @@ class Store:
                 self._db.execute(_CLOSE_SLOT, {"slot": slot, "end": slot + SLOT_S, "signal": name, "last": last})
             self._db.execute("DELETE FROM minute WHERE time_s < ?", (slot - _KEEP_MINUTES_S,))
             self._db.execute("DELETE FROM plan WHERE issued_s < ?", (slot - _KEEP_PLANS_S,))
+            self.journal.prune(slot)
 
     def import_frame(self, frame: Frame) -> int:
         """Bring history along (the old system's, or a table): quarter hours that are not yet known."""
@@ -171,20 +157,6 @@ class Store:
     def add_event(self, time_s: float, kind: str, text: str) -> None:
         """Keep something that a person may ask about later."""
         self._many("INSERT INTO event VALUES (?,?,?)", [(time_s, kind, text)])
-
-    def add_write(self, time_s: float, register: str, raw: int, wear: str, reason: str) -> None:
-        """Journal a register write; call before the first byte leaves."""
-        self._many("INSERT INTO device_write VALUES (?,?,?,?,?)", [(time_s, register, raw, wear, reason)])
-
-    def count_writes(self, register: str, since_s: float) -> int:
-        """Writes to one register since an instant."""
-        try:
-            row = self._db.execute(
-                "SELECT count(*) FROM device_write WHERE register = ? AND time_s >= ?", (register, since_s)
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}") from error
-        return int(row[0])
 
     def newest_plan(self) -> dict[str, Any] | None:
         """The plan issued last, as JSON."""
@@ -245,6 +217,17 @@ class StoreReader:
             (since_s, until_s),
         )
         return [dict(zip(("time_s", "register", "raw", "wear", "reason"), row, strict=True)) for row in rows]
+
+    def register_counts(self, *, day_s: float, now_s: float) -> list[RegisterCount]:
+        """How often each register was written: since ``day_s``, lately, and for life; raises :class:`StoreError`."""
+        try:
+            return register_counts(self._db, day_s=day_s, now_s=now_s)
+        except sqlite3.Error as error:  # a file of an older release, which only the writing side brings up to date
+            raise StoreError(f"the wear ledger cannot be read: {error}") from error
+
+    def intents(self, since_s: float) -> list[Intent]:
+        """Sequences of writes journalled since an instant, oldest first."""
+        return intents_since(self._db, since_s)
 
     def events(self, since_s: float, kind: str | None = None) -> list[tuple[float, str, str]]:
         """Events since an instant, oldest first."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from edge.cli import main
+from edge.ingest.store import Store
 from edge.ipc import Service
+from edge.messages import RegisterWrite
 
 SITE = """
 [site]
@@ -105,6 +108,25 @@ def test_doctor_finds_a_box_that_does_not_run(site: Path, capsys: pytest.Capture
     assert [check["name"] for check in data["checks"] if check["ok"]] == ["configuration"]
     assert pems("doctor", "--site", str(site)) == 1
     assert "FINDING  control" in capsys.readouterr().out
+
+
+def test_doctor_shows_what_writing_costs_each_register(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(site.parent / "state" / "store.sqlite")
+    rest = RegisterWrite(register="a#1 holding 5", raw=1, wear="volatile", reason="r")
+    busy = RegisterWrite(register="a#1 holding 7", raw=1, wear="unknown", reason="r")
+    store.journal.note(time.time() - 60.0, [rest, *[busy] * 100])
+    store.close()
+    assert pems("doctor", "--site", str(site), "--json") == 1
+    data = json.loads(capsys.readouterr().out)
+    (finding,) = [check for check in data["checks"] if check["name"] == "wear"]
+    assert finding == {"name": "wear", "ok": False, "text": "a#1 holding 7 lasts 2.7 years more at this rate"}
+    assert [row["lifetime_count"] for row in data["wear"]] == [1, 100]
+    assert data["wear"][0]["left_years"] is None, "a volatile register never wears out"
+    pems("doctor", "--site", str(site))
+    assert (
+        "a#1 holding 7                            unknown    100/20      100   100.0         2.7"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_box_without_a_cycle_or_plan_says_so(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

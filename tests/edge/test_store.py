@@ -100,17 +100,13 @@ def test_history_is_brought_along_but_never_overwrites(tmp_path: Path) -> None:
     store.close()
 
 
-def test_plans_writes_and_events_are_kept(tmp_path: Path) -> None:
+def test_plans_and_events_are_kept(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.sqlite")
     store.add_plan(make_plan(issued_s=100.0))
     store.add_plan(make_plan(issued_s=200.0))
-    store.add_write(10.0, "growatt/sph hr30407", 1, "volatile", "charge")
     store.add_event(5.0, "command", "native: rest")
-    assert store.count_writes("growatt/sph hr30407", 0.0) == 1
-    assert store.count_writes("growatt/sph hr30407", 11.0) == 0
     reader = StoreReader(tmp_path / "s.sqlite")
     assert [plan["issued_s"] for plan in reader.plans(150.0)] == [200.0]
-    assert reader.writes(0.0, 20.0)[0]["register"] == "growatt/sph hr30407"
     assert reader.events(0.0, "command") == [(5.0, "command", "native: rest")]
     assert reader.events(0.0, "alarm") == []
     reader.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from edge.devices.profile_file import load_profile
 from edge.devices.registers import split_words
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, StoreError
-from edge.messages import Command, Reading
+from edge.messages import Command, Reading, RegisterWrite
 
 NOON_S = 1_717_243_200.0
 FUNCTION = {"holding": 3, "input": 4}
@@ -62,11 +62,11 @@ class FullDisk(MemoryLedger):
             raise StoreError("database or disk is full")
         return super().count_today(register)
 
-    def note(self, register: str, raw: int, wear: str, reason: str) -> None:
+    def note(self, writes: Sequence[RegisterWrite], sequence: int | None) -> None:
         if self.room_count <= 0:
             raise StoreError("database or disk is full")
         self.room_count -= 1
-        super().note(register, raw, wear, reason)
+        super().note(writes, sequence)
 
 
 class House:
@@ -584,7 +584,7 @@ def test_a_journal_that_fails_half_way_leads_back_to_native(house):
     house.wrote()
     house.clock.sleep(700.0)
     house.read()
-    house.ledger.room_count = 2
+    house.ledger.room_count = 1
     result = house.power(-4000.0)
     assert result.outcome == "refused"
     assert result.detail.endswith("not journalled: database or disk is full")
@@ -739,9 +739,10 @@ def test_stored_registers_stop_at_their_daily_budget_but_native_never_does(old_h
 
 def test_what_was_written_is_in_the_ledger_with_its_reason(old_house):
     old_house.power(-2000.0)
-    assert {row[4] for row in old_house.ledger.rows} == {"test"}
-    assert {row[3] for row in old_house.ledger.rows} == {"unknown"}
-    assert f"{SPH} holding 1100" in {row[1] for row in old_house.ledger.rows}
+    writes = [write for _, write in old_house.ledger.rows]
+    assert {write.reason for write in writes} == {"test"}
+    assert {write.wear for write in writes} == {"unknown"}
+    assert f"{SPH} holding 1100" in {write.register for write in writes}
 
 
 def test_a_version_of_0_means_no_vpp(stack):

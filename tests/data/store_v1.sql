@@ -1,0 +1,84 @@
+PRAGMA user_version=1;
+BEGIN TRANSACTION;
+CREATE TABLE device_write (
+    time_s REAL NOT NULL, register TEXT NOT NULL, raw INTEGER NOT NULL, wear TEXT NOT NULL,
+    reason TEXT NOT NULL) STRICT;
+INSERT INTO "device_write" VALUES(1717243200.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717243800.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717244400.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717156800.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717157400.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717158000.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717070400.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717071000.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717071600.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716984000.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716984600.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716985200.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716897600.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716898200.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716898800.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716811200.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716811800.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716812400.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716724800.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716725400.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716726000.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716638400.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716639000.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716639600.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716552000.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716552600.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716553200.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716465600.0,'growatt/sph#1 holding 1100',2575,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716466200.0,'growatt/sph#1 holding 1100',2576,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1716466800.0,'growatt/sph#1 holding 1100',2577,'unknown','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717243207.0,'growatt/sph#1 holding 30407',1,'volatile','charge at 0.05');
+INSERT INTO "device_write" VALUES(1717243209.0,'growatt/sph#1 holding 30407',0,'volatile','native');
+CREATE TABLE event (time_s REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+INSERT INTO "event" VALUES(1717243205.0,'command','native: no plan');
+CREATE TABLE minute (
+    time_s INTEGER NOT NULL, signal TEXT NOT NULL, mean REAL NOT NULL, last REAL NOT NULL,
+    low REAL NOT NULL, high REAL NOT NULL, count INTEGER NOT NULL, flags INTEGER NOT NULL,
+    PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
+INSERT INTO "minute" VALUES(1717243200,'pv_w',100.0,100.0,100.0,100.0,1,0);
+INSERT INTO "minute" VALUES(1717243200,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243260,'pv_w',101.0,101.0,101.0,101.0,1,0);
+INSERT INTO "minute" VALUES(1717243260,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243320,'pv_w',102.0,102.0,102.0,102.0,1,0);
+INSERT INTO "minute" VALUES(1717243320,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243380,'pv_w',103.0,103.0,103.0,103.0,1,0);
+INSERT INTO "minute" VALUES(1717243380,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243440,'pv_w',104.0,104.0,104.0,104.0,1,0);
+INSERT INTO "minute" VALUES(1717243440,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243500,'pv_w',105.0,105.0,105.0,105.0,1,0);
+INSERT INTO "minute" VALUES(1717243500,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243560,'pv_w',106.0,106.0,106.0,106.0,1,0);
+INSERT INTO "minute" VALUES(1717243560,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243620,'pv_w',107.0,107.0,107.0,107.0,1,0);
+INSERT INTO "minute" VALUES(1717243620,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243680,'pv_w',108.0,108.0,108.0,108.0,1,0);
+INSERT INTO "minute" VALUES(1717243680,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243740,'pv_w',109.0,109.0,109.0,109.0,1,0);
+INSERT INTO "minute" VALUES(1717243740,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243800,'pv_w',110.0,110.0,110.0,110.0,1,0);
+INSERT INTO "minute" VALUES(1717243800,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243860,'pv_w',111.0,111.0,111.0,111.0,1,0);
+INSERT INTO "minute" VALUES(1717243860,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243920,'pv_w',112.0,112.0,112.0,112.0,1,0);
+INSERT INTO "minute" VALUES(1717243920,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717243980,'pv_w',113.0,113.0,113.0,113.0,1,0);
+INSERT INTO "minute" VALUES(1717243980,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717244040,'pv_w',114.0,114.0,114.0,114.0,1,0);
+INSERT INTO "minute" VALUES(1717244040,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+INSERT INTO "minute" VALUES(1717244100,'pv_w',115.0,115.0,115.0,115.0,1,0);
+INSERT INTO "minute" VALUES(1717244100,'soc_frac',0.5,0.5,0.5,0.5,1,0);
+CREATE TABLE plan (issued_s REAL PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+INSERT INTO "plan" VALUES(1717243200.0,'mpc','{"issued_s": 1717243200.0, "valid_until_s": 1717245000.0, "start_s": 1717243200, "slot_s": 900, "source": "mpc", "reason": "because", "violations": ["a", "b"], "water_value_eur_per_kwh": 0.2, "wear_eur_per_kwh": 0.02, "cost_eur": 1.5, "battery_w": [0.0, 0.0, 0.0, 0.0], "soc_frac": [0.5, 0.5, 0.5, 0.5, 0.5], "grid_w": [0.0, 0.0, 0.0, 0.0], "pv_p10_w": [0.0, 0.0, 0.0, 0.0], "pv_p50_w": [0.0, 0.0, 0.0, 0.0], "pv_p90_w": [0.0, 0.0, 0.0, 0.0], "load_p10_w": [0.0, 0.0, 0.0, 0.0], "load_p50_w": [0.0, 0.0, 0.0, 0.0], "load_p90_w": [0.0, 0.0, 0.0, 0.0], "price_import_eur_per_kwh": [0.3, 0.3, 0.3, 0.3], "price_export_eur_per_kwh": [0.1, 0.1, 0.1, 0.1]}');
+CREATE TABLE slot (
+    time_s INTEGER NOT NULL, signal TEXT NOT NULL, value REAL NOT NULL, minutes INTEGER NOT NULL,
+    flags INTEGER NOT NULL, PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
+INSERT INTO "slot" VALUES(1717243200,'pv_w',107.0,15,0);
+INSERT INTO "slot" VALUES(1717243200,'soc_frac',0.5,15,0);
+CREATE INDEX device_write_by_register ON device_write (register, time_s);
+COMMIT;
