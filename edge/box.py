@@ -6,10 +6,8 @@ import math
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
@@ -17,25 +15,15 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.control.obedience import Obedience
 from edge.devices.driver import Devices
-from edge.devices.wear import RegisterWear, wear_of
 from edge.errors import BundleError, ConfigError, PlanError, StoreError
 from edge.ingest.store import Store, StoreReader
 from edge.ingest.table import read_table
 from edge.ingest.tariff import PriceBook, Prices
 from edge.ipc import Client, IpcError
 from edge.log import Log
-from edge.messages import (
-    Command,
-    CycleRecord,
-    Intent,
-    IntentState,
-    Plan,
-    Reading,
-    RegisterWrite,
-    WriteResult,
-    plan_from_json,
-)
+from edge.messages import Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
 from edge.planning import Forecasts
+from edge.writeledger import StoreLedger
 
 STORE_NAME = "store.sqlite"
 SOCKET_NAME = "control.sock"
@@ -45,60 +33,6 @@ _MAX_AHEAD_S = 60.0
 _RELEASE_TRIES = 4
 _READ_SHARE = 0.9  # of a period; the rest is for judging, writing and recording
 _RECORDED = ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac", "grid_import_wh", "grid_export_wh")
-
-
-class StoreLedger:
-    """The write pipeline's ledger, kept in the store; a day is the site's local day."""
-
-    def __init__(self, store: Store, clock: Clock, site: Site) -> None:
-        self._journal, self._clock, self._zone = store.journal, clock, site.zone
-
-    def count_today(self, register: str) -> int:
-        """Writes to a register since local midnight."""
-        return self._journal.count_writes(register, midnight_s(self._clock.now_s(), self._zone))
-
-    def note(self, writes: Sequence[RegisterWrite], sequence: int | None) -> None:
-        """Journal registers that go out together, before their first byte."""
-        self._journal.note(self._clock.now_s(), writes, sequence)
-
-    def begin(self, intent: Intent) -> int:
-        """Journal a sequence before its first byte."""
-        return self._journal.begin(self._clock.now_s(), intent)
-
-    def finish(self, sequence: int, state: IntentState) -> None:
-        """What became of a sequence."""
-        self._journal.finish(sequence, state)
-
-    def unreleased(self, device: str) -> list[Intent]:
-        """Sequences after which the device has not been seen on its own rules."""
-        return self._journal.unreleased(device)
-
-    def keep(self, device: str, name: str, raw: int) -> None:
-        """What a setting held before our first write."""
-        self._journal.keep(self._clock.now_s(), device, name, raw)
-
-    def kept(self, device: str) -> dict[str, int]:
-        """Settings to put back."""
-        return self._journal.kept(device)
-
-    def drop(self, device: str) -> None:
-        """All of them are back."""
-        self._journal.drop(device)
-
-
-def midnight_s(now_s: float, zone: ZoneInfo) -> float:
-    """When the site's local day began."""
-    return datetime.fromtimestamp(now_s, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-
-def wear_table(state: Path, site: Site, now_s: float) -> list[RegisterWear]:
-    """How worn each register is that was ever written; raises :class:`StoreError`."""
-    reader = StoreReader(state / STORE_NAME)
-    try:
-        counts = reader.register_counts(day_s=midnight_s(now_s, site.zone), now_s=now_s)
-    finally:
-        reader.close()
-    return [wear_of(count) for count in counts]
 
 
 class ControlPorts:

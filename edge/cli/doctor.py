@@ -110,11 +110,12 @@ def _wear(site: Site, state: Path) -> list[RegisterWear]:
     """How worn each written register is; nothing where there is no store yet."""
     import time
 
-    from edge.box import wear_table
+    from edge.box import STORE_NAME
     from edge.errors import StoreError
+    from edge.writeledger import wear_table
 
     try:
-        return wear_table(state, site, time.time())
+        return wear_table(state / STORE_NAME, site, time.time())
     except StoreError:  # the store's own check says why
         return []
 

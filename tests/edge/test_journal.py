@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.box import STORE_NAME, midnight_s, wear_table
+from edge.box import STORE_NAME
 from edge.config import Site
 from edge.devices.wear import CYCLES_COUNT, DAILY_BUDGET_COUNT, wear_of
 from edge.errors import StoreError
 from edge.ingest.journal import WriteJournal
 from edge.ingest.store import Store, StoreReader
 from edge.messages import Intent, RegisterCount, RegisterWrite
+from edge.writeledger import midnight_s, wear_table
 
 DATA = Path(__file__).parents[1] / "data"
 DAY_S = 86_400.0
@@ -81,7 +82,7 @@ def test_a_migration_that_fails_leaves_the_old_file_as_it_was(tmp_path: Path) ->
 def test_an_old_file_that_nobody_opened_for_writing_has_no_wear_ledger(tmp_path: Path) -> None:
     old_store(tmp_path)
     with pytest.raises(StoreError, match="wear ledger"):
-        wear_table(tmp_path, SITE, NOON_S)
+        wear_table(tmp_path / STORE_NAME, SITE, NOON_S)
 
 
 def test_writes_are_counted_since_an_instant_and_for_life(journal: WriteJournal) -> None:
@@ -192,5 +193,5 @@ def test_the_wear_table_counts_the_sites_own_day(tmp_path: Path) -> None:
     for hours in (-15, -13, -1):
         store.journal.note(NOON_S + 3600.0 * hours, [write()])
     store.close()
-    (row,) = wear_table(tmp_path, SITE, NOON_S)
+    (row,) = wear_table(tmp_path / STORE_NAME, SITE, NOON_S)
     assert (row.register, row.today_count, row.lifetime_count, row.writes_per_day) == (SLOT, 2, 3, 3.0)
