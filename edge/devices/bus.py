@@ -7,11 +7,14 @@ than ``MIN_TIMEOUT_WALL_S``, so that an accelerated clock does not make a living
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from edge.clock import Clock
-from edge.devices.modbus import Request, read_request, rtu_frame, take_rtu, take_tcp, tcp_frame, write_request
-from edge.devices.profile import LinkFacts
+from edge.devices.conversation import Conversation, RtuConversation, TcpConversation, Words
+from edge.devices.lockstep import Lockstep, Place
+from edge.devices.modbus import OtherAnswer, Request, Shape, read_request, write_request
+from edge.devices.profile import LinkFacts, Space
 from edge.devices.transport import Address, LinkClosed, Wire, open_wire
 from edge.errors import DeviceMismatch, DeviceRejected, DeviceUnreachable
 
@@ -20,41 +23,77 @@ MIN_TIMEOUT_WALL_S = 0.3
 QUIET_S = 0.3  # a line silent for so long owes nothing any more (shared/hardware/faults.md, verified remedies)
 MIN_QUIET_WALL_S = 0.05
 MAX_DRAIN_S = 2.0
+_NO_SUCH_REGISTER = (1, 2, 3)
 _BITS_PER_BYTE = 10
+
+Connect = Callable[[Address, float], Wire]
 
 
 class Link:
     """A serial line or TCP connection and all that is known about its present state."""
 
-    def __init__(self, address: Address, facts: LinkFacts, clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        address: Address,
+        facts: LinkFacts,
+        clock: Clock,
+        timeout_s: float = TIMEOUT_S,
+        connect: Connect = open_wire,
+    ) -> None:
         self.address = address
-        self.ready_s = float("-inf")  # simulated instant from which the next command may be sent
+        self._connect = connect
+        self._facts = facts
         self._period_s = facts.min_command_period_s
-        self._align_words = facts.align_words
         self._clock = clock
+        # Simulated instant from which the next command may be sent. Another program may have asked a moment ago, and a
+        # hasty command gets no answer: a new owner waits once.
+        self.ready_s = clock.now_s() + self._period_s
         self._timeout_s = timeout_s
         self._wire: Wire | None = None
-        self._transaction = 0
-        self._owed: set[int] = set()  # word counts of answers that may still arrive late (serial only)
+        self._talk: Conversation = RtuConversation() if address.kind == "serial" else TcpConversation()
+        self._steps: dict[int, Lockstep] = {}
+        self._unquiet_since_wall_s: float | None = None  # a line on which bytes may still come unasked
+        self._mute = True  # no byte ever came on this connection
 
-    def share(self, facts: LinkFacts) -> None:
-        """Another device lives on this link: the slower pace holds for both."""
+    def share(self, unit: int, facts: LinkFacts) -> None:
+        """A device lives on this link: the slowest pace holds for all."""
+        self._steps[unit] = Lockstep(facts)
         self._period_s = max(self._period_s, facts.min_command_period_s)
-        self._align_words = max(self._align_words, facts.align_words)
+        self.ready_s = max(self.ready_s, self._clock.now_s() + self._period_s)
+
+    def know(self, unit: int, place: Place, words: tuple[int, ...]) -> None:
+        """These words of a unit never change: after silence they must come back before the unit is believed again."""
+        self._step(unit).constant = (place, words)
 
     def cost_s(self, count: int) -> float:
         """What a read of so many words takes on this line, by its baud rate [s]."""
         return (8 + 5 + 2 * count) * _BITS_PER_BYTE / self.address.baud if self.address.baud else 0.0
 
-    def read(self, unit: int, space: str, address: int, count: int) -> tuple[int, ...]:
+    def read(self, unit: int, space: Space, address: int, count: int) -> Words:
         """The words of one block; raises :class:`DeviceError`."""
-        if self._owed:
-            self._resynchronise(unit, space, address)
-        return self._ask(unit, read_request(space, address, count))
+        place = Place(space=space, address=address, count=count)
+        step = self._step(unit)
+        if step.doubt is not None:
+            self._prove(unit, step, place)
+        while (length := step.length(place)) is None:
+            # Nothing in a refusal can be taken for data, so it parts two reads as well as an answer does.
+            with suppress(DeviceRejected):
+                self._read(unit, place, step.separator(place))
+        try:
+            words = self._read(unit, place, length)
+        except DeviceRejected as error:
+            if error.exception_code in _NO_SUCH_REGISTER and step.refused(place, length):
+                return self.read(unit, space, address, count)
+            raise
+        except DeviceUnreachable:
+            step.unanswered(place, length)
+            raise
+        step.answered(place, length)
+        return words[:count]
 
     def write(self, unit: int, address: int, words: tuple[int, ...]) -> None:
         """Write holding registers (FC06 for one, FC16 for several) and check the echo; raises :class:`DeviceError`."""
-        self._ask(unit, write_request(address, words))
+        self._ask(unit, write_request(address, words), self._step(unit).owed)
 
     def close(self) -> None:
         """Let go of the port; the next request opens it again."""
@@ -62,91 +101,113 @@ class Link:
             self._wire.close()
         self._wire = None
 
-    def _resynchronise(self, unit: int, space: str, address: int) -> None:
-        """After a timeout on a serial line: ask for a length that no late answer can have, before trusting the line."""
-        lengths = [self._align_words * step for step in range(1, 9)]
-        probe = next((length for length in lengths if length not in self._owed), None)
-        if probe is None:
-            self._owed.clear()
-            probe = lengths[0]
-        # A refusal of this very question also proves that the line is in step.
-        with suppress(DeviceRejected):
-            self._ask(unit, read_request(space, address, probe))
-        self._owed.clear()
+    def _step(self, unit: int) -> Lockstep:
+        return self._steps.setdefault(unit, Lockstep(self._facts))
 
-    def _ask(self, unit: int, request: Request) -> tuple[int, ...]:
+    def _read(self, unit: int, place: Place, length: int, late: frozenset[Shape] = frozenset()) -> Words:
+        self._step(unit).asked(place.space, length)
+        return self._ask(unit, read_request(place.space, place.address, length), late)
+
+    def _prove(self, unit: int, step: Lockstep, wanted: Place) -> None:
+        """Ask what only the living, present unit can answer: its constant, else a length that no late answer has."""
+        place, known = step.constant or (wanted, ())
+        length = step.proof(place)
+        try:
+            words = self._read(unit, place, length, late=step.owed)
+        except DeviceRejected as error:
+            if known:
+                raise DeviceMismatch(f"{self.address.url}: unit {unit} refused what never changes: {error}") from error
+            words = ()
+        compared = min(len(words), len(known))
+        if words[:compared] != known[:compared]:
+            step.contradicted()
+            raise DeviceMismatch(f"{self.address.url}: unit {unit} is not in step: what never changes came otherwise")
+        step.proved()
+
+    def _ask(self, unit: int, request: Request, late: frozenset[Shape] = frozenset()) -> Words:
         """One transaction; a hang-up on an old connection is answered by one new try."""
         known = self._wire is not None
         try:
-            return self._transact(unit, request)
+            return self._transact(unit, request, late)
         except LinkClosed:
             self.close()
             if not known:
                 raise
-        return self._transact(unit, request)
+        return self._transact(unit, request, late)
 
-    def _transact(self, unit: int, request: Request) -> tuple[int, ...]:
+    def _transact(self, unit: int, request: Request, late: frozenset[Shape]) -> Words:
         timeout_wall_s = max((self._timeout_s + self.cost_s(request.count)) / self._clock.speed, MIN_TIMEOUT_WALL_S)
         wire = self._opened(timeout_wall_s)
         self._clock.sleep_until(self.ready_s)
         try:
-            self._discard(wire)
-            self._transaction = self._transaction % 0xFFFF + 1
-            serial_line = self.address.kind == "serial"
-            wire.send(rtu_frame(unit, request) if serial_line else tcp_frame(self._transaction, unit, request))
-            return self._await(wire, unit, request, timeout_wall_s)
+            self._settle(wire)
+            wire.send(self._talk.ask(unit, request))
+            return self._await(wire, unit, late, timeout_wall_s)
         except LinkClosed:
             self.close()
             raise
         except (DeviceUnreachable, DeviceMismatch):
-            self._recover(wire, request)
+            self._distrust(unit, request)
             raise
 
     def _opened(self, timeout_wall_s: float) -> Wire:
         if self._wire is None:
-            self._wire = open_wire(self.address, timeout_wall_s)
+            self._wire = self._connect(self.address, timeout_wall_s)
+            self._talk.begin()
+            self._unquiet_since_wall_s, self._mute = None, True
         return self._wire
 
-    def _await(self, wire: Wire, unit: int, request: Request, timeout_wall_s: float) -> tuple[int, ...]:
-        """Collect bytes until the answer is whole."""
+    def _await(self, wire: Wire, unit: int, late: frozenset[Shape], timeout_wall_s: float) -> Words:
+        """Collect bytes until the answer is whole; late answers, known by their length, are passed over."""
         self.ready_s = self._clock.now_s() + self._period_s
         deadline_wall_s = time.monotonic() + timeout_wall_s
-        buffer = bytearray()
         seen = False
         while (left_wall_s := deadline_wall_s - time.monotonic()) > 0.0:
             data = wire.receive(left_wall_s)
-            if data and not seen:
+            if not data:
+                break
+            if not seen:
                 # The first byte proves that the device has the command: only from here its own pause can be counted.
                 self.ready_s = self._clock.now_s() + self._period_s
-                seen = True
-            buffer += data
-            if self.address.kind == "serial":
-                words = take_rtu(buffer, unit, request)
-            else:
-                words = take_tcp(buffer, self._transaction, unit, request)
+                seen, self._mute = True, False
+            words = self._heard(data, late)
             if words is not None:
                 return words
-        if buffer:
-            raise DeviceMismatch(f"{self.address.url} unit {unit}: {len(buffer)} bytes that are no valid answer")
-        raise DeviceUnreachable(f"{self.address.url}: unit {unit} does not answer")
+        if self._talk.pending_count:
+            raise DeviceMismatch(f"{self.address.url} unit {unit}: {self._talk.pending_count} bytes, no valid answer")
+        raise DeviceUnreachable(f"{self.address.url}: unit {unit} does not answer{self._hint()}")
 
-    def _discard(self, wire: Wire) -> None:
-        """Drop what came in unasked."""
-        if self.address.kind == "serial":
-            while wire.receive(0.0):
-                pass
+    def _heard(self, data: bytes, late: frozenset[Shape]) -> Words | None:
+        while True:
+            try:
+                return self._talk.hear(data)
+            except OtherAnswer as error:
+                if error.shape not in late:
+                    raise
+            data = b""
 
-    def _recover(self, wire: Wire, request: Request) -> None:
-        """After silence or a wrong answer nothing on the line is trusted: TCP reconnects, serial drains until quiet."""
+    def _hint(self) -> str:
+        connected = self.address.kind == "tcp" and self._mute
+        return ", though it took the connection: it may be serving another client" if connected else ""
+
+    def _distrust(self, unit: int, request: Request) -> None:
+        """After silence or a wrong answer nothing is trusted: TCP reconnects, a line must fall quiet first."""
         self.ready_s = self._clock.now_s() + self._period_s
+        self._step(unit).distrust(request.shape)
+        self._unquiet_since_wall_s = time.monotonic()
         if self.address.kind == "tcp":
             self.close()
-            return
-        self._owed.add(0 if request.words else request.count)
+
+    def _settle(self, wire: Wire) -> None:
+        """Drop what came in unasked; on a line in doubt wait until nothing comes any more."""
         quiet_wall_s = max(QUIET_S / self._clock.speed, MIN_QUIET_WALL_S)
         end_wall_s = time.monotonic() + max(MAX_DRAIN_S / self._clock.speed, 2.0 * quiet_wall_s)
-        try:
-            while wire.receive(quiet_wall_s) and time.monotonic() < end_wall_s:
-                pass
-        except LinkClosed:
-            self.close()
+        since_wall_s = self._unquiet_since_wall_s
+        while time.monotonic() < end_wall_s:
+            left_wall_s = 0.0 if since_wall_s is None else max(since_wall_s + quiet_wall_s - time.monotonic(), 0.0)
+            data = wire.receive(left_wall_s)
+            if not data:
+                break
+            self._talk.unasked(data)
+            since_wall_s = time.monotonic() if since_wall_s is not None else None
+        self._unquiet_since_wall_s = None

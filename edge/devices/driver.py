@@ -109,7 +109,7 @@ def _units(site: Site, clock: Clock, links: dict[str, Link]) -> list[Unit]:
             problems.append(f"{where} is a second battery inverter; only one can be commanded")
             continue
         link = links.setdefault(key, Link(address, profile.link, clock))
-        link.share(profile.link)
+        link.share(entry.unit, profile.link)
         units.append(Unit(profile, link, entry.unit, clock))
     if problems:
         raise ConfigError(site.name, problems)

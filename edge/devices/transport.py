@@ -7,6 +7,7 @@ import os
 import select
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,11 +19,16 @@ from edge.errors import DeviceUnreachable
 MODBUS_TCP_PORT = 502
 _CHUNK_BYTES = 1024
 _PARITIES = ("N", "E", "O")
+_LASTING = Path("/dev/serial")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class LinkClosed(DeviceUnreachable):
     """The other end hung up; the same question may be asked once more on a new connection."""
+
+
+class LinkDown(DeviceUnreachable):
+    """No port or no listener there at this moment. Said at once, so that it costs little to ask again soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +138,10 @@ class TcpWire:
             self._socket = socket.create_connection((address.place, address.port), timeout=timeout_s)
         except UnicodeError as error:  # not from the network: Python's own encoding of host names
             raise DeviceUnreachable(f"{self._url} cannot be reached: this is no host name") from error
-        except OSError as error:
+        except (TimeoutError, socket.gaierror) as error:
             raise DeviceUnreachable(f"{self._url} cannot be reached: {_reason(error)}") from error
+        except OSError as error:
+            raise LinkDown(f"{self._url} cannot be reached: {_reason(error)}") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
@@ -170,6 +178,23 @@ def _remedy(error: Exception) -> str:
 def _cause(error: Exception) -> BaseException:
     """The system's own error, where pyserial wraps it."""
     return error if not isinstance(error, serial.SerialException) else error.__context__ or error
+
+
+def lasting_path(place: str, root: Path = _LASTING) -> str:
+    """The name of a serial port that outlives a reboot or another socket: by its adapter's number, else by its socket.
+
+    The place itself where there is no such name.
+    """
+    names = [name for folder in ("by-id", "by-path") for name in sorted((root / folder).glob("*"))]
+    return next((str(name) for name in names if os.path.realpath(name) == os.path.realpath(place)), place)
+
+
+def _advice(place: str, root: Path = _LASTING) -> str:
+    """Where the adapter may be now, when a port that is named by its order of arrival is gone."""
+    if Path(place).exists() or str(root) in place:
+        return ""
+    found = sorted(str(name) for name in (root / "by-id").glob("*"))
+    return f" (there is {', '.join(found)}: a name that lasts)" if found else ""
 
 
 def _reason(error: Exception) -> str:

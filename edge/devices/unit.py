@@ -8,14 +8,17 @@ from dataclasses import dataclass
 
 from edge.clock import Clock
 from edge.devices.bus import Link
+from edge.devices.lockstep import Place
 from edge.devices.planner import Block, halves, plan_blocks
 from edge.devices.profile import Point, Profile
 from edge.devices.registers import decode, identity_from_words
+from edge.devices.transport import LinkDown
 from edge.errors import DeviceError, DeviceRejected, DeviceUnreachable
 
 SLOW_PERIOD_S = 120.0
 REFUSED_PERIOD_S = 3600.0  # a register refused today may exist after a firmware update
 BACKOFF_S = (2.0, 300.0)  # first and longest pause of a silent unit
+LINK_BACKOFF_S = (1.0, 1.0)  # an absent port says so at once and is looked for every second
 ILLEGAL_ADDRESS = (1, 2, 3)  # devices use all three for a register that they do not have
 CONFIRMATIONS = 2
 SERIAL_NUMBER = "serial_number"
@@ -120,7 +123,7 @@ class Unit:
         except DeviceError as error:
             turn.reason = self._trouble = str(error)
             if isinstance(error, DeviceUnreachable):
-                self._back_off()
+                self._back_off(BACKOFF_S if not isinstance(error, LinkDown) else LINK_BACKOFF_S)
         else:
             turn.reason, turn.refused = "", False
             turn.brought_s = self._clock.now_s()
@@ -193,8 +196,8 @@ class Unit:
     def _index(self) -> None:
         self._turn_of = {point.name: turn for turn in self._turns for point in turn.block.points}
 
-    def _back_off(self) -> None:
-        first_s, longest_s = BACKOFF_S
+    def _back_off(self, bounds_s: tuple[float, float]) -> None:
+        first_s, longest_s = bounds_s
         pause_s = min(first_s * 2.0 ** min(self._failures, 10), longest_s)
         self._failures += 1
         self._silent_until_s = self._clock.now_s() + pause_s
@@ -208,6 +211,10 @@ class Unit:
         if self._serial_number and number != self._serial_number:
             self.confirmations = 0
         self._serial_number = number
+        if serial and number:
+            point = self.profile.by_name[SERIAL_NUMBER]
+            place = Place(space=point.space, address=point.address, count=point.words)
+            self.link.know(self.number, place, serial.words)
         fast = [turn.brought_s for turn in self._turns if turn.block.poll == "fast" and not turn.refused]
         if fast and min(fast) > self._confirmed_s:
             self._confirmed_s = max(fast)
