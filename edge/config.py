@@ -74,11 +74,16 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One device on one wire. ``serial:///dev/ttyUSB0?baud=9600`` or ``tcp://host:port``."""
+    """One device on one wire. ``serial:///dev/ttyUSB0?baud=9600`` or ``tcp://host:port``.
+
+    ``allow_control`` names ways of control that are used only with this permission: what is known of them is
+    disputed, or their mode stays for ever if this box dies.
+    """
 
     profile: str
     url: str
     unit: int = 1
+    allow_control: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

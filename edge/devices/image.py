@@ -6,11 +6,12 @@ Written without the client's library on purpose: both ends agreeing is then a pr
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from edge.devices.profile import Point, Profile, Space
-from edge.devices.registers import contributions, encode
+from edge.devices.registers import contributions, decode_all, encode, exponent_of, join_words
 from edge.errors import ConfigError, DeviceRejected
 
 ILLEGAL_FUNCTION = 1
@@ -73,28 +74,62 @@ class Registers:
     def __init__(self, profile: Profile, windows: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> None:
         self._profile = profile
         self._windows = profile.link.read_windows if windows is None else windows
-        self._words: dict[str, dict[int, int]] = {"input": {}, "holding": {}}
-        self._groups = tuple(profile.signals().items())
+        self._words: dict[str, dict[int, int]] = {"input": defaultdict(int), "holding": defaultdict(int)}
+        lent = {point.signal for point in profile.points if point.same_as}
+        self._groups = tuple(sorted(profile.signals().items(), key=lambda group: group[0] in lent))
+        self._scales = {point.scale_point for point in profile.points} - {""}
+        self._put_named({name: profile.by_name[name].golden_value for name in self._scales})
 
     def show(self, values: Values) -> None:
-        """Encode values, by signal or by point name; raises ``ValueError`` where one does not fit its register."""
+        """Encode values, by signal or by point name; raises ``ValueError`` where one does not fit its register.
+
+        Scale factors come first, registers with two meanings after those with one: what is left hangs on them.
+        """
+        self._put_named({name: value for name, value in values.items() if name in self._scales})
         for signal, points in self._groups:
             value = values.get(signal)
             if isinstance(value, (int, float)):
-                for point, part in zip(points, contributions(points, value), strict=True):
-                    self._put(point, part)
+                self._share(points, value)
+        self._put_named({name: value for name, value in values.items() if name not in self._scales})
+
+    def _put_named(self, values: Values) -> None:
         for name, value in values.items():
             if name in self._profile.by_name:
                 self._put(self._profile.by_name[name], value)
 
+    def _share(self, points: Sequence[Point], value: float) -> None:
+        """A signal's value over its points, less what registers say that belong to another signal first."""
+        own = [point for point in points if not point.same_as]
+        lent = decode_all(
+            self._profile.with_partners(point for point in points if point.same_as),
+            self._words[points[0].space],
+            self._profile.link.word_order,
+        )
+        given = sum(lent[point.name].value for point in points if point.same_as)
+        for point, part in zip(own, contributions(own, value - given), strict=True):
+            self._put(point, part)
+
     def _put(self, point: Point, value: float | str) -> None:
+        order = self._profile.link.word_order
+        held = self._words[point.space]
         if isinstance(value, str):
             padded = value.encode("ascii").ljust(2 * point.words, b"\0")[: 2 * point.words]
             words: Sequence[int] = struct.unpack(f">{point.words}H", padded)
         else:
-            words = encode(point, value, self._profile.link.word_order)
-        for offset, word in enumerate(words):
-            self._words[point.space][point.address + offset] = word
+            base = join_words([held[address] for address in point.addresses], point.order(order))
+            words = encode(point, value, order, self._exponent(point), base)
+        held.update(zip(point.addresses, words, strict=True))
+
+    def _exponent(self, point: Point) -> int:
+        """The scale factor that the registers show for this point now."""
+        if not point.scale_point:
+            return 0
+        scale = self._profile.by_name[point.scale_point]
+        words = [self._words[scale.space][address] for address in scale.addresses]
+        exponent, reason = exponent_of(join_words(words, scale.order(self._profile.link.word_order)))
+        if reason:
+            raise ValueError(f"{point.name}: {reason}")
+        return exponent
 
     def word(self, address: int) -> int:
         """A holding register's word."""

@@ -8,72 +8,116 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from edge.devices.bonds import atoms
 from edge.devices.profile import LinkFacts, Point, Poll, Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One read: ``count`` words from ``address``, and the points that lie in it whole."""
+    """One read: ``count`` words from ``address``, and the points that lie in it whole.
+
+    ``low``: the one point is a split value out of reach of one read. Its low word (address and count of that read) is
+    read between two reads of the high word, which must bring the same: else the value was torn.
+    """
 
     space: Space
     address: int
     count: int
     poll: Poll
     points: tuple[Point, ...]
+    low: tuple[int, int] | None = None
+
+    @property
+    def requests(self) -> tuple[tuple[int, int], ...]:
+        """Address and count of each request, in their order."""
+        one = (self.address, self.count)
+        return (one,) if self.low is None else (one, self.low, one)
 
 
 def plan_blocks(points: Iterable[Point], facts: LinkFacts) -> tuple[Block, ...]:
     """Reads that hold every point exactly once, fast ones first; slow points ride along where a fast read can grow.
 
-    No read leaves a window, is longer than allowed, or cuts a value.
+    No read leaves a window, is longer than allowed, crosses a wider gap than allowed, cuts a value, or parts points
+    that belong together.
     """
-    ordered = sorted(points, key=lambda point: (point.space, point.address))
-    blocks = _merge([point for point in ordered if point.poll == "fast"], facts)
-    lonely: list[Point] = []
-    for point in (point for point in ordered if point.poll == "slow"):
+    whole, lonely = [], []
+    for atom in atoms(points):
+        block = _block(atom, facts)
+        if block is None or block.low is not None:
+            lonely += [block] if block is not None else []
+        else:
+            whole.append(block)
+    whole.sort(key=lambda block: (block.space, block.address))
+    blocks = _merge([block for block in whole if block.poll == "fast"], facts)
+    left: list[Block] = []
+    for slow in (block for block in whole if block.poll == "slow"):
         for index, block in enumerate(blocks):
-            grown = _block((*block.points, point), facts) if block.space == point.space else None
+            grown = _joined(block, slow, facts)
             if grown is not None:
                 blocks[index] = grown
                 break
         else:
-            lonely.append(point)
-    return (*blocks, *_merge(lonely, facts))
+            left.append(slow)
+    return (*blocks, *_merge(left, facts), *lonely)
 
 
 def halves(block: Block, facts: LinkFacts) -> tuple[Block, ...]:
-    """A refused read in two parts, to find out which registers the device refuses; one point cannot be parted."""
-    ordered = sorted(block.points, key=lambda point: point.address)
-    middle = (len(ordered) + 1) // 2
-    parts = [_block(part, facts) for part in (ordered[:middle], ordered[middle:]) if part]
-    return tuple(part for part in parts if part is not None)
+    """A refused read in two parts, to find out which registers the device refuses; what belongs together stays so."""
+    parts = sorted(atoms(block.points), key=lambda atom: atom[0].first)
+    middle = (len(parts) + 1) // 2
+    found = (
+        plan_blocks([point for atom in half for point in atom], facts) for half in (parts[:middle], parts[middle:])
+    )
+    return tuple(part for half in found for part in half)
 
 
-def _merge(ordered: Sequence[Point], facts: LinkFacts) -> list[Block]:
+def fits(points: Sequence[Point], facts: LinkFacts) -> bool:
+    """Whether these points can be read together at all."""
+    return _block(points, facts) is not None
+
+
+def _merge(ordered: Sequence[Block], facts: LinkFacts) -> list[Block]:
     """Neighbours joined as long as one read can hold them."""
     blocks: list[Block] = []
-    for point in ordered:
-        grown = _block((*blocks[-1].points, point), facts) if blocks else None
+    for block in ordered:
+        grown = _joined(blocks[-1], block, facts) if blocks else None
         if grown is not None:
             blocks[-1] = grown
-            continue
-        alone = _block((point,), facts)
-        if alone is not None:
-            blocks.append(alone)
+        else:
+            blocks.append(block)
     return blocks
 
 
+def _joined(one: Block, other: Block, facts: LinkFacts) -> Block | None:
+    grown = _block((*one.points, *other.points), facts) if one.space == other.space else None
+    return grown if grown is not None and grown.low is None else None
+
+
 def _block(points: Sequence[Point], facts: LinkFacts) -> Block | None:
-    """The read that holds these points, or ``None`` where no single read can."""
-    spaces = {point.space for point in points}
-    first = min(point.address for point in points)
-    last = max(point.last for point in points)
-    first -= first % facts.align_words
-    count = -(-(last - first + 1) // facts.align_words) * facts.align_words
+    """The read that holds these points, or ``None`` where no single read can (and no point is split)."""
+    addresses = sorted({address for point in points for address in point.addresses})
     space = points[0].space
-    inside = any(low <= first and first + count - 1 <= high for low, high in facts.read_windows.get(space, ()))
-    if len(spaces) > 1 or not inside or count > facts.max_read_words:
-        return None
     poll: Poll = "fast" if any(point.poll == "fast" for point in points) else "slow"
-    return Block(space=space, address=first, count=count, poll=poll, points=tuple(points))
+    one = _span(addresses, space, facts)
+    if len({point.space for point in points}) > 1:
+        return None
+    if one is not None:
+        return Block(space=space, address=one[0], count=one[1], poll=poll, points=tuple(points))
+    if len(points) > 1 or points[0].high_address is None:
+        return None
+    high, low = _span([points[0].high_address], space, facts), _span([points[0].address], space, facts)
+    if high is None or low is None:
+        return None
+    return Block(space=space, address=high[0], count=high[1], poll=poll, points=tuple(points), low=low)
+
+
+def _span(addresses: Sequence[int], space: Space, facts: LinkFacts) -> tuple[int, int] | None:
+    """Address and count of the one read over these addresses (ascending), or ``None``."""
+    first = addresses[0] - addresses[0] % facts.align_words
+    count = -(-(addresses[-1] - first + 1) // facts.align_words) * facts.align_words
+    inside = any(low <= first and first + count - 1 <= high for low, high in facts.read_windows.get(space, ()))
+    gap = max((after - before - 1 for before, after in pairwise(addresses)), default=0)
+    too_wide = facts.gap_words > 0 and gap > facts.gap_words
+    return None if not inside or too_wide or count > facts.max_read_words else (first, count)

@@ -17,6 +17,7 @@ from edge.devices.profile import (
     Condition,
     Control,
     Header,
+    Identity,
     LinkFacts,
     Point,
     Profile,
@@ -61,17 +62,25 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 def parse_profile(name: str, data: Mapping[str, Any]) -> Profile:
     """A profile from parsed TOML; raises :class:`ProfileError`."""
     problems: Problems = []
-    known = {"profile", "link", "clock", "point", "write", "control"}
+    known = {"profile", "link", "clock", "identify", "point", "write", "control"}
     problems += [f"{key} is not a known section" for key in data if key not in known]
     header = _record(Header, "profile", data.get("profile", {}), problems)
     link = _record(LinkFacts, "link", data.get("link", {}), problems)
     points = _rows(data, "point", lambda path, row: _sized(_record(Point, path, row, problems)), problems)
     writes = _rows(data, "write", lambda path, row: _sized(_record(Write, path, row, problems)), problems)
     controls = _rows(data, "control", lambda path, row: _control(path, row, problems), problems)
+    identify = _rows(data, "identify", lambda path, row: _record(Identity, path, row, problems), problems)
     clock = _texts("clock.points", data.get("clock", {}).get("points", []), problems)
     if header is not None and link is not None and not problems:
         profile = Profile(
-            name=name, header=header, link=link, points=points, writes=writes, controls=controls, clock=clock
+            name=name,
+            header=header,
+            link=link,
+            points=points,
+            writes=writes,
+            controls=controls,
+            clock=clock,
+            identify=identify,
         )
         problems += problems_of(profile)
         if not problems:
@@ -167,18 +176,28 @@ def _control(path: str, row: Any, problems: Problems) -> Control | None:
         problems.append(f"{path} must be a table")
         return None
     before = len(problems)
-    head = {key: value for key, value in row.items() if key not in ("actions", "states")}
+    head = {key: value for key, value in row.items() if key not in ("actions", "states", "enter", "compensation")}
     nested: dict[str, Any] = {"actions": {}, "states": []}
     bare = _record(Control, path, {**head, **nested}, problems)
     actions = row.get("actions", {})
-    steps = {
-        mode: tuple(_record(Step, f"{path}.actions.{mode}[{i}]", step, problems) for i, step in enumerate(listed))
-        for mode, listed in (actions.items() if isinstance(actions, Mapping) else ())
-    }
-    states = tuple(_state(f"{path}.states[{i}]", state, problems) for i, state in enumerate(row.get("states", [])))
+    if not isinstance(actions, Mapping):
+        problems.append(f"{path}.actions must be a table")
+        actions = {}
+    steps = {mode: _steps(f"{path}.actions.{mode}", listed, problems) for mode, listed in actions.items()}
+    enter = _steps(f"{path}.enter", row.get("enter", []), problems)
+    compensation = _steps(f"{path}.compensation", row.get("compensation", []), problems)
+    states = _rows(row, "states", lambda where, state: _state(f"{path}.{where}", state, problems), problems)
     if bare is None or len(problems) > before:
         return None
-    return replace(bare, actions=steps, states=states)  # type: ignore[arg-type]
+    return replace(bare, actions=steps, states=states, enter=enter, compensation=compensation)
+
+
+def _steps(path: str, listed: Any, problems: Problems) -> tuple[Step, ...]:
+    if not isinstance(listed, list):
+        problems.append(f"{path} must be a list of steps")
+        return ()
+    found = (_record(Step, f"{path}[{i}]", step, problems) for i, step in enumerate(listed))
+    return tuple(step for step in found if step is not None)
 
 
 def _state(path: str, row: Any, problems: Problems) -> StateRule | None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from edge.clock import Clock
 from edge.devices.profile import BatteryMode, Control, Point
-from edge.devices.translate import state_of, state_points
+from edge.devices.registers import exponent_of, join_words
+from edge.devices.translate import MEASURED, Facts, scale_points, state_of, state_points
 from edge.devices.unit import Unit
-from edge.errors import DeviceRejected
+from edge.errors import DeviceMismatch, DeviceRejected
 
 CLOCK_AGE_S = 3600.0  # a device clock drifts less than a second in an hour
 
@@ -28,8 +29,10 @@ class Readback:
             return None
         found: list[BatteryMode] = []
         for control in self._unit.profile.controls:
-            probe = self._unit.profile.by_name[control.requires]
-            if self._unit.refused(probe) or (probe.name in self._unit.samples and not self.answers(control)):
+            probe = self._unit.profile.by_name.get(control.requires)
+            if probe is not None and (
+                self._unit.refused(probe) or (probe.name in self._unit.samples and not self.answers(control))
+            ):
                 continue
             state = self.state(control, max_age_s)
             if state is None or not self.answers(control):
@@ -47,7 +50,7 @@ class Readback:
     def available(self) -> list[Control]:
         """The variants whose probe answers, in order of preference; a probe that was never read is read now."""
         profile = self._unit.profile
-        probes = {control.requires: profile.by_name[control.requires] for control in profile.controls}
+        probes = {c.requires: profile.by_name[c.requires] for c in profile.controls if c.requires}
         for name, point in probes.items():
             if name not in self._unit.samples and not self._unit.refused(point):
                 try:
@@ -58,11 +61,56 @@ class Readback:
 
     def answers(self, control: Control) -> bool:
         """The variant's probe answered with something else than 0, and with what the profile holds for possible."""
+        if not control.requires:
+            return True
         sample = self._unit.samples.get(control.requires)
         if sample is None or sample.reason or sample.value == 0.0:
             return False
         low, high = control.probe_range or (-math.inf, math.inf)
         return low <= sample.value <= high
+
+    def facts(self, control: Control, max_age_s: float) -> Facts:
+        """The device's scale factors, rating, limits and powers, as far as the variant needs them.
+
+        Raises :class:`DeviceMismatch` where the device does not say what is needed.
+        """
+        profile, limits = self._unit.profile, control.limit_points
+        used = {value for step in control.steps for value in step.values if value in MEASURED}
+        measured = {row: profile.signals().get(row, ()) for value in used for row in MEASURED[str(value)]}
+        scales = scale_points(profile, control.steps)
+        names = [*scales, *limits.values(), *([control.rated_point] if control.rated_point else [])]
+        points = [profile.by_name[name] for name in names]
+        self.fetch([*points, *(point for row in measured.values() for point in row)], max_age_s)
+        power_w = {name: self._sum(name, row) for name, row in measured.items()}
+        return Facts(
+            exponents={name: self._exponent(name) for name in scales},
+            own_rated_w=self._told(control.rated_point),
+            charge_limit_w=self._told(limits.get("charge", "")),
+            discharge_limit_w=self._told(limits.get("discharge", "")),
+            bus_w=power_w.get("grid_w", math.nan) + power_w.get("battery_w", math.nan),
+            pv_w=power_w.get("pv_w", math.nan),
+        )
+
+    def _sum(self, signal: str, points: Sequence[Point]) -> float:
+        if not points:
+            raise DeviceMismatch(f"{self._unit.name}: it does not measure {signal}")
+        return math.fsum(self._told(point.name) for point in points)
+
+    def _told(self, name: str) -> float:
+        """What the point says; NaN without a point."""
+        if not name:
+            return math.nan
+        sample = self._unit.samples[name]
+        if not math.isfinite(sample.value):
+            raise DeviceMismatch(f"{self._unit.name}: {name}: {sample.reason}")
+        return sample.value
+
+    def _exponent(self, name: str) -> int:
+        words = self._unit.samples[name].words
+        exponent, reason = exponent_of(join_words(words, self._unit.profile.link.word_order))
+        if reason:
+            raise DeviceMismatch(f"{self._unit.name}: {name}: {reason}")
+        return exponent
 
     def device_s(self) -> float:
         """The device's own local second of the day, now."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from edge.devices.profile import Point, Type, WordOrder, Write
+from edge.devices.profile import WORDS, Point, Type, WordOrder, Write
 
-_SIGN_BIT = {"s16": 1 << 15, "s32": 1 << 31}
-_LIMITS = {"u16": (0, 0xFFFF), "s16": (-0x8000, 0x7FFF), "u32": (0, 0xFFFFFFFF), "s32": (-0x80000000, 0x7FFFFFFF)}
+EXPONENTS = range(-10, 11)  # SunSpec: the legal values of a scale factor
+NO_VALUE = "the device says that there is no value"
 
 
 def join_words(words: Sequence[int], order: WordOrder) -> int:
@@ -30,11 +31,11 @@ def split_words(pattern: int, count: int, order: WordOrder) -> tuple[int, ...]:
 
 
 def number_from_pattern(pattern: int, kind: Type) -> float:
-    """The unscaled number in a bit pattern."""
+    """The unscaled number in a bit pattern; whole numbers beyond 2**53 lose their last digits."""
     if kind == "f32":
         return float(struct.unpack(">f", pattern.to_bytes(4, "big"))[0])
-    sign_bit = _SIGN_BIT.get(kind, 0)
-    return float(pattern - 2 * sign_bit if pattern & sign_bit else pattern)
+    size = 1 << 16 * WORDS[kind]
+    return float(pattern - size if kind.startswith("s") and 2 * pattern >= size else pattern)
 
 
 def pattern_from_number(number: float, kind: Type) -> int:
@@ -45,12 +46,15 @@ def pattern_from_number(number: float, kind: Type) -> int:
     if kind == "str" or not math.isfinite(number):
         raise ValueError(f"{number} is not a number for type {kind}")
     if kind == "f32":
-        return int.from_bytes(struct.pack(">f", number), "big")
-    rounded = round(number)
-    low, high = _LIMITS[kind]
-    if not low <= rounded <= high:
+        try:
+            return int.from_bytes(struct.pack(">f", number), "big")
+        except OverflowError as error:
+            raise ValueError(f"{number} does not fit into f32") from error
+    rounded, size = round(number), 1 << 16 * WORDS[kind]
+    low = -size // 2 if kind.startswith("s") else 0
+    if not low <= rounded < low + size:
         raise ValueError(f"{rounded} does not fit into {kind}")
-    return rounded & (0xFFFF if high <= 0xFFFF else 0xFFFFFFFF)
+    return rounded % size
 
 
 def text_from_words(words: Sequence[int]) -> str:
@@ -65,22 +69,82 @@ def identity_from_words(words: Sequence[int]) -> str:
     return text if text.isascii() and text.isprintable() else ""
 
 
-def decode(point: Point, words: Sequence[int], order: WordOrder) -> float:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a point's words say; a NaN (text, or no value) has its reason."""
+
+    words: tuple[int, ...]
+    value: float
+    reason: str = ""
+
+
+def decode_all(points: Iterable[Point], words_at: Mapping[int, int], order: WordOrder) -> dict[str, Decoded]:
+    """The values of points that were read together, by name; a value's scale factor must be among the points."""
+    listed = {point.name: point for point in points}
+    words = {name: tuple(words_at[address] for address in point.addresses) for name, point in listed.items()}
+    found: dict[str, Decoded] = {}
+    for name, point in listed.items():
+        exponent, reason = 0, ""
+        if point.scale_point:
+            scale = listed[point.scale_point]
+            exponent, reason = exponent_of(join_words(words[scale.name], scale.order(order)))
+        value = math.nan if reason else decode(point, words[name], order, exponent)
+        missing = NO_VALUE if math.isnan(value) and point.type != "str" else ""
+        found[name] = Decoded(words[name], value, reason or missing)
+    return found
+
+
+def exponent_of(pattern: int) -> tuple[int, str]:
+    """The exponent in a scale factor's word, or 0 and why there is none."""
+    exponent = int(number_from_pattern(pattern, "s16"))
+    if exponent in EXPONENTS:
+        return exponent, ""
+    return 0, "the device gives no scale factor" if pattern == 0x8000 else f"the scale factor {exponent} is not one"
+
+
+def decode(point: Point, words: Sequence[int], order: WordOrder, exponent: int = 0) -> float:
     """A point's contribution to its signal, in the signal's unit and sign; NaN where the device says "no value"."""
-    pattern = join_words(words, order)
+    pattern = join_words(words, point.order(order))
     if point.type == "str" or pattern in point.sentinels:
         return math.nan
-    number = number_from_pattern(pattern, point.type)
-    return number * point.scale * point.sign if math.isfinite(number) else math.nan
+    number = _scaled(number_from_pattern(_masked(pattern, point.mask), point.type), exponent)
+    value = (number * point.scale + point.offset) * point.sign
+    return value if math.isfinite(number) else math.nan
 
 
-def encode(item: Point | Write, value: float, order: WordOrder) -> tuple[int, ...]:
-    """The words that carry a value; raises ``ValueError`` where it does not fit the type."""
-    return split_words(pattern_from_number(value / (item.scale * item.sign), item.type), item.words, order)
+def encode(item: Point | Write, value: float, order: WordOrder, exponent: int = 0, base: int = 0) -> tuple[int, ...]:
+    """The words that carry a value; raises ``ValueError`` where it does not fit the type.
+
+    ``base``: the pattern that the register holds now, whose bits outside the mask stay.
+    """
+    number = _scaled((value / item.sign - item.offset) / item.scale, -exponent)
+    return split_words(onto(item, pattern_from_number(number, item.type), base), item.words, item.order(order))
+
+
+def onto(item: Point | Write, pattern: int, base: int) -> int:
+    """The register's pattern with this value in it; without a mask the value is all of it."""
+    if not item.mask:
+        return pattern
+    placed = pattern * (item.mask & -item.mask)
+    if placed & ~item.mask:
+        raise ValueError(f"{pattern} does not fit into mask {item.mask:#x}")
+    return base & ~item.mask | placed
+
+
+def _masked(pattern: int, mask: int) -> int:
+    """The bits that count, moved to the right end."""
+    return (pattern & mask) // (mask & -mask) if mask else pattern
+
+
+def _scaled(number: float, exponent: int) -> float:
+    """Times a power of ten, without the error of a factor like 10**-2."""
+    return number * 10.0**exponent if exponent >= 0 else number / 10.0**-exponent
 
 
 def contributions(points: Sequence[Point], value: float) -> tuple[float, ...]:
-    """A signal's value shared out to its points: one point takes it all, several take only their own sign's part."""
-    if len(points) == 1:
-        return (value,)
-    return tuple(max(value, 0.0) if point.sign > 0 else min(value, 0.0) for point in points)
+    """A signal's value shared out to its points: alike where all have one sign, else each sign takes its own part."""
+    plus = sum(point.sign > 0 for point in points)
+    minus = len(points) - plus
+    if not plus or not minus:
+        return (value / len(points),) * len(points)
+    return tuple(max(value, 0.0) / plus if point.sign > 0 else min(value, 0.0) / minus for point in points)

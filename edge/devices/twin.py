@@ -11,11 +11,12 @@ from pathlib import Path
 
 from edge.clock import Clock
 from edge.devices.image import WRITE_MANY, WRITE_ONE, ImageDevice, Served, Values, respond
+from edge.devices.planner import plan_blocks
 from edge.devices.plant import HousePlant, PlantParams, Series, Snapshot
 from edge.devices.plant_series import read_series
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
-from edge.devices.registers import decode
+from edge.devices.registers import Decoded, decode_all
 from edge.devices.transport import Address, parse_url
 from edge.devices.twin_journal import QUARTER_S, Journal
 from edge.devices.twin_sph import PROFILE as SPH
@@ -58,9 +59,13 @@ def meter_values(plant: HousePlant) -> dict[str, float | str]:
 
 def read_signal(device: Served, signal: str) -> float:
     """A signal as a client decodes it from the device's registers."""
-    order = device.profile.link.word_order
-    points = device.profile.signals()[signal]
-    return sum(decode(point, device.read(point.space, point.address, point.words), order) for point in points)
+    profile = device.profile
+    values: dict[str, Decoded] = {}
+    for block in plan_blocks(profile.with_partners(profile.signals()[signal]), profile.link):
+        words = device.read(block.space, block.address, block.count)
+        at = {block.address + offset: word for offset, word in enumerate(words)}
+        values |= decode_all(block.points, at, profile.link.word_order)
+    return sum(values[point.name].value for point in profile.signals()[signal])
 
 
 class World:

@@ -11,9 +11,9 @@ from edge.devices.bus import Link
 from edge.devices.lockstep import Place
 from edge.devices.planner import Block, halves, plan_blocks
 from edge.devices.profile import Point, Profile
-from edge.devices.registers import decode, identity_from_words
+from edge.devices.registers import decode_all, identity_from_words
 from edge.devices.transport import LinkDown
-from edge.errors import DeviceError, DeviceRejected, DeviceUnreachable
+from edge.errors import DeviceError, DeviceMismatch, DeviceRejected, DeviceUnreachable
 
 SLOW_PERIOD_S = 120.0
 REFUSED_PERIOD_S = 3600.0  # a register refused today may exist after a firmware update
@@ -133,7 +133,7 @@ class Unit:
 
     def fetch(self, points: Iterable[Point]) -> None:
         """Read these points now, whatever the queue says; raises :class:`DeviceError`."""
-        for block in plan_blocks(points, self.profile.link):
+        for block in plan_blocks(self.profile.with_partners(points), self.profile.link):
             self._take(block)
 
     def why_missing(self, point: Point) -> str:
@@ -165,18 +165,16 @@ class Unit:
 
     def _take(self, block: Block) -> None:
         """Read a block and keep its points."""
-        words = self.link.read(self.number, block.space, block.address, block.count)
+        words_at: dict[int, int] = {}
+        for address, count in block.requests:
+            words = self.link.read(self.number, block.space, address, count)
+            again = {address + offset: word for offset, word in enumerate(words)}
+            if any(words_at.get(known, word) != word for known, word in again.items()):
+                raise DeviceMismatch(f"{self.name}: {block.points[0].name} changed while it was read")
+            words_at |= again
         now_s = self._clock.now_s()
-        order = self.profile.link.word_order
-        for point in block.points:
-            start = point.address - block.address
-            part = words[start : start + point.words]
-            if point.type == "str":
-                self.samples[point.name] = Sample(part, math.nan, now_s)
-                continue
-            value = decode(point, part, order)
-            reason = "the device says that there is no value" if math.isnan(value) else ""
-            self.samples[point.name] = Sample(part, value, now_s, reason)
+        for name, found in decode_all(block.points, words_at, self.profile.link.word_order).items():
+            self.samples[name] = Sample(found.words, found.value, now_s, found.reason)
 
     def _refuse(self, turn: Turn, error: DeviceRejected) -> None:
         """A refused address: its points are invalid; a read of several points is parted to find the one."""

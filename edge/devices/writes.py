@@ -10,8 +10,8 @@ from edge.clock import Clock
 from edge.config import Battery
 from edge.devices.profile import BatteryMode, Control, Point
 from edge.devices.readback import CLOCK_AGE_S, Readback
-from edge.devices.registers import join_words
 from edge.devices.translate import (
+    Facts,
     Group,
     Target,
     Wish,
@@ -20,6 +20,7 @@ from edge.devices.translate import (
     mode_of,
     signed_frac_of,
     state_points,
+    way_of,
 )
 from edge.devices.unit import Unit
 from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
@@ -184,7 +185,11 @@ class BatteryWriter:
 
     def _wish(self, command: Command, controls: Sequence[Control]) -> Wish:
         """The command in parts of rated power, with the device's clock where a slot needs it."""
-        signed_frac, mode = signed_frac_of(command, self._battery), mode_of(command, self._battery)
+        signed_frac, mode, facts = signed_frac_of(command, self._battery), mode_of(command, self._battery), Facts()
+        if mode != "native":
+            facts = self._readback.facts(controls[0], self._fresh_s())
+            signed_frac = facts.limited(signed_frac, self._battery.register_w)
+            mode = way_of(signed_frac)
         rule = next((rule for control in controls for rule in control.states if rule.mode == mode and rule.slot), None)
         start_raw, device_s = None, math.nan
         if rule is not None and rule.slot is not None:
@@ -201,6 +206,8 @@ class BatteryWriter:
             lease_s=min(command.lease_s, *(control.max_lease_s for control in controls), math.inf),
             soc_min_frac=self._battery.soc_min_frac,
             soc_max_frac=self._battery.soc_max_frac,
+            rated_w=self._battery.register_w,
+            facts=facts,
             device_s=device_s,
             slot_start_raw=start_raw,
         )
@@ -227,7 +234,10 @@ class BatteryWriter:
     def _differs(self, group: Group, *, but_times: bool = False) -> bool:
         """The device shows something else; ``but_times``: durations and slot times do not count."""
         targets = [target for target in group.targets if not (but_times and target.times)]
-        return any(self._unit.samples[target.write.readback].words != target.words for target in targets)
+        return not all(self._holds(target) for target in targets)
+
+    def _holds(self, target: Target) -> bool:
+        return target.shown_by(self._unit.samples[target.write.readback].words, self._unit.profile.link.word_order)
 
     def _note(self, group: Group, reason: str) -> None:
         writes = [
@@ -243,7 +253,9 @@ class BatteryWriter:
 
     def _send(self, group: Group) -> None:
         self._sent_count += len(group.targets)
-        self._unit.link.write(self._unit.number, group.targets[0].write.address, group.words)
+        order, samples = self._unit.profile.link.word_order, self._unit.samples
+        words = [word for t in group.targets for word in t.onto(samples[t.write.readback].words, order)]
+        self._unit.link.write(self._unit.number, group.targets[0].write.address, tuple(words))
 
     def _release(self, due: Sequence[Group], reason: str) -> None:
         """Note, then write; a journal that fails does not keep the inverter from its own rules."""
@@ -289,10 +301,7 @@ class BatteryWriter:
         return self._result("applied", f"limited by the profile: {', '.join(clamped)}" if clamped else "")
 
     def _shows(self, target: Target) -> bool:
-        words = self._unit.samples[target.write.readback].words
-        if target.countdown:
-            return 0 < join_words(words, self._unit.profile.link.word_order) <= target.raw
-        return words == target.words
+        return target.confirmed_by(self._unit.samples[target.write.readback].words, self._unit.profile.link.word_order)
 
     def _result(self, outcome: Outcome, detail: str) -> WriteResult:
         words = "; ".join(part for part in (detail, self._unnoted) if part)

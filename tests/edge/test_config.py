@@ -42,6 +42,13 @@ def test_a_site_may_name_the_haze_of_its_months() -> None:
     assert site.linke_ratio == (3.0, *[2.5] * 11)
 
 
+def test_a_link_says_which_ways_of_control_are_allowed() -> None:
+    link = {"profile": "deye/hybrid", "url": "tcp://a:502"}
+    site = parse_site({"site": HEAD, "link": [link, {**link, "allow_control": ["slots"]}]}, "site.toml", Path())
+    assert [one.allow_control for one in site.links] == [(), ("slots",)]
+    assert "link[0].allow_control" in problems_of({"site": HEAD, "link": {**link, "allow_control": "slots"}})[0]
+
+
 def test_one_leg_of_the_battery_has_the_root_of_the_round_trip() -> None:
     site = parse_site({"site": HEAD, "battery": {**BATTERY, "efficiency_frac": 0.81}}, "site.toml", Path())
     assert site.battery is not None

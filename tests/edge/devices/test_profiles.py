@@ -133,7 +133,7 @@ def test_all_problems_are_reported_at_once():
         "x/y: link.colour is not a known key",
         "x/y: point[0] (voltage_l1).scale is missing",
         "x/y: point[1] (power_l1).sentinels must be tuple[int, ...], got [1.5]",
-        "x/y: point[2] (power_l2).type must be one of u16, s16, u32, s32, f32, str, got 'u8'",
+        "x/y: point[2] (power_l2).type must be one of u16, s16, u32, s32, u64, s64, f32, str, got 'u8'",
     ):
         assert expected in text
 
