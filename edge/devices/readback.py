@@ -9,7 +9,7 @@ from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from edge.clock import Clock
 from edge.devices.profile import BatteryMode, Control, Point
 from edge.devices.registers import exponent_of, join_words
-from edge.devices.translate import MEASURED, Facts, scale_points, state_of, state_points
+from edge.devices.translate import MEASURED, Facts, Group, Target, scale_points, state_of, state_points
 from edge.devices.unit import Unit
 from edge.errors import DeviceMismatch, DeviceRejected
 
@@ -68,6 +68,22 @@ class Readback:
             return False
         low, high = control.probe_range or (-math.inf, math.inf)
         return low <= sample.value <= high
+
+    def shows(self, target: Target) -> bool:
+        """The register held the number when it was last read."""
+        return target.shown_by(self._held(target), self._unit.profile.link.word_order)
+
+    def confirms(self, target: Target) -> bool:
+        """The register took the number; a countdown may have run on."""
+        return target.confirmed_by(self._held(target), self._unit.profile.link.word_order)
+
+    def merged(self, group: Group) -> tuple[int, ...]:
+        """The words to write, in address order; of a masked register the bits of others as they were last read."""
+        order = self._unit.profile.link.word_order
+        return tuple(word for target in group.targets for word in target.onto(self._held(target), order))
+
+    def _held(self, target: Target) -> tuple[int, ...]:
+        return self._unit.samples[target.write.readback].words
 
     def facts(self, control: Control, max_age_s: float) -> Facts:
         """The device's scale factors, rating, limits and powers, as far as the variant needs them.

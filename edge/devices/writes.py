@@ -13,7 +13,6 @@ from edge.devices.readback import CLOCK_AGE_S, Readback
 from edge.devices.translate import (
     Facts,
     Group,
-    Target,
     Wish,
     groups,
     lease_of,
@@ -234,10 +233,7 @@ class BatteryWriter:
     def _differs(self, group: Group, *, but_times: bool = False) -> bool:
         """The device shows something else; ``but_times``: durations and slot times do not count."""
         targets = [target for target in group.targets if not (but_times and target.times)]
-        return not all(self._holds(target) for target in targets)
-
-    def _holds(self, target: Target) -> bool:
-        return target.shown_by(self._unit.samples[target.write.readback].words, self._unit.profile.link.word_order)
+        return not all(self._readback.shows(target) for target in targets)
 
     def _note(self, group: Group, reason: str) -> None:
         writes = [
@@ -253,9 +249,7 @@ class BatteryWriter:
 
     def _send(self, group: Group) -> None:
         self._sent_count += len(group.targets)
-        order, samples = self._unit.profile.link.word_order, self._unit.samples
-        words = [word for t in group.targets for word in t.onto(samples[t.write.readback].words, order)]
-        self._unit.link.write(self._unit.number, group.targets[0].write.address, tuple(words))
+        self._unit.link.write(self._unit.number, group.targets[0].write.address, self._readback.merged(group))
 
     def _release(self, due: Sequence[Group], reason: str) -> None:
         """Note, then write; a journal that fails does not keep the inverter from its own rules."""
@@ -293,15 +287,12 @@ class BatteryWriter:
             return self._result("unchanged", "already there")
         targets = [target for group in sent for target in group.targets]
         self._unit.fetch(dict.fromkeys(self._unit.profile.by_name[target.write.readback] for target in targets))
-        lost = [target.write.name for target in targets if not self._shows(target)]
+        lost = [target.write.name for target in targets if not self._readback.confirms(target)]
         if lost:
             self._running = None
             return self._result("ignored", f"acknowledged but not taken: {', '.join(lost)}")
         clamped = [target.write.name for target in targets if target.clamped]
         return self._result("applied", f"limited by the profile: {', '.join(clamped)}" if clamped else "")
-
-    def _shows(self, target: Target) -> bool:
-        return target.confirmed_by(self._unit.samples[target.write.readback].words, self._unit.profile.link.word_order)
 
     def _result(self, outcome: Outcome, detail: str) -> WriteResult:
         words = "; ".join(part for part in (detail, self._unnoted) if part)
