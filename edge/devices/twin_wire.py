@@ -13,8 +13,9 @@ import selectors
 import socket
 import struct
 import threading
+import time
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edge.clock import Clock
@@ -22,6 +23,8 @@ from edge.devices.transport import Address
 from edge.errors import DeviceUnreachable
 
 Answer = Callable[[bytes], bytes]
+Action = bytes | float | None  # send, wait [wall s], hang up
+Script = Callable[[bytes, bytes], Iterable[Action]]  # what is done with a question's frame and its right answer's frame
 
 _START_AND_DATA_BITS = 9.0
 _TURNAROUND_S = 0.020  # a few characters of silence and the firmware's own time
@@ -45,6 +48,11 @@ def crc16(data: bytes) -> int:
 def seal(frame: bytes) -> bytes:
     """A frame with its checksum."""
     return frame + struct.pack("<H", crc16(frame))
+
+
+def faithful(_asked: bytes, answer: bytes) -> Iterable[Action]:
+    """The script of a wire without faults."""
+    return (answer,)
 
 
 class Line:
@@ -76,6 +84,7 @@ class SerialLine:
         self._unit = unit
         self._clock = clock
         self._answer = answer
+        self.script: Script = faithful
         self._period_s = min_command_period_s - clock.speed * _JITTER_WALL_S
         self._character_s = (_START_AND_DATA_BITS + (address.parity != "N") + address.stopbits) / address.baud
         self._master, self._slave = pty.openpty()
@@ -134,15 +143,23 @@ class SerialLine:
         self._answered_s = arrived_s
         reply = seal(frame[:1] + self._answer(frame[1:-2]))
         self._free_s = max(self._free_s + _TURNAROUND_S, self._clock.now_s())
+        for action in self.script(frame, reply):
+            if isinstance(action, bytes):
+                self._send_paced(action)
+            elif action is not None:
+                time.sleep(action)
+                self._free_s = max(self._free_s, self._clock.now_s())
+
+    def _send_paced(self, data: bytes) -> None:
         if self._clock.speed > _SLOW_SPEED:
-            self._free_s += self._character_s * len(reply)
+            self._free_s += self._character_s * len(data)
             self._clock.sleep_until(self._free_s)
-            self._send(reply)
+            self._send(data)
             return
-        for index in range(len(reply)):
+        for index in range(len(data)):
             self._free_s += self._character_s
             self._clock.sleep_until(self._free_s)
-            self._send(reply[index : index + 1])
+            self._send(data[index : index + 1])
 
     def _send(self, data: bytes) -> None:
         try:
@@ -171,6 +188,7 @@ class TcpLine:
     def __init__(self, address: Address, unit: int, answer: Answer) -> None:
         self._unit = unit
         self._answer = answer
+        self.script: Script = faithful
         try:
             self._listener = socket.create_server((address.place, address.port), backlog=8)
         except OSError as error:
@@ -216,10 +234,24 @@ class TcpLine:
                     return False
                 if len(buffer) < 6 + size:
                     break
-                pdu, buffer = buffer[7 : 6 + size], buffer[6 + size :]
+                asked, buffer = buffer[: 6 + size], buffer[6 + size :]
+                pdu = asked[7:]
                 reply = self._answer(pdu) if unit == self._unit else bytes((pdu[0] | 0x80, _GATEWAY_TARGET_FAILED))
-                client.sendall(struct.pack(">HHHB", transaction, 0, 1 + len(reply), unit) + reply)
+                answer = struct.pack(">HHHB", transaction, 0, 1 + len(reply), unit) + reply
+                if not self._play(client, asked, answer):
+                    return False
             self._buffers[client] = buffer
         except OSError:
             return False
         return bool(chunk)
+
+    def _play(self, client: socket.socket, asked: bytes, answer: bytes) -> bool:
+        """Do what the script says; false when it hangs up."""
+        for action in self.script(asked, answer):
+            if action is None:
+                return False
+            if isinstance(action, bytes):
+                client.sendall(action)
+            else:
+                time.sleep(action)
+        return True
