@@ -44,6 +44,8 @@ class Link:
         self._connect = connect
         self._facts = facts
         self._period_s = facts.min_command_period_s
+        self._reply_pause_s = facts.min_reply_pause_s
+        self._connect_pause_s = facts.connect_pause_s
         self._clock = clock
         # Simulated instant from which the next command may be sent. Another program may have asked a moment ago, and a
         # hasty command gets no answer: a new owner waits once.
@@ -59,6 +61,8 @@ class Link:
         """A device lives on this link: the slowest pace holds for all."""
         self._steps[unit] = Lockstep(facts)
         self._period_s = max(self._period_s, facts.min_command_period_s)
+        self._reply_pause_s = max(self._reply_pause_s, facts.min_reply_pause_s)
+        self._connect_pause_s = max(self._connect_pause_s, facts.connect_pause_s)
         self.ready_s = max(self.ready_s, self._clock.now_s() + self._period_s)
 
     def know(self, unit: int, place: Place, words: tuple[int, ...]) -> None:
@@ -93,7 +97,8 @@ class Link:
 
     def write(self, unit: int, address: int, words: tuple[int, ...]) -> None:
         """Write holding registers (FC06 for one, FC16 for several) and check the echo; raises :class:`DeviceError`."""
-        self._ask(unit, write_request(address, words), self._step(unit).owed)
+        step = self._step(unit)
+        self._ask(unit, write_request(address, words, single=step.facts.write_single), step.owed)
 
     def close(self) -> None:
         """Let go of the port; the next request opens it again."""
@@ -155,6 +160,7 @@ class Link:
             self._wire = self._connect(self.address, timeout_wall_s)
             self._talk.begin()
             self._unquiet_since_wall_s, self._mute = None, True
+            self.ready_s = max(self.ready_s, self._clock.now_s() + self._connect_pause_s)
         return self._wire
 
     def _await(self, wire: Wire, unit: int, late: frozenset[Shape], timeout_wall_s: float) -> Words:
@@ -172,6 +178,7 @@ class Link:
                 seen, self._mute = True, False
             words = self._heard(data, late)
             if words is not None:
+                self.ready_s = max(self.ready_s, self._clock.now_s() + self._reply_pause_s)
                 return words
         if self._talk.pending_count:
             raise DeviceMismatch(f"{self.address.url} unit {unit}: {self._talk.pending_count} bytes, no valid answer")

@@ -127,9 +127,11 @@ class Lockstep:
 
     def _room(self, place: Place) -> int:
         """The longest read that may start at the place."""
-        windows = self.facts.read_windows.get(place.space, ())
+        facts = self.facts
+        windows = facts.read_windows.get(place.space, ()) if not facts.sunspec_bases else ((0, 0xFFFF),)
         last = max((high for low, high in windows if low <= place.address <= high), default=0)
-        return min(last - place.address + 1, self.facts.max_read_words)
+        within_gap = place.count + (facts.gap_words or facts.max_read_words)
+        return min(last - place.address + 1, facts.max_read_words, within_gap)
 
     def _others(self, place: Place) -> Iterator[int]:
         """Shorter lengths, then longer ones in the window, then, at last, beyond it: a refusal is an answer too."""

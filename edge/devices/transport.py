@@ -106,7 +106,8 @@ class SerialWire:
                 write_timeout=timeout_s,
             )
         except (OSError, ValueError) as error:
-            raise DeviceUnreachable(f"{self._url} cannot be opened: {_reason(error)}{_remedy(error)}") from error
+            words = f"{_reason(error)}{_remedy(error)}{advice(address.place)}"
+            raise LinkDown(f"{self._url} cannot be opened: {words}") from error
 
     def send(self, data: bytes) -> None:
         """Hand all bytes over."""
@@ -189,9 +190,9 @@ def lasting_path(place: str, root: Path = _LASTING) -> str:
     return next((str(name) for name in names if os.path.realpath(name) == os.path.realpath(place)), place)
 
 
-def _advice(place: str, root: Path = _LASTING) -> str:
+def advice(place: str, root: Path = _LASTING) -> str:
     """Where the adapter may be now, when a port that is named by its order of arrival is gone."""
-    if Path(place).exists() or str(root) in place:
+    if Path(place).exists() or place.startswith((str(root / "by-id"), str(root / "by-path"))):
         return ""
     found = sorted(str(name) for name in (root / "by-id").glob("*"))
     return f" (there is {', '.join(found)}: a name that lasts)" if found else ""

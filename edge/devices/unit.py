@@ -209,10 +209,10 @@ class Unit:
         if self._serial_number and number != self._serial_number:
             self.confirmations = 0
         self._serial_number = number
-        if serial and number:
-            point = self.profile.by_name[SERIAL_NUMBER]
-            place = Place(space=point.space, address=point.address, count=point.words)
-            self.link.know(self.number, place, serial.words)
+        constant = self.profile.by_name.get(self.profile.link.probe or SERIAL_NUMBER)
+        if constant is not None and constant.name in self.samples and (number or constant.name != SERIAL_NUMBER):
+            place = Place(space=constant.space, address=constant.address, count=constant.words)
+            self.link.know(self.number, place, self.samples[constant.name].words)
         fast = [turn.brought_s for turn in self._turns if turn.block.poll == "fast" and not turn.refused]
         if fast and min(fast) > self._confirmed_s:
             self._confirmed_s = max(fast)

@@ -147,10 +147,11 @@ def test_a_device_that_is_silent_for_longer_reads_is_asked_plainly_in_the_end():
     assert set(found[-15:]) == {"right"}
 
 
+FACTS = [SPH, METER, replace(SPH, max_read_words=3), replace(SPH, gap_words=1), replace(METER, sunspec_bases=(0,))]
 blocks = st.tuples(st.sampled_from(["input", "holding"]), st.integers(1000, 1060), st.integers(1, 64))
 
 
-@given(st.lists(blocks, min_size=1, max_size=12), st.sampled_from([SPH, METER, replace(SPH, max_read_words=3)]))
+@given(st.lists(blocks, min_size=1, max_size=12), st.sampled_from(FACTS))
 def test_three_reads_in_a_row_of_one_function_never_ask_for_one_length(plan, facts):
     device = Device("serial")
     link = link_to(device, facts)

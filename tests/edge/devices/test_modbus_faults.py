@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from edge.devices.bus import Link
 from edge.devices.modbus import (
     answer,
     checksum,
+    drop_echo,
     read_request,
     rtu_frame,
     take_rtu,
@@ -26,7 +28,7 @@ from edge.devices.modbus import (
     write_request,
 )
 from edge.devices.profile_file import load_profile
-from edge.devices.transport import parse_url
+from edge.devices.transport import LinkDown, advice, lasting_path, parse_url
 from edge.errors import DeviceError, DeviceMismatch, DeviceRejected, DeviceUnreachable
 
 SPH = load_profile("growatt/sph").link
@@ -373,3 +375,180 @@ def test_a_serial_port_that_takes_nothing_is_our_error():
     link.close()
     os.close(master)
     os.close(slave)
+
+
+# --- pauses and ways of writing that a device asks for ----------------------------------------------------------------
+
+
+def test_a_pause_after_the_reply_is_kept():
+    bank = RegisterBank()
+    facts = replace(METER, min_reply_pause_s=2.0)
+    with TcpServer(lambda request: [0.05, *bank.tcp(request)]) as server:
+        link = link_to(server.url, facts)
+        for _ in range(4):
+            link.read(1, "input", 52, 2)
+        link.close()
+    gaps_s = [later - earlier for earlier, later in zip(server.times_s, server.times_s[1:], strict=False)]
+    assert min(gaps_s) >= 0.05 + 2.0 / FAST
+
+
+def test_a_device_is_left_alone_for_a_while_after_connecting():
+    bank = RegisterBank()
+    accepted_s = []
+
+    def script(request: bytes):
+        accepted_s.append(time.monotonic())
+        return bank.tcp(request)
+
+    with TcpServer(script) as server:
+        link = link_to(server.url, replace(METER, connect_pause_s=3.0))
+        started_s = time.monotonic()
+        link.read(1, "input", 52, 2)
+        link.read(1, "input", 52, 2)
+        link.close()
+    assert accepted_s[0] - started_s >= 3.0 / FAST
+    assert accepted_s[1] - accepted_s[0] < 3.0 / FAST
+
+
+def test_a_device_without_single_writes_gets_a_group_of_one():
+    bank = RegisterBank()
+    with TcpServer(bank.tcp) as server:
+        link = link_to(server.url, replace(METER, write_single=False))
+        link.write(1, 12, (7,))
+        link.close()
+    assert bank.writes == [(16, 12, (7,))]
+
+
+def test_a_new_process_waits_for_the_devices_period_before_its_first_question():
+    bank = RegisterBank()
+    asked_s = []
+
+    def mind(request: bytes):
+        asked_s.append(time.monotonic())
+        hasty = len(asked_s) > 1 and asked_s[-1] - asked_s[-2] < 0.085
+        return [] if hasty else bank.rtu(request)
+
+    with PtyServer(mind) as server:
+        for _ in range(3):  # as three calls of `pems device` in a row
+            link = link_to(server.url, SPH, speed=10.0)
+            assert link.read(1, "input", 1000, 3) == (0, 0, 0)
+            link.close()
+
+
+# --- adapters and buses that add bytes --------------------------------------------------------------------------------
+
+
+def test_an_adapter_that_echoes_is_found_out_by_the_first_read_and_then_trusted_with_a_write():
+    bank = RegisterBank()
+    bank.put(4, 1000, 7, 8, 9)
+    with PtyServer(lambda request: [request, *bank.rtu(request)]) as server:
+        link = link_to(server.url)
+        assert link.read(1, "input", 1000, 3) == (7, 8, 9)
+        link.write(1, 30407, (1,))
+        bank.refused_writes.add(30408)
+        with pytest.raises(DeviceRejected):
+            link.write(1, 30408, (5,))
+        bank.silent = True
+        with pytest.raises(DeviceError):
+            link.write(1, 30407, (0,))
+        link.close()
+    assert bank.writes == [(6, 30407, (1,))]
+
+
+def test_an_echo_in_the_middle_of_an_answer_is_data():
+    sent = rtu_frame(1, ASK)
+    assert not drop_echo(bytearray(b"\x00" * 4 + sent), sent)
+    buffer = bytearray(b"\xff" + sent + b"rest")
+    assert drop_echo(buffer, sent)
+    assert buffer == b"rest"
+
+
+@pytest.mark.parametrize(
+    "before", [b"\x00", b"\xff\xfe\x00" * 3, rtu(2, words_pdu(4, (1,) * 120)), b"\x01\x04\x06\x00"]
+)
+def test_whatever_stands_before_the_answer_is_skipped_also_in_one_burst(before):
+    assert take_rtu(bytearray(before + rtu(9, b"\x84\x02") + GOOD), 1, ASK) == (7, 8, 9)
+
+
+def test_bytes_inside_an_answer_that_is_still_coming_are_no_frame():
+    inner = rtu(1, b"\x84\x02")
+    ask = read_request("input", 0, 10)
+    frame = rtu(1, b"\x04\x14" + inner.ljust(20, b"\x00"))
+    buffer = bytearray()
+    for byte in frame[:-1]:
+        buffer.append(byte)
+        assert take_rtu(buffer, 1, ask) is None
+    buffer.append(frame[-1])
+    assert len(take_rtu(buffer, 1, ask)) == 10
+
+
+# --- links that are gone ----------------------------------------------------------------------------------------------
+
+
+def test_a_hang_up_is_noticed_before_a_write_is_sent():
+    bank = RegisterBank()
+    with TcpServer(lambda request: [*bank.tcp(request), None]) as server:
+        link = link_to(server.url, METER)
+        link.read(1, "input", 52, 2)
+        time.sleep(0.05)
+        link.write(1, 12, (7,))
+        link.close()
+    assert bank.writes == [(6, 12, (7,))]
+    assert server.connections == 2
+
+
+def test_a_hang_up_is_no_timeout():
+    with TcpServer(lambda _: [None]) as server:
+        link = link_to(server.url, METER, speed=1.0)
+        started_s = time.monotonic()
+        with pytest.raises(DeviceUnreachable, match="hung up"):
+            link.read(1, "input", 52, 2)
+        link.close()
+    assert time.monotonic() - started_s < 0.5
+
+
+def test_a_device_that_takes_the_connection_and_says_nothing_may_serve_another_client():
+    with TcpServer(lambda _: []) as server:
+        link = link_to(server.url, METER)
+        with pytest.raises(DeviceUnreachable, match="it may be serving another client"):
+            link.read(1, "input", 52, 2)
+        link.close()
+
+
+def test_a_half_open_connection_costs_one_request():
+    bank = RegisterBank()
+    mute = iter([False, True])
+
+    def script(request: bytes):
+        return [] if next(mute, False) else bank.tcp(request)
+
+    with TcpServer(script) as server:
+        link = link_to(server.url, METER)
+        link.read(1, "input", 52, 2)
+        with pytest.raises(DeviceUnreachable, match="does not answer$"):
+            link.read(1, "input", 52, 2)
+        assert link.read(1, "input", 52, 2) == (0, 0)
+        link.close()
+    assert server.connections == 2
+
+
+def test_an_absent_port_is_told_from_a_silent_device():
+    with pytest.raises(LinkDown):
+        link_to("serial:///dev/ttyNONE").read(1, "input", 0, 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(LinkDown):
+        link_to(f"tcp://127.0.0.1:{port}").read(1, "input", 0, 1)
+
+
+def test_a_port_has_a_name_that_lasts(tmp_path: Path):
+    (tmp_path / "by-id").mkdir()
+    (tmp_path / "by-path").mkdir()
+    (tmp_path / "ttyUSB0").touch()
+    (tmp_path / "by-path" / "pci-0").symlink_to(tmp_path / "ttyUSB0")
+    assert lasting_path(str(tmp_path / "ttyUSB0"), tmp_path) == str(tmp_path / "by-path" / "pci-0")
+    (tmp_path / "by-id" / "usb-FTDI-A1").symlink_to(tmp_path / "ttyUSB0")
+    assert lasting_path(str(tmp_path / "ttyUSB0"), tmp_path) == str(tmp_path / "by-id" / "usb-FTDI-A1")
+    assert lasting_path("/dev/ttyS9", tmp_path) == "/dev/ttyS9"
+    assert "usb-FTDI-A1: a name that lasts" in advice(str(tmp_path / "ttyUSB1"), tmp_path)
+    assert advice(str(tmp_path / "ttyUSB0"), tmp_path) == ""
