@@ -26,8 +26,8 @@ _HOUSE_STATE = ("clock_drift_s_per_day", "clock_offset_s", "hunting_w", "seed")
 @click.command()
 @click.option("--profile", help="Serve one device of this profile, e.g. growatt/sph.")
 @click.option("--url", help="Where: tcp://HOST:PORT or serial:///PATH?baud=9600 (a link to a pty is made there).")
-@click.option("--unit", type=click.IntRange(1, 247), default=1, show_default=True, help="Modbus unit id.")
-@click.option("--state", default="", help="NAME=NUMBER,... : any signal or point of the profile; vpp=0|1 on an SPH.")
+@click.option("--unit", type=click.IntRange(0, 247), help="Modbus unit id.  [default: the family's own]")
+@click.option("--state", default="", help="NAME=NUMBER,... over the golden values; vpp=0|1 on an SPH.")
 @click.option("--house", type=click.Path(path_type=Path), help="Serve a house: CSV with time_utc,pv_w,load_w.")
 @click.option("--inverter", help="URL of the house's inverter (Growatt SPH).")
 @click.option("--meter", help="URL of the house's meter (Eastron SDM630).")
@@ -44,6 +44,9 @@ _HOUSE_STATE = ("clock_drift_s_per_day", "clock_offset_s", "hunting_w", "seed")
 )
 def command(**options: Any) -> None:
     """Serve a device image, or a whole house, from profiles: for tests, demos and other people's clients.
+
+    A single device shows its profile's golden values and takes the profile's commands: its battery follows them and the
+    grid balances it. Growatt's SPH starts at zero instead.
 
     \b
     Example:
@@ -66,7 +69,8 @@ def _open(options: dict[str, Any]) -> Twin:
 
     clock = options["clock"] or Clock.real()
     state = parse_state(options["state"])
-    vpp = state.pop("vpp", 1.0)
+    has_vpp_key = options["house"] is not None or options["profile"] == "growatt/sph"
+    vpp = state.pop("vpp", 1.0) if has_vpp_key else 1.0
     if vpp not in (0.0, 1.0):
         raise ConfigError("--state", [f"vpp: must be 0 or 1, not {vpp:g}"])
     if options["house"] is None:
@@ -86,7 +90,7 @@ def _open(options: dict[str, Any]) -> Twin:
             params=_params(options, state),
             clock=clock,
             has_vpp=vpp == 1.0,
-            unit=options["unit"],
+            unit=1 if options["unit"] is None else options["unit"],
             journal=options["journal"],
         )
     )

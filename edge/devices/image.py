@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from edge.devices.profile import Point, Profile, Space
-from edge.devices.registers import contributions, decode_all, encode, exponent_of, join_words
+from edge.devices.profile import Point, Profile, Space, Write
+from edge.devices.registers import contributions, decode, decode_all, encode, exponent_of, join_words
 from edge.errors import ConfigError, DeviceRejected
 
 ILLEGAL_FUNCTION = 1
@@ -80,6 +80,33 @@ class Registers:
         self._scales = {point.scale_point for point in profile.points} - {""}
         self._put_named({name: profile.by_name[name].golden_value for name in self._scales})
 
+    def show_golden(self) -> None:
+        """Let every point show its golden value."""
+        for point in self._profile.points:
+            self._put(point, point.golden_value)
+
+    def words(self, point: Point) -> tuple[int, ...]:
+        """A point's words as they lie on the wire."""
+        return tuple(self._words[point.space][address] for address in point.addresses)
+
+    def place(self, point: Point, words: Sequence[int]) -> None:
+        """Put a point's words where they belong."""
+        self._words[point.space].update(zip(point.addresses, words, strict=True))
+
+    def value(self, point: Point) -> float:
+        """What a client decodes from a point."""
+        return decode(point, self.words(point), self._profile.link.word_order, self.exponent(point))
+
+    def exponent(self, item: Point | Write) -> int:
+        """The scale factor that the registers show for this value now."""
+        if not item.scale_point:
+            return 0
+        scale = self._profile.by_name[item.scale_point]
+        exponent, reason = exponent_of(join_words(self.words(scale), scale.order(self._profile.link.word_order)))
+        if reason:
+            raise ValueError(f"{item.name}: {reason}")
+        return exponent
+
     def show(self, values: Values) -> None:
         """Encode values, by signal or by point name; raises ``ValueError`` where one does not fit its register.
 
@@ -117,19 +144,8 @@ class Registers:
             words: Sequence[int] = struct.unpack(f">{point.words}H", padded)
         else:
             base = join_words([held[address] for address in point.addresses], point.order(order))
-            words = encode(point, value, order, self._exponent(point), base)
+            words = encode(point, value, order, self.exponent(point), base)
         held.update(zip(point.addresses, words, strict=True))
-
-    def _exponent(self, point: Point) -> int:
-        """The scale factor that the registers show for this point now."""
-        if not point.scale_point:
-            return 0
-        scale = self._profile.by_name[point.scale_point]
-        words = [self._words[scale.space][address] for address in scale.addresses]
-        exponent, reason = exponent_of(join_words(words, scale.order(self._profile.link.word_order)))
-        if reason:
-            raise ValueError(f"{point.name}: {reason}")
-        return exponent
 
     def word(self, address: int) -> int:
         """A holding register's word."""
@@ -170,8 +186,12 @@ def check_range(profile: Profile, address: int, word: int) -> bool:
 
 def check_state(profile: Profile, state: Values) -> None:
     """Raise :class:`ConfigError` with every name of a state that the profile does not know or that does not fit."""
-    known = set(profile.signals()) | set(profile.by_name)
-    problems = [f"{name}: the profile has no such signal or point" for name in state if name not in known]
+    has = dict.fromkeys([*profile.signals(), *profile.by_name])
+    problems = [
+        f"{name}: {profile.name} has no such signal or point; it has {', '.join(has)}"
+        for name in state
+        if name not in has
+    ]
     for name, value in state.items():
         try:
             Registers(profile).show({name: value})
@@ -182,14 +202,14 @@ def check_state(profile: Profile, state: Values) -> None:
 
 
 class ImageDevice:
-    """Any profile: a constant state, or values asked for at each read; known writes are range-checked and kept."""
+    """Any profile: its golden image, or what a state or a source puts in its place; nothing can be written."""
 
     def __init__(self, profile: Profile, state: Values, source: Callable[[], Values] | None = None) -> None:
         check_state(profile, state)
         self._profile = profile
         self._registers = Registers(profile)
         self._source = source
-        self._registers.show(identity(profile))
+        self._registers.show_golden()
         self._registers.show(state)
 
     @property
@@ -203,15 +223,12 @@ class ImageDevice:
             self._registers.show(self._source())
         return self._registers.read(space, first, count)
 
-    def write(self, function: int, first: int, words: Sequence[int]) -> None:  # noqa: ARG002 -- the seam's signature
-        """Keep what the profile lists as writable; anything else is exception 02."""
-        for offset, word in enumerate(words):
-            if not check_range(self._profile, first + offset, word):
-                raise DeviceRejected(f"holding {first + offset}", ILLEGAL_ADDRESS)
-        self._registers.store(first, words)
+    def write(self, function: int, first: int, words: Sequence[int]) -> None:
+        """Refuse: what can be written is served with its battery."""
+        raise DeviceRejected(f"function {function}: {len(words)} words at holding {first}", ILLEGAL_ADDRESS)
 
 
 def identity(profile: Profile) -> dict[str, float | str]:
     """Texts and type codes by which a device is known: the profile's golden ones."""
-    names = ("device_type_code", "vpp_version")
-    return {p.name: p.golden_value for p in profile.points if p.type == "str" or p.name in names}
+    known = {identity.point for identity in profile.identify} | {control.requires for control in profile.controls}
+    return {p.name: p.golden_value for p in profile.points if p.type == "str" or p.name in known}

@@ -18,6 +18,7 @@ from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
 from edge.devices.registers import Decoded, decode_all
 from edge.devices.transport import Address, parse_url
+from edge.devices.twin_battery import BatteryDevice
 from edge.devices.twin_journal import QUARTER_S, Journal
 from edge.devices.twin_sph import PROFILE as SPH
 from edge.devices.twin_sph import SphInverter
@@ -183,8 +184,13 @@ def open_house(spec: HouseSpec) -> Twin:
     return _open(world, addresses, spec.unit, journal.close if journal is not None else _nothing)
 
 
-def open_device(profile_name: str, url: str, *, unit: int, clock: Clock, state: Values, has_vpp: bool = True) -> Twin:
-    """Serve one device with a constant state; commands to an SPH still start, run out and revert."""
+def open_device(
+    profile_name: str, url: str, *, clock: Clock, state: Values, unit: int | None = None, has_vpp: bool = True
+) -> Twin:
+    """Serve one device whose house stands still; commands to its battery still start, run out and revert.
+
+    Without a unit it answers to the one that the family has by default.
+    """
     profile = load_profile(profile_name)
     address = _address(url, profile)
     plant = None
@@ -193,10 +199,12 @@ def open_device(profile_name: str, url: str, *, unit: int, clock: Clock, state: 
         bench = Series(start_s=clock.start_s, slot_s=900.0, pv_w=[0.0], load_w=[0.0])
         plant = HousePlant(replace(PlantParams(), clock_drift_s_per_day=0.0), bench, start_s=math.floor(clock.start_s))
         device = SphInverter(profile, plant, has_vpp=has_vpp, constants=state)
+    elif profile.writes:
+        device = BatteryDevice(profile, state, clock)
     else:
         device = ImageDevice(profile, state)
     world = World(clock, {"inverter": device}, plant)
-    return _open(world, {"inverter": address}, unit, _nothing)
+    return _open(world, {"inverter": address}, profile.link.default_unit if unit is None else unit, _nothing)
 
 
 def _address(url: str, profile: Profile) -> Address:

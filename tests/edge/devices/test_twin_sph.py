@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from edge.devices.image import ImageDevice, respond
+from edge.devices.image import respond
 from edge.devices.plant import HousePlant, PlantParams, Series
 from edge.devices.profile_file import load_profile
 from edge.devices.twin import World, meter_values
+from edge.devices.twin_battery import BatteryDevice
 from edge.devices.twin_sph import SphInverter, measured
 from edge.errors import ConfigError, DeviceRejected
 
@@ -267,7 +268,7 @@ def test_state_that_the_profile_does_not_know_is_refused_whole() -> None:
 
 
 def test_image_of_any_profile_keeps_known_writes_in_their_range_and_refuses_others() -> None:
-    device = ImageDevice(load_profile("growatt/sph"), {"soc_frac": 0.7})
+    device = BatteryDevice(load_profile("growatt/sph"), {"soc_frac": 0.7}, HandClock())
     assert respond(device, write_many(1090, [40, 95]))[0] == 16
     assert device.read("holding", 1090, 2) == (40, 95)
     assert device.read("input", 1014, 1) == (70,)
