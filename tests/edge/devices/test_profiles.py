@@ -43,18 +43,12 @@ def test_golden_image_decodes_as_stated(name, point):
 
 
 @pytest.mark.parametrize("name", profile_names())
-def test_signed_types_have_a_negative_golden_pattern_somewhere(name):
-    for point in load_profile(name).points:
-        if point.type == "s16" and point.name != "vpp_power_applied":
-            assert point.golden_raw & 0x8000, point.name
-
-
-@pytest.mark.parametrize("name", profile_names())
 def test_no_register_belongs_to_two_points(name):
     taken = [
-        (point.space, address)
+        (point.models, point.space, address, point.mask)
         for point in load_profile(name).points
-        for address in range(point.address, point.last + 1)
+        for address in point.addresses
+        if not point.same_as
     ]
     assert len(taken) == len(set(taken))
 
