@@ -46,6 +46,7 @@ class ControlPorts:
         self._store = self._open_store(state / STORE_NAME)
         self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
         self._obedience = Obedience(site.battery)
+        self._distrust = ""
         self._plan = _kept_plan(self._store, clock.now_s())
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
@@ -84,12 +85,25 @@ class ControlPorts:
         previous, self._last, self._readings = self._last, record, readings
         self._mode = self._devices.mode()
         self._obedience.observe(record)
+        self._note_trouble(previous, record)
         self._note_change(previous, record)
         while self._to_keep:
             self._store.add_plan(self._to_keep.popleft())
         house = record.house
         values = {name: float(getattr(house, name)) for name in _RECORDED}
         self._store.add(house.time_s, values, house.flags)
+
+    def _note_trouble(self, previous: CycleRecord | None, record: CycleRecord) -> None:
+        """Raise an alarm, once, for a command that did not stay, and for a battery that is no longer trusted."""
+        house, result, found = record.house, record.result, []
+        if result.outcome in ("ignored", "reverted") and (previous is None or previous.result != result):
+            found.append(f"the inverter: {result.outcome}: {result.detail}")
+        before, self._distrust = self._distrust, self._obedience.distrust(house.time_s)
+        if self._distrust and self._distrust != before:
+            found.append(self._distrust)
+        for text in found:
+            self.alarm(text)
+            self._store.add_event(house.time_s, "alarm", text)
 
     def _note_change(self, previous: CycleRecord | None, record: CycleRecord) -> None:
         """Keep a change of mind as an event, with its reason."""

@@ -65,11 +65,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteResult:
-    """What became of a command on the wire; ``writes`` counts register writes sent."""
+    """What became of a command on the wire; ``writes`` counts register writes sent.
+
+    ``battery_w`` is the power that the inverter was really told, after every limit; NaN where it was told none.
+    """
 
     outcome: Outcome
     writes: int
     detail: str = ""
+    battery_w: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

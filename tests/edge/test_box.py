@@ -6,15 +6,16 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import make_plan
+from fakes import good_readings, make_plan
 
 from edge.box import STORE_NAME, ControlPorts, believed
 from edge.clock import Clock
 from edge.config import Battery, Site
+from edge.cycle import judge
 from edge.errors import ConfigError
-from edge.ingest.store import Store
+from edge.ingest.store import Store, StoreReader
 from edge.ipc import claim
-from edge.messages import to_json
+from edge.messages import Command, CycleRecord, WriteResult, to_json
 from edge.preflight import check_state, problems_of
 
 BATTERY = Battery(capacity_wh=10_000, charge_w=5000, discharge_w=5000)
@@ -74,6 +75,40 @@ def test_without_a_store_control_still_runs_and_says_so(tmp_path: Path) -> None:
     (tmp_path / STORE_NAME).write_text("not a database at all, but long enough to be taken for one" * 20)
     ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
     assert "nothing is kept" in ports.handlers()["status"]({})["alarms"][0]
+    ports.release()
+
+
+def cycle(time_s: float, result: WriteResult, battery_w: float = 0.0, told_w: float | None = None) -> CycleRecord:
+    command = Command.native("rest")
+    if told_w is not None:
+        command = Command(mode="power", battery_w=told_w, lease_s=900.0, reason="cheap")
+    house = judge(good_readings(time_s, battery_w=battery_w, grid_w=500.0 - battery_w), time_s)
+    return CycleRecord(
+        house=house, wish=command, command=command, result=result, plan_source="mpc", plan_age_s=0.0, duration_s=0.0
+    )
+
+
+def test_a_reverted_command_raises_one_alarm_that_is_kept(tmp_path: Path) -> None:
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    reverted = WriteResult(outcome="reverted", writes=0, detail="vpp_enable shows 0")
+    for time_s in (1000.0, 1001.0):
+        ports.record(cycle(time_s, reverted), [])
+    for time_s, outcome in ((1002.0, "applied"), (1003.0, "failed")):
+        ports.record(cycle(time_s, WriteResult(outcome=outcome, writes=1)), [])  # type: ignore[arg-type]
+    assert ports.handlers()["status"]({})["alarms"] == ["the inverter: reverted: vpp_enable shows 0"]
+    events = StoreReader(tmp_path / STORE_NAME).events(0.0, "alarm")
+    assert events == [(1000.0, "alarm", "the inverter: reverted: vpp_enable shows 0")]
+    ports.release()
+
+
+def test_a_command_without_effect_raises_an_alarm_and_bars_the_next_one(tmp_path: Path) -> None:
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    told = WriteResult(outcome="applied", writes=1, battery_w=-3000.0)
+    for second in range(0, 140, 2):
+        ports.record(cycle(1000.0 + second, told, battery_w=500.0, told_w=-3000.0), [])
+    alarms = ports.handlers()["status"]({})["alarms"]
+    assert alarms == [ports.distrust(1140.0)]
+    assert "does not" in alarms[0]
     ports.release()
 
 
