@@ -101,13 +101,13 @@ def effect_of(instant: Instant, told_w: tuple[float, float], battery: Battery) -
     )
 
 
-def _may_refuse(soc_frac: float, aim_w: float, own: float, battery: Battery) -> bool:
-    """A full battery tapers and an empty one stops: more charge or discharge than by itself proves nothing there."""
+def _may_refuse(soc_frac: float, aim_w: float, left_w: float, battery: Battery) -> bool:
+    """Near full it tapers and near empty it stops: more charge or discharge than left alone proves nothing there."""
     if math.isnan(soc_frac):
         return True
-    if aim_w < min(own, 0.0):
+    if aim_w < min(left_w, 0.0):
         return soc_frac >= battery.soc_max_frac - NEARLY_FULL_FRAC
-    return aim_w > max(own, 0.0) and soc_frac <= battery.soc_min_frac + NEARLY_EMPTY_FRAC
+    return aim_w > max(left_w, 0.0) and soc_frac <= battery.soc_min_frac + NEARLY_EMPTY_FRAC
 
 
 def evidence(effects: Sequence[Effect]) -> Sequence[Effect]:
