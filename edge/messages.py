@@ -15,11 +15,31 @@ Mode = Literal["native", "power"]
 Outcome = Literal["applied", "unchanged", "refused", "ignored", "failed", "reverted", "unverifiable"]
 IN_FORCE: tuple[Outcome, ...] = ("applied", "unchanged", "unverifiable")
 IntentState = Literal["open", "held", "released"]
+# Why a reading is not good, for machines; a good one has none, or says whom it stands in for.
+Cause = Literal[
+    "",
+    "unread",  # its turn has not come
+    "late",  # it was read once, too long ago
+    "unreachable",  # no link or no answer
+    "mute",  # the link opens, but nothing answers: often another client holds a single-client device
+    "gateway",  # a gateway answers, the device behind it does not
+    "asleep",  # an inverter without sun
+    "mismatch",  # answers that belong to no question
+    "busy",  # the device said "later"
+    "refused",  # the device has no such register; kept out of the other reads
+    "absent",  # the device has no such model
+    "sentinel",  # the device says that there is no value
+    "torn",  # the halves of a value do not fit together
+    "implausible",  # outside what a home, or this device's rating, can have
+    "reset",  # a counter ran backwards or leapt
+    "no_device",  # every register reads the same
+    "stand_in",  # good, from the inverter, in place of a meter
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One signal of one device. ``value`` is NaN when the state is invalid; ``reason`` says why."""
+    """A signal of a device. ``value`` is NaN when the state is invalid; ``reason`` says why, ``cause`` in one word."""
 
     signal: str
     value: float
@@ -28,6 +48,7 @@ class Reading:
     state: State
     reason: str = ""
     device: str = ""
+    cause: Cause = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

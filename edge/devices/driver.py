@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from edge.clock import Clock
 from edge.config import Site
 from edge.devices.bus import Link
+from edge.devices.night import Night
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
+from edge.devices.scheduler import Bus, Lane
 from edge.devices.signals import MAX_AGE_PERIODS, one_voice, readings
 from edge.devices.transport import Address, parse_url
+from edge.devices.turns import Turn
 from edge.devices.unit import Unit
 from edge.devices.wear import WriteLedger
 from edge.devices.writes import BatteryWriter
@@ -25,12 +29,14 @@ class Devices:
 
     def __init__(self, site: Site, clock: Clock, *, ledger: WriteLedger) -> None:
         self._clock = clock
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, Bus] = {}
         self.units = _units(site, clock, self._links)
         battery_unit = next((unit for unit in self.units if unit.profile.controls), None)
         self._writer: BatteryWriter | None = None
         if battery_unit is not None and site.battery is not None:
             self._writer = BatteryWriter(battery_unit, site.battery, clock, ledger)
+        rated_w = site.battery.rated_w if site.battery is not None else math.nan
+        self._rated_w = math.inf if math.isnan(rated_w) else rated_w
         self._read_s = clock.now_s()
 
     @property
@@ -48,7 +54,8 @@ class Devices:
         if budget_s > 0.0:
             self._poll(started_s + budget_s)
         now_s = self._clock.now_s()
-        return one_voice((unit, reading) for unit in self.units for reading in readings(unit, now_s, cycle_s))
+        found = ((unit, readings(unit, now_s, cycle_s, self._rated_w)) for unit in self.units)
+        return one_voice((unit, reading) for unit, listed in found for reading in listed)
 
     def write(self, command: Command) -> WriteResult:
         """Carry a command to the battery inverter; every failure is an outcome."""
@@ -66,27 +73,33 @@ class Devices:
             link.close()
 
     def _poll(self, deadline_s: float) -> None:
-        """Most overdue read first; each link gets one, even late after a write, and more that end in time."""
+        """Ask as long as something is due that ends in time; each link gets one read, even late after a write."""
+        asked: set[int] = set()
         served: set[int] = set()
-        now_s = self._clock.now_s()
-        queue = sorted(
-            ((turn.overdue(now_s), unit, turn) for unit in self.units for turn in unit.due(now_s)),
-            key=lambda entry: entry[0],
-            reverse=True,
-        )
-        for _, unit, turn in queue:
-            start_s = max(self._clock.now_s(), unit.link.ready_s)
-            late = start_s + turn.cost_s > deadline_s
-            if (late and id(unit.link) in served) or unit.is_silent(start_s):
-                continue
-            served.add(id(unit.link))
+        while (job := self._next(deadline_s, asked, served)) is not None:
+            unit, turn = job
             unit.poll(turn)
+            served.add(id(unit.link))
+            if math.isfinite(turn.asked_s):  # else it is to be read once more, to be believed
+                asked.add(id(turn))
+
+    def _next(self, deadline_s: float, asked: set[int], served: set[int]) -> tuple[Unit, Turn] | None:
+        """The read to do now: on the link that is free first, the one that is latest in parts of its period."""
+        now_s = self._clock.now_s()
+        jobs: list[tuple[float, float, Lane, int, Unit, Turn]] = []
+        for unit in self.units:
+            start_s = max(now_s, unit.link.ready_s)
+            for turn in (turn for turn in unit.due(now_s) if id(turn) not in asked):
+                if start_s + turn.cost_s(unit.link.cost) <= deadline_s or id(unit.link) not in served:
+                    jobs.append((start_s, -turn.lateness(now_s), turn.lane, len(jobs), unit, turn))
+        return min(jobs)[-2:] if jobs else None
 
 
-def _units(site: Site, clock: Clock, links: dict[str, Link]) -> list[Unit]:
+def _units(site: Site, clock: Clock, links: dict[str, Bus]) -> list[Unit]:
     """The site's devices; raises :class:`ConfigError` with every problem of profile, URL and unit."""
     problems: list[str] = []
     units: list[Unit] = []
+    night = Night(site)
     addresses: dict[str, Address] = {}
     for index, entry in enumerate(site.links):
         where = f"link[{index}]"
@@ -108,9 +121,9 @@ def _units(site: Site, clock: Clock, links: dict[str, Link]) -> list[Unit]:
         if profile.controls and any(unit.profile.controls for unit in units):
             problems.append(f"{where} is a second battery inverter; only one can be commanded")
             continue
-        link = links.setdefault(key, Link(address, profile.link, clock))
-        link.share(entry.unit, profile.link)
-        units.append(Unit(profile, link, entry.unit, clock))
+        bus = links.setdefault(key, Bus(Link(address, profile.link, clock), profile.link, clock))
+        bus.share(entry.unit, profile.link)
+        units.append(Unit(profile, bus, entry.unit, clock, night))
     if problems:
         raise ConfigError(site.name, problems)
     return units

@@ -1,123 +1,118 @@
-"""Which registers are read together. On a slow or paced line a request costs more than the words it carries:
+"""Which registers are read together: the plan that takes the least of the link's time.
 
-Growatt's 850 ms between commands equals about 400 words at 9600 baud, so points are always merged as far as one read
-may go.
+A read costs a fixed part and a part per word, as often as the most wanted of its points. Where a request is dear
+(Growatt's 850 ms between commands equals about 400 words at 9600 baud) reads grow to the edge of their window; where
+words are dear, slow points leave the fast reads. The rules of ``blocks`` hold in every plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 
+from edge.devices.blocks import Block, Span, block_of
 from edge.devices.bonds import atoms
-from edge.devices.profile import LinkFacts, Point, Poll, Space
+from edge.devices.cost import RequestCost
+from edge.devices.profile import LinkFacts, Point
+
+CONTROL_PERIOD_S, FAST_PERIOD_S, SLOW_PERIOD_S = 1.0, 4.0, 120.0
+CONTROL_SIGNALS = frozenset({"grid_w", "battery_w", "load_w", "soc_frac"})  # what the control cycle steers by
+_PERIODS_S = (CONTROL_PERIOD_S, FAST_PERIOD_S, SLOW_PERIOD_S)
+
+_Join = Callable[[Sequence[Point]], Block | None]
+_Price = Callable[[Block], float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One read: ``count`` words from ``address``, and the points that lie in it whole.
+def wanted_period_s(point: Point) -> float:
+    """How often a point should be read where the link allows it."""
+    if point.poll == "slow":
+        return SLOW_PERIOD_S
+    return CONTROL_PERIOD_S if point.signal in CONTROL_SIGNALS else FAST_PERIOD_S
 
-    ``low``: the one point is a split value out of reach of one read. Its low word (address and count of that read) is
-    read between two reads of the high word, which must bring the same: else the value was torn.
+
+def period_of(points: Iterable[Point]) -> float:
+    """How often a read is wanted: as often as the most wanted of its points [s]."""
+    return min(wanted_period_s(point) for point in points)
+
+
+def load_of(block: Block, cost: RequestCost) -> float:
+    """The part of the link's time that a read takes when it comes as often as wanted."""
+    return sum(cost.of(count) for _, count in block.requests) / period_of(block.points)
+
+
+def plan_reads(
+    points: Iterable[Point], facts: LinkFacts, cost: RequestCost, banned: Collection[Span] = ()
+) -> tuple[Block, ...]:
+    """Reads that hold every point exactly once, the most wanted first, at the least load that is found.
+
+    Two plans compete: the best cut of all points in a row, and the best cut of the most wanted ones, over which the
+    rest is laid. In both, reads that are cheaper as one are then joined.
     """
+    # What belongs together around a banned register is read as it stands: better refused than never asked.
+    tried = (block_of(atom, facts, banned) or block_of(atom, facts) for atom in atoms(points))
+    parts = [block for block in tried if block is not None]
+    split = [block for block in parts if block.low is not None]
+    whole = sorted((block for block in parts if block.low is None), key=lambda block: (block.space, block.address))
 
-    space: Space
-    address: int
-    count: int
-    poll: Poll
-    points: tuple[Point, ...]
-    low: tuple[int, int] | None = None
+    def join(found: Sequence[Point]) -> Block | None:
+        block = block_of(found, facts, banned)
+        return block if block is not None and block.low is None else None
 
-    @property
-    def requests(self) -> tuple[tuple[int, int], ...]:
-        """Address and count of each request, in their order."""
-        one = (self.address, self.count)
-        return (one,) if self.low is None else (one, self.low, one)
+    def price(block: Block) -> float:
+        return load_of(block, cost)
+
+    plans = [_joined(plan, join, price) for plan in (_cut(whole, join, price), _layered(whole, join, price))]
+    best = min(plans, key=lambda plan: math.fsum(map(price, plan)))
+    return tuple(sorted([*best, *split], key=lambda block: (period_of(block.points), block.space, block.address)))
 
 
-def plan_blocks(points: Iterable[Point], facts: LinkFacts) -> tuple[Block, ...]:
-    """Reads that hold every point exactly once, fast ones first; slow points ride along where a fast read can grow.
-
-    No read leaves a window, is longer than allowed, crosses a wider gap than allowed, cuts a value, or parts points
-    that belong together.
-    """
-    whole, lonely = [], []
-    for atom in atoms(points):
-        block = _block(atom, facts)
-        if block is None or block.low is not None:
-            lonely += [block] if block is not None else []
-        else:
-            whole.append(block)
-    whole.sort(key=lambda block: (block.space, block.address))
-    blocks = _merge([block for block in whole if block.poll == "fast"], facts)
-    left: list[Block] = []
-    for slow in (block for block in whole if block.poll == "slow"):
-        for index, block in enumerate(blocks):
-            grown = _joined(block, slow, facts)
-            if grown is not None:
-                blocks[index] = grown
+def _cut(ordered: Sequence[Block], join: _Join, price: _Price) -> list[Block]:
+    """The cheapest cut of a row of reads into longer ones, by dynamic programming."""
+    best: list[tuple[float, list[Block]]] = [(0.0, [])]
+    for end in range(1, len(ordered) + 1):
+        options: list[tuple[float, list[Block]]] = []
+        for start in range(end - 1, -1, -1):
+            several = [point for part in ordered[start:end] for point in part.points]
+            block = ordered[start] if start == end - 1 else join(several)
+            if block is None:
                 break
-        else:
-            left.append(slow)
-    return (*blocks, *_merge(left, facts), *lonely)
+            options.append((best[start][0] + price(block), [*best[start][1], block]))
+        best.append(min(options, key=lambda option: option[0]))
+    return best[-1][1]
 
 
-def halves(block: Block, facts: LinkFacts) -> tuple[Block, ...]:
-    """A refused read in two parts, to find out which registers the device refuses; what belongs together stays so."""
-    parts = sorted(atoms(block.points), key=lambda atom: atom[0].first)
-    middle = (len(parts) + 1) // 2
-    found = (
-        plan_blocks([point for atom in half for point in atom], facts) for half in (parts[:middle], parts[middle:])
-    )
-    return tuple(part for half in found for part in half)
+def _layered(ordered: Sequence[Block], join: _Join, price: _Price) -> list[Block]:
+    """The most wanted reads first; what lies inside one of them rides along, the rest makes the next layer."""
+    plan: list[Block] = []
+    for period_s in _PERIODS_S:
+        left: list[Block] = []
+        for part in (part for part in ordered if period_of(part.points) == period_s):
+            inside = (i for i, block in enumerate(plan) if _covers(block, part))
+            index = next((i for i in inside if join((*plan[i].points, *part.points)) is not None), None)
+            grown = None if index is None else join((*plan[index].points, *part.points))
+            if index is None or grown is None:
+                left.append(part)
+            else:
+                plan[index] = grown
+        plan += _cut(left, join, price)
+    return plan
 
 
-def fits(points: Sequence[Point], facts: LinkFacts) -> bool:
-    """Whether these points can be read together at all."""
-    return _block(points, facts) is not None
+def _covers(block: Block, part: Block) -> bool:
+    return block.space == part.space and block.address <= part.address and part.last <= block.last
 
 
-def _merge(ordered: Sequence[Block], facts: LinkFacts) -> list[Block]:
-    """Neighbours joined as long as one read can hold them."""
-    blocks: list[Block] = []
-    for block in ordered:
-        grown = _joined(blocks[-1], block, facts) if blocks else None
-        if grown is not None:
-            blocks[-1] = grown
-        else:
-            blocks.append(block)
-    return blocks
-
-
-def _joined(one: Block, other: Block, facts: LinkFacts) -> Block | None:
-    grown = _block((*one.points, *other.points), facts) if one.space == other.space else None
-    return grown if grown is not None and grown.low is None else None
-
-
-def _block(points: Sequence[Point], facts: LinkFacts) -> Block | None:
-    """The read that holds these points, or ``None`` where no single read can (and no point is split)."""
-    addresses = sorted({address for point in points for address in point.addresses})
-    space = points[0].space
-    poll: Poll = "fast" if any(point.poll == "fast" for point in points) else "slow"
-    one = _span(addresses, space, facts)
-    if len({point.space for point in points}) > 1:
-        return None
-    if one is not None:
-        return Block(space=space, address=one[0], count=one[1], poll=poll, points=tuple(points))
-    if len(points) > 1 or points[0].high_address is None:
-        return None
-    high, low = _span([points[0].high_address], space, facts), _span([points[0].address], space, facts)
-    if high is None or low is None:
-        return None
-    return Block(space=space, address=high[0], count=high[1], poll=poll, points=tuple(points), low=low)
-
-
-def _span(addresses: Sequence[int], space: Space, facts: LinkFacts) -> tuple[int, int] | None:
-    """Address and count of the one read over these addresses (ascending), or ``None``."""
-    first = addresses[0] - addresses[0] % facts.align_words
-    count = -(-(addresses[-1] - first + 1) // facts.align_words) * facts.align_words
-    inside = any(low <= first and first + count - 1 <= high for low, high in facts.read_windows.get(space, ()))
-    gap = max((after - before - 1 for before, after in pairwise(addresses)), default=0)
-    too_wide = facts.gap_words > 0 and gap > facts.gap_words
-    return None if not inside or too_wide or count > facts.max_read_words else (first, count)
+def _joined(plan: Sequence[Block], join: _Join, price: _Price) -> list[Block]:
+    """The plan with pairs of reads joined as long as that makes it cheaper, the best pair first."""
+    blocks = list(plan)
+    while True:
+        saved, pair, whole = 0.0, (0, 0), None
+        for i, one in enumerate(blocks):
+            for j, other in enumerate(blocks[:i]):
+                block = join((*other.points, *one.points)) if one.space == other.space else None
+                gain = 0.0 if block is None else price(one) + price(other) - price(block)
+                if gain > saved:
+                    saved, pair, whole = gain, (i, j), block
+        if whole is None:
+            return blocks
+        blocks = [block for index, block in enumerate(blocks) if index not in pair] + [whole]

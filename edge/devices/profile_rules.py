@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import chain
 
 from core_kernels.signals import signal
+from edge.devices.blocks import fits
 from edge.devices.bonds import atoms
 from edge.devices.control_rules import control_problems
-from edge.devices.planner import fits
 from edge.devices.profile import WORDS, Identity, LinkFacts, Point, Profile, Write
 from edge.devices.registers import onto, pattern_from_number
 

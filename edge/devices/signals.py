@@ -8,51 +8,80 @@ from collections.abc import Iterable, Sequence
 from core_kernels.signals import Kind, signal
 from edge.devices.profile import Point
 from edge.devices.unit import Unit
-from edge.messages import Reading
+from edge.messages import Cause, Reading
 
 MAX_AGE_S = 10.0
 MAX_AGE_PERIODS = 3.0
+OVERLOAD_RATIO = 1.5  # of its rating: what no inverter carries, even for a moment
+ASLEEP = "the inverter sleeps: the sun is low"
 
 
-def readings(unit: Unit, now_s: float, cycle_s: float) -> list[Reading]:
-    """Every signal of a device's profile, good, stale or invalid with its reason."""
+def readings(unit: Unit, now_s: float, cycle_s: float, rated_w: float = math.inf) -> list[Reading]:
+    """Every signal of a device's profile, good, stale or invalid with its reason; no battery exceeds ``rated_w``."""
+    listed = unit.profile.signals()
+    if unit.is_asleep(now_s):
+        return [_asleep(unit, name, points, now_s) for name, points in listed.items()]
     if doubt := unit.doubt:
-        return [_invalid(unit, name, now_s, doubt) for name in unit.profile.signals()]
-    return [_reading(unit, name, points, now_s, cycle_s) for name, points in unit.profile.signals().items()]
+        return [_invalid(unit, name, now_s, doubt, "no_device") for name in listed]
+    absent = [_invalid(unit, name, now_s, why, "absent") for name, why in unit.profile.absent.items()]
+    return [_reading(unit, name, points, (now_s, cycle_s, rated_w)) for name, points in listed.items()] + absent
 
 
-def _reading(unit: Unit, name: str, points: Sequence[Point], now_s: float, cycle_s: float) -> Reading:
+def _reading(unit: Unit, name: str, points: Sequence[Point], now: tuple[float, float, float]) -> Reading:
     """The sum of a signal's points, each plausible by itself, as old as the oldest of them."""
+    now_s, cycle_s, rated_w = now
     row = signal(name)
     missing = next((point for point in points if point.name not in unit.samples), None)
     if missing is not None:
-        return _invalid(unit, name, now_s, unit.why_missing(missing))
+        return _invalid(unit, name, now_s, *unit.why_missing(missing))
     samples = [unit.samples[point.name] for point in points]
     measured_s = min(sample.measured_s for sample in samples)
-    reason = next((sample.reason for sample in samples if sample.reason), "")
-    if reason:
-        return _invalid(unit, name, measured_s, reason)
+    doubted = next((sample for sample in samples if sample.reason), None)
+    if doubted is not None:
+        return _invalid(unit, name, measured_s, doubted.reason, doubted.cause)
     limit = max(abs(row.low), abs(row.high))
     wild = next((sample.value for sample in samples if abs(sample.value) > limit), None)
     value = math.fsum(sample.value for sample in samples) if wild is None else wild
     if not row.low <= value <= row.high:
-        return _invalid(unit, name, measured_s, f"{value:g} {row.unit} is outside {row.low:g}..{row.high:g}")
+        outside = f"{value:g} {row.unit} is outside {row.low:g}..{row.high:g}"
+        return _invalid(unit, name, measured_s, outside, "implausible")
+    if name == "battery_w" and abs(value) > OVERLOAD_RATIO * rated_w:
+        return _invalid(unit, name, measured_s, f"{value:g} W is beyond the rated {rated_w:g} W", "implausible")
     longest_s = max(cycle_s, *(unit.period_s(point) for point in points))
     age_s = now_s - measured_s
     stale = age_s > max(MAX_AGE_S, MAX_AGE_PERIODS * longest_s)
-    reason = f"{age_s:.0f} s old: {unit.why_missing(points[0]) or 'not read in time'}" if stale else ""
+    reason, cause = unit.why_missing(points[0]) if stale else ("", "")
     return Reading(
         signal=name,
         value=value,
         unit=row.unit,
         measured_s=measured_s,
         state="stale" if stale else "good",
-        reason=reason,
+        reason=f"{age_s:.0f} s old: {reason or 'not read in time'}" if stale else "",
         device=unit.name,
+        cause=(cause or "late") if stale else "",
     )
 
 
-def _invalid(unit: Unit, name: str, measured_s: float, reason: str) -> Reading:
+def _asleep(unit: Unit, name: str, points: Sequence[Point], now_s: float) -> Reading:
+    """An inverter without sun: its totals stand still, and of the rest nothing is known, least of all that it is 0."""
+    totals = [unit.total(point) for point in points]
+    known = [total for total in totals if total is not None]
+    if signal(name).kind is not Kind.COUNTER or len(known) < len(points):
+        return _invalid(unit, name, now_s, ASLEEP, "asleep")
+    return Reading(
+        signal=name,
+        value=math.fsum(total.value for total in known),
+        unit=signal(name).unit,
+        measured_s=min(total.measured_s for total in known),
+        state="stale",
+        reason=ASLEEP,
+        device=unit.name,
+        cause="asleep",
+    )
+
+
+def _invalid(unit: Unit, name: str, measured_s: float, reason: str, cause: Cause) -> Reading:
     return Reading(
         signal=name,
         value=math.nan,
@@ -61,6 +90,7 @@ def _invalid(unit: Unit, name: str, measured_s: float, reason: str) -> Reading:
         state="invalid",
         reason=reason,
         device=unit.name,
+        cause=cause,
     )
 
 
@@ -98,4 +128,5 @@ def _instead(meter: Reading, inverter: Reading) -> Reading:
         state="good",
         reason=f"in place of {meter.device}, which is {meter.state}: {meter.reason}",
         device=inverter.device,
+        cause="stand_in",
     )

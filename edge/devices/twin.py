@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.clock import Clock
+from edge.devices.blocks import block_of
+from edge.devices.bonds import atoms
 from edge.devices.image import WRITE_MANY, WRITE_ONE, ImageDevice, Served, Values, respond
-from edge.devices.planner import plan_blocks
 from edge.devices.plant import HousePlant, PlantParams, Series, Snapshot
 from edge.devices.plant_series import read_series
 from edge.devices.profile import Profile
@@ -62,10 +63,12 @@ def read_signal(device: Served, signal: str) -> float:
     """A signal as a client decodes it from the device's registers."""
     profile = device.profile
     values: dict[str, Decoded] = {}
-    for block in plan_blocks(profile.with_partners(profile.signals()[signal]), profile.link):
-        words = device.read(block.space, block.address, block.count)
-        at = {block.address + offset: word for offset, word in enumerate(words)}
-        values |= decode_all(block.points, at, profile.link.word_order)
+    for atom in atoms(profile.with_partners(profile.signals()[signal])):
+        block = block_of(atom, profile.link)
+        at: dict[int, int] = {}
+        for address, count in block.requests if block is not None else ():
+            at |= dict(enumerate(device.read(atom[0].space, address, count), address))
+        values |= decode_all(atom, at, profile.link.word_order)
     return sum(values[point.name].value for point in profile.signals()[signal])
 
 

@@ -3,79 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Iterable, Sequence
 
 from edge.clock import Clock
-from edge.devices.bus import Link
+from edge.devices.agenda import Agenda
+from edge.devices.blocks import Block
+from edge.devices.liveness import GATEWAY, Liveness
 from edge.devices.lockstep import Place
-from edge.devices.planner import Block, halves, plan_blocks
+from edge.devices.planner import SLOW_PERIOD_S, plan_reads
 from edge.devices.profile import Point, Profile
-from edge.devices.registers import decode_all, identity_from_words
-from edge.devices.transport import LinkDown
-from edge.errors import DeviceError, DeviceMismatch, DeviceRejected, DeviceUnreachable
+from edge.devices.registers import identity_from_words
+from edge.devices.samples import Sample, Samples
+from edge.devices.scheduler import Bus, Lane
+from edge.devices.trust import Total
+from edge.devices.turns import Turn
+from edge.errors import DeviceError, DeviceRejected
+from edge.messages import Cause
 
-SLOW_PERIOD_S = 120.0
-REFUSED_PERIOD_S = 3600.0  # a register refused today may exist after a firmware update
-BACKOFF_S = (2.0, 300.0)  # first and longest pause of a silent unit
-LINK_BACKOFF_S = (1.0, 1.0)  # an absent port says so at once and is looked for every second
 ILLEGAL_ADDRESS = (1, 2, 3)  # devices use all three for a register that they do not have
+DEVICE_FAILURE = 4
+ENDLESS_COUNT = 6  # a "device failure" that never ends, while other reads answer, is a missing register
 CONFIRMATIONS = 2
+RECONSIDER_S = 600.0  # the cost of requests is measured all the time, the plan follows now and then
+ASLEEP_PAUSE_S = 60.0  # between two looks at an inverter that sleeps
 SERIAL_NUMBER = "serial_number"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What a point last brought: its words, its value (NaN: the device says "no value", or text) and when."""
-
-    words: tuple[int, ...]
-    value: float
-    measured_s: float
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class Turn:
-    """A planned read and its place in the queue."""
-
-    block: Block
-    asked_s: float = -math.inf
-    brought_s: float = -math.inf
-    cost_s: float = 0.0
-    reason: str = "not read yet"
-    refused: bool = False
-
-    def overdue(self, now_s: float) -> float:
-        """Waiting time in periods of this read: fast ones count seconds; below 1 a slow one is not due."""
-        waited_s = now_s - self.asked_s
-        if self.refused:
-            return waited_s / REFUSED_PERIOD_S if waited_s >= REFUSED_PERIOD_S else 0.0
-        if self.block.poll == "slow":
-            return waited_s / SLOW_PERIOD_S if waited_s >= SLOW_PERIOD_S else 0.0
-        return max(waited_s, 1e-9)
-
-
 class Unit:
-    """One device on a link."""
+    """One device on a link. ``is_night`` says whether an inverter may be asleep for want of sun."""
 
-    def __init__(self, profile: Profile, link: Link, number: int, clock: Clock) -> None:
-        self.profile = profile
-        self.link = link
+    def __init__(
+        self, profile: Profile, bus: Bus, number: int, clock: Clock, is_night: Callable[[float], bool] = lambda _: False
+    ) -> None:
+        self.link = bus
         self.number = number
         self.name = f"{profile.name}#{number}"
-        self.samples: dict[str, Sample] = {}
         self.confirmations = 0
         self._clock = clock
+        self._is_night = is_night
         self._confirmed_s = -math.inf
+        self._reconsider_s = clock.now_s() + RECONSIDER_S
         self._serial_number = ""
-        self._turns = [Turn(block=block) for block in plan_blocks(profile.points, profile.link)]
-        self._failures = 0
-        self._silent_until_s = -math.inf
-        self._trouble = ""
-        self._turn_of: dict[str, Turn] = {}
-        for turn in self._turns:
-            turn.cost_s = link.cost_s(turn.block.count)
-        self._index()
+        self._liveness = Liveness(bus)
+        self._random = random.Random(self.name)
+        self.adopt(profile)
+
+    def adopt(self, profile: Profile) -> None:
+        """Begin anew with this profile: the first one, or what a discovery made of it."""
+        self.profile = profile
+        self._samples = Samples(profile)
+        self._agenda = Agenda(profile, lambda: self.link.cost)
+
+    @property
+    def samples(self) -> dict[str, Sample]:
+        """What each point last brought."""
+        return self._samples.latest
 
     @property
     def confirmed(self) -> bool:
@@ -92,7 +75,7 @@ class Unit:
         if self.confirmations < CONFIRMATIONS:
             return f"start-up: {self.confirmations} of {CONFIRMATIONS} consistent reads"
         if SERIAL_NUMBER in self.profile.by_name and not self._serial_number:
-            return f"start-up: no serial number: {self.why_missing(self.profile.by_name[SERIAL_NUMBER])}"
+            return f"start-up: no serial number: {self.why_missing(self.profile.by_name[SERIAL_NUMBER])[0]}"
         return ""
 
     @property
@@ -104,58 +87,66 @@ class Unit:
     @property
     def complete(self) -> bool:
         """Every planned read was tried at least once."""
-        return all(math.isfinite(turn.asked_s) for turn in self._turns)
+        return all(math.isfinite(turn.asked_s) for turn in self._agenda.turns)
+
+    def is_asleep(self, now_s: float) -> bool:
+        """An inverter that knew its totals and is silent, or says only zeros, while the sun is low."""
+        is_quiet = self._liveness.is_dead or self._samples.lifeless
+        return is_quiet and bool(self.samples) and self.profile.header.role == "inverter" and self._is_night(now_s)
 
     def due(self, now_s: float) -> list[Turn]:
-        """Reads that wait, most overdue first; none while a silent unit is left alone."""
+        """Reads that wait, latest first. A silent unit is left alone, and then probed with any one of its reads."""
         if self.is_silent(now_s):
             return []
-        waiting = [turn for turn in self._turns if turn.overdue(now_s) > 0.0]
-        return sorted(waiting, key=lambda turn: turn.overdue(now_s), reverse=True)
+        waiting = [turn for turn in self._agenda.turns if turn.lateness(now_s) > 0.0]
+        if self._liveness.is_dead:
+            return [self._random.choice(waiting)] if waiting else []
+        return sorted(waiting, key=lambda turn: (-turn.lateness(now_s), turn.lane))
 
     def poll(self, turn: Turn) -> None:
         """Do one planned read; what goes wrong becomes the reason of its points."""
         turn.asked_s = self._clock.now_s()
         try:
-            self._take(turn.block)
+            taken = self._take(turn.block, turn.lane)
         except DeviceRejected as error:
-            self._refuse(turn, error)
+            self._rejected(turn, error)
         except DeviceError as error:
-            turn.reason = self._trouble = str(error)
-            if isinstance(error, DeviceUnreachable):
-                self._back_off(BACKOFF_S if not isinstance(error, LinkDown) else LINK_BACKOFF_S)
+            self._failed(turn, error)
         else:
-            turn.reason, turn.refused = "", False
-            turn.brought_s = self._clock.now_s()
-            turn.cost_s = 0.5 * (turn.cost_s + turn.brought_s - turn.asked_s)
-            self._failures, self._trouble = 0, ""
-            self._confirm()
+            self._answered(turn, taken)
 
     def fetch(self, points: Iterable[Point]) -> None:
         """Read these points now, whatever the queue says; raises :class:`DeviceError`."""
-        for block in plan_blocks(self.profile.with_partners(points), self.profile.link):
-            self._take(block)
+        for block in plan_reads(self.profile.with_partners(points), self.profile.link, self.link.cost):
+            if not self._take(block, Lane.VERIFY):
+                self._take(block, Lane.VERIFY)
 
-    def why_missing(self, point: Point) -> str:
-        """The reason why a point has no sample, or an old one."""
-        turn = self._turn_of[point.name]
-        return turn.reason if math.isfinite(turn.asked_s) else self._trouble or turn.reason
+    def why_missing(self, point: Point) -> tuple[str, Cause]:
+        """The reason why a point has no sample, or an old one, in words and in one."""
+        turn = self._agenda.turn_of(point)
+        if math.isinf(turn.asked_s) and self._liveness.reason:
+            return self._liveness.reason, self._liveness.cause
+        return turn.reason, turn.cause
 
     def period_s(self, point: Point) -> float:
         """How often the point is read at least."""
-        return SLOW_PERIOD_S if self._turn_of[point.name].block.poll == "slow" else 0.0
+        return SLOW_PERIOD_S if self._agenda.turn_of(point).block.poll == "slow" else 0.0
 
     def is_silent(self, now_s: float) -> bool:
         """The unit did not answer lately and is left alone for a while."""
-        return now_s < self._silent_until_s
+        return self._liveness.is_silent(now_s)
 
     def refused(self, point: Point) -> bool:
         """The device said that it does not have this register."""
-        return self._turn_of[point.name].refused
+        return self._agenda.turn_of(point).refused
 
     def note_refusal(self, point: Point, error: DeviceRejected) -> None:
         """A register that was asked for outside the queue was refused."""
-        self._refuse(self._turn_of[point.name], error)
+        self._refuse(self._agenda.turn_of(point), error)
+
+    def total(self, point: Point) -> Total | None:
+        """What a counter last said that was believed."""
+        return self._samples.total(point.name)
 
     def known(self, names: Sequence[str], now_s: float, max_age_s: float) -> list[Sample] | None:
         """The samples of these points, or ``None`` if one is missing or too old."""
@@ -163,44 +154,62 @@ class Unit:
         fresh = [sample for sample in found if not sample.reason and now_s - sample.measured_s <= max_age_s]
         return fresh if len(fresh) == len(names) else None
 
-    def _take(self, block: Block) -> None:
-        """Read a block and keep its points."""
+    def _take(self, block: Block, lane: Lane) -> bool:
+        """Read a block and keep its points; false when it is to be read once more before it is believed."""
         words_at: dict[int, int] = {}
         for address, count in block.requests:
-            words = self.link.read(self.number, block.space, address, count)
-            again = {address + offset: word for offset, word in enumerate(words)}
-            if any(words_at.get(known, word) != word for known, word in again.items()):
-                raise DeviceMismatch(f"{self.name}: {block.points[0].name} changed while it was read")
-            words_at |= again
+            words = self.link.read(self.number, block.space, address, count, lane)
+            found = dict(enumerate(words, address))
+            if any(words_at.get(cell, word) != word for cell, word in found.items()):
+                self._samples.spoil(block, self._clock.now_s(), "its high word changed while the low word was read")
+                return True
+            words_at |= found
+        return self._samples.take(block, words_at, self._clock.now_s())
+
+    def _answered(self, turn: Turn, taken: bool) -> None:
         now_s = self._clock.now_s()
-        for name, found in decode_all(block.points, words_at, self.profile.link.word_order).items():
-            self.samples[name] = Sample(found.words, found.value, now_s, found.reason)
+        self._liveness.answered()
+        self._agenda.answered(turn)
+        if not taken:
+            turn.asked_s = -math.inf
+            return
+        turn.brought_s = now_s
+        self._confirm()
+        if now_s >= self._reconsider_s and self.complete:
+            self._reconsider_s = now_s + RECONSIDER_S
+            self._agenda.reconsider()
+        if self._samples.lifeless and self.is_asleep(now_s):
+            self._liveness.rest(now_s, ASLEEP_PAUSE_S)
+
+    def _failed(self, turn: Turn, error: DeviceError) -> None:
+        self._liveness.failed(error, turn.asked_s, self._clock.now_s())
+        turn.reason, turn.cause = self._liveness.reason, self._liveness.cause
+        if self._liveness.failures_count > CONFIRMATIONS:
+            self.confirmations = 0
+
+    def _rejected(self, turn: Turn, error: DeviceRejected) -> None:
+        """The device, or a gateway for it, says no: never, not now, or nobody there."""
+        if error.exception_code in GATEWAY:
+            self._failed(turn, error)
+            return
+        self._liveness.answered()
+        if error.exception_code in ILLEGAL_ADDRESS or (
+            error.exception_code == DEVICE_FAILURE and turn.busy_count >= ENDLESS_COUNT
+        ):
+            self._refuse(turn, error)
+            return
+        turn.reason, turn.cause = str(error), "busy"
+        turn.put_off(self._clock.now_s())
 
     def _refuse(self, turn: Turn, error: DeviceRejected) -> None:
-        """A refused address: its points are invalid; a read of several points is parted to find the one."""
-        turn.reason = str(error)
-        self._failures = 0
-        if error.exception_code not in ILLEGAL_ADDRESS:
-            return
-        for point in turn.block.points:
-            self.samples.pop(point.name, None)
-        turn.refused = True
-        parts = halves(turn.block, self.profile.link)
-        if len(turn.block.points) > 1 and len(parts) > 1:
-            self._turns.remove(turn)
-            self._turns += [Turn(block=part, cost_s=turn.cost_s, reason=turn.reason) for part in parts]
-            self._index()
-
-    def _index(self) -> None:
-        self._turn_of = {point.name: turn for turn in self._turns for point in turn.block.points}
-
-    def _back_off(self, bounds_s: tuple[float, float]) -> None:
-        first_s, longest_s = bounds_s
-        pause_s = min(first_s * 2.0 ** min(self._failures, 10), longest_s)
-        self._failures += 1
-        self._silent_until_s = self._clock.now_s() + pause_s
-        if self._failures > CONFIRMATIONS:
-            self.confirmations = 0
+        """A refused address: its points are invalid, and the one is looked for when the way to the unit is sound."""
+        now_s = self._clock.now_s()
+        turn.reason, turn.cause = str(error), "refused"
+        if self._liveness.is_healthy(now_s):
+            self._agenda.refuse(turn, str(error), now_s)
+        if turn.refused:
+            for point in turn.block.points:
+                self.samples.pop(point.name, None)
 
     def _confirm(self) -> None:
         """Count rounds in which every fast read answered, with the same serial number."""
@@ -209,11 +218,11 @@ class Unit:
         if self._serial_number and number != self._serial_number:
             self.confirmations = 0
         self._serial_number = number
-        constant = self.profile.by_name.get(self.profile.link.probe or SERIAL_NUMBER)
+        constant = self.profile.probe
         if constant is not None and constant.name in self.samples and (number or constant.name != SERIAL_NUMBER):
             place = Place(space=constant.space, address=constant.address, count=constant.words)
             self.link.know(self.number, place, self.samples[constant.name].words)
-        fast = [turn.brought_s for turn in self._turns if turn.block.poll == "fast" and not turn.refused]
+        fast = [turn.brought_s for turn in self._agenda.turns if turn.block.poll == "fast" and not turn.refused]
         if fast and min(fast) > self._confirmed_s:
             self._confirmed_s = max(fast)
             self.confirmations += 1

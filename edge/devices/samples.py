@@ -1,0 +1,92 @@
+"""What a device's points last brought, and whether a new answer is believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core_kernels.signals import Kind, signal
+from edge.devices.blocks import Block
+from edge.devices.profile import Profile
+from edge.devices.registers import Decoded, decode_all, join_words, number_from_pattern
+from edge.devices.trust import Halves, Total, Totals, can_tear
+from edge.messages import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a point last brought: its words, its value (NaN: the device says "no value", or text) and when."""
+
+    words: tuple[int, ...]
+    value: float
+    measured_s: float
+    reason: str = ""
+    cause: Cause = ""
+
+
+class Samples:
+    """The last sample of each point of one device."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.latest: dict[str, Sample] = {}
+        self._profile = profile
+        self._halves = Halves()
+        self._totals = Totals()
+
+    def take(self, block: Block, words_at: Mapping[int, int], now_s: float) -> bool:
+        """Take over the answer to a read; false when a value in it leapt, and the read is to be done once more.
+
+        The points of one read are taken together or not at all: partners of one balance are of one instant.
+        """
+        decoded = decode_all(block.points, words_at, self._profile.link.word_order)
+        torn = self._torn(block, decoded)
+        if torn is None:
+            return False
+        for point in block.points:
+            found = decoded[point.name]
+            reason, cause = found.reason, _cause_of(found)
+            if point.name in torn:
+                reason, cause = "its halves were read at two instants, twice", "torn"
+            elif not reason and (doubt := self._totals.judge(point, found.value, now_s)):
+                reason, cause = doubt, "reset"
+            value = math.nan if reason else found.value
+            self.latest[point.name] = Sample(found.words, value, now_s, reason, cause)
+        return True
+
+    def spoil(self, block: Block, now_s: float, reason: str) -> None:
+        """A split value whose halves did not fit together."""
+        for point in block.points:
+            words = self.latest[point.name].words if point.name in self.latest else ()
+            self.latest[point.name] = Sample(words, math.nan, now_s, reason, "torn")
+
+    def total(self, name: str) -> Total | None:
+        """What a counter last said that was believed."""
+        return self._totals.last(self._profile.by_name[name])
+
+    @property
+    def lifeless(self) -> bool:
+        """Nothing that is measured has another value than 0 or none: what an inverter says that falls asleep."""
+        measured = [
+            self.latest[point.name].value
+            for point in self._profile.points
+            if point.signal and point.name in self.latest and signal(point.signal).kind is not Kind.COUNTER
+        ]
+        return bool(measured) and all(value == 0.0 or math.isnan(value) for value in measured)
+
+    def _torn(self, block: Block, decoded: Mapping[str, Decoded]) -> set[str] | None:
+        """The points whose second read agreed with nothing; ``None`` while one waits for its second read."""
+        verdicts = {}
+        for point in block.points:
+            if can_tear(point) and not decoded[point.name].reason:
+                pattern = join_words(decoded[point.name].words, point.order(self._profile.link.word_order))
+                verdicts[point.name] = self._halves.judge(point, number_from_pattern(pattern, point.type))
+        if "again" in verdicts.values():
+            return None
+        return {name for name, verdict in verdicts.items() if verdict == "torn"}
+
+
+def _cause_of(found: Decoded) -> Cause:
+    if not found.reason:
+        return ""
+    return "implausible" if found.reason.startswith("the scale factor") else "sentinel"
