@@ -56,7 +56,8 @@ def order_of(
     ``held`` has the registers' values, ``kept`` says what becomes of a fixed number that is written to one of them.
     """
     for control in profile.controls:
-        for mode in _FORCED:
+        modes = () if _asks(control.actions["native"], held, kept) else _FORCED
+        for mode in modes:
             steps = control.actions[mode]
             if _asks(steps, held, kept) and _is_open(steps, held, minute):
                 return Order(control=control, battery_w=_power_w(steps, held, house))

@@ -14,7 +14,7 @@ import pytest
 from core_kernels.signals import signal
 from edge.devices.image import WRITE_MANY, WRITE_ONE
 from edge.devices.profile import Control, Point, Profile
-from edge.devices.profile_file import load_profile, profile_names
+from edge.devices.profile_file import FOLDER, load_profile, profile_names
 from edge.devices.translate import Facts, Group, Wish, groups, state_of, state_points
 from edge.devices.twin_battery import BatteryDevice
 
@@ -102,6 +102,13 @@ def control_of(profile: Profile, name: str) -> Control:
 
 def test_every_family_of_devices_yaml_that_is_not_sunspec_has_a_file():
     assert set(ADDRESSES) <= set(profile_names())
+
+
+def test_readme_lists_every_family_and_its_ways_of_control():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for name in profile_names():
+        assert f"`{name}`" in text
+        assert all(f"`{control.name}`" in text for control in load_profile(name).controls)
 
 
 @pytest.mark.parametrize("name", MINE)
