@@ -47,6 +47,7 @@ class ControlPorts:
         self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
         self._obedience = Obedience(site.battery)
         self._distrust = ""
+        self._refusal = self._last_reports()
         self._plan = _kept_plan(self._store, clock.now_s())
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
@@ -59,6 +60,14 @@ class ControlPorts:
         except StoreError as error:
             self.alarm(f"nothing is kept, the store cannot be opened: {error}")
             return Store(None)
+
+    def _last_reports(self) -> str:
+        """Why the last commissioning forbids control; reports that cannot be read forbid nothing."""
+        try:
+            return self._store.reports.refusal(self._site.links)
+        except StoreError as error:
+            self.alarm(f"the commissioning reports cannot be read: {error}")
+            return ""
 
     def now_s(self) -> float:
         """Unix UTC [s]."""
@@ -73,8 +82,8 @@ class ControlPorts:
         return self._plan
 
     def distrust(self, now_s: float) -> str:
-        """Why the battery is left alone: it did not do what it was told."""
-        return self._obedience.distrust(now_s)
+        """Why the battery is left alone: its link did not pass commissioning, or it did not do what it was told."""
+        return self._refusal or self._obedience.distrust(now_s)
 
     def write(self, command: Command) -> WriteResult:
         """Through the device layer's write pipeline."""

@@ -85,6 +85,11 @@ class Link:
     unit: int = 1
     allow_control: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The link in one line, as reports on it are kept."""
+        return f"{self.profile} unit {self.unit} at {self.url}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:

@@ -3,6 +3,7 @@
 ``minute``, ``slot``, ``plan``, ``event`` are what was seen and decided. ``device_write`` has a row for every register
 write, noted before its first byte; ``register_wear`` counts them for life; ``intent`` holds sequences of writes from
 before their first byte until the inverter is back on its own rules; ``kept_setting`` what the owner had set before us.
+``commissioning`` holds the reports on each link.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ CREATE TABLE IF NOT EXISTS kept_setting (
     device TEXT NOT NULL, name TEXT NOT NULL, raw INTEGER NOT NULL, time_s REAL NOT NULL,
     PRIMARY KEY (device, name)) STRICT, WITHOUT ROWID;
 """
-_SCHEMA = _SEEN + _WRITTEN
+_PROVEN = """
+CREATE TABLE IF NOT EXISTS commissioning (
+    time_s REAL NOT NULL, link TEXT NOT NULL, verdict TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS commissioning_by_link ON commissioning (link, time_s);
+"""
+_SCHEMA = _SEEN + _WRITTEN + _PROVEN
 # What a file of a version needs, besides the new tables, to become one of the next version.
 _MIGRATIONS = {
     1: """

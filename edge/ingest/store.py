@@ -23,6 +23,7 @@ from core_kernels.timegrid import TimeGrid, floor_s
 from core_kernels.units import SECONDS_PER_DAY
 from edge.errors import StoreError
 from edge.ingest.journal import WriteJournal, intents_since, register_counts
+from edge.ingest.reports import Reports
 from edge.ingest.schema import prepare
 from edge.messages import Intent, Plan, RegisterCount, to_json
 
@@ -93,6 +94,7 @@ class Store:
             raise StoreError(f"{path}: {error}") from error
         self._path = path
         self.journal = WriteJournal(self._db, str(path))
+        self.reports = Reports(self._db, str(path))
         self._open = _Open()
 
     def add(self, time_s: float, values: Mapping[str, float], flags: Mapping[str, int]) -> None:
@@ -191,6 +193,7 @@ class StoreReader:
             self._db.execute("SELECT 1 FROM slot LIMIT 1")
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}") from error
+        self.reports = Reports(self._db, str(path))
 
     def window(self, until_s: float, days: int) -> Frame:
         """The last quarter hours that ended by ``until_s``; a quarter covered by less than half is NaN."""

@@ -98,6 +98,10 @@ class PtyServer(_Server):
                     request, buffer = buffer[:size], b""
                     self._answer(request, lambda data: os.write(self._master, data))
 
+    def speak(self, data: bytes) -> None:
+        """Say something that nobody asked for."""
+        os.write(self._master, data)
+
     def _close(self) -> None:
         os.close(self._master)
         os.close(self._slave)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edge.cli.device.commission import commission
 from edge.cli.device.read import read
 from edge.cli.device.scan import scan
 from edge.cli.device.set import set_
@@ -12,7 +13,7 @@ from edge.cli.device.watch import watch
 
 @click.group()
 def group() -> None:
-    """Find, read, watch and set one device on its wire.
+    """Find, read, prove, watch and set one device on its wire.
 
     \b
     Example:
@@ -21,5 +22,5 @@ def group() -> None:
     """
 
 
-for _command in (read, scan, set_, watch):
+for _command in (commission, read, scan, set_, watch):
     group.add_command(_command)

@@ -11,6 +11,7 @@ import click
 from edge.clock import Clock
 
 if TYPE_CHECKING:
+    from edge.config import Site
     from edge.devices.driver import Devices
     from edge.messages import Reading
 
@@ -25,17 +26,22 @@ unit_option = click.option(
 
 
 def open_devices(profile: str, url: str, unit: int | None, clock: Clock, rated_w: float | None) -> Devices:
+    """One device on its link; opens nothing before the first read."""
+    from edge.devices.driver import Devices
+    from edge.devices.wear import MemoryLedger
+
+    return Devices(site_of_one(profile, url, unit, rated_w), clock, ledger=MemoryLedger(clock))
+
+
+def site_of_one(profile: str, url: str, unit: int | None, rated_w: float | None) -> Site:
     """A site of one device; the battery is there only to give the registers' percent a meaning."""
     from edge.config import Battery, Link, Site
-    from edge.devices.driver import Devices
     from edge.devices.profile_file import load_profile
-    from edge.devices.wear import MemoryLedger
 
     number = unit if unit is not None else load_profile(profile).link.default_unit
     battery = None if rated_w is None else Battery(capacity_wh=rated_w, charge_w=rated_w, discharge_w=rated_w)
     link = Link(profile=profile, url=url, unit=number)
-    site = Site(name="device", latitude_deg=0.0, longitude_deg=0.0, battery=battery, links=(link,))
-    return Devices(site, clock, ledger=MemoryLedger(clock))
+    return Site(name="device", latitude_deg=0.0, longitude_deg=0.0, battery=battery, links=(link,))
 
 
 def read_all(devices: Devices) -> Sequence[Reading]:
