@@ -31,7 +31,7 @@ class Devices:
         self._clock = clock
         self._links: dict[str, Bus] = {}
         self.units = _units(site, clock, self._links)
-        battery_unit = next((unit for unit in self.units if unit.profile.controls), None)
+        battery_unit = next((unit for unit in self.units if unit.family.controls), None)
         self._writer: BatteryWriter | None = None
         if battery_unit is not None and site.battery is not None:
             self._writer = BatteryWriter(battery_unit, site.battery, clock, ledger)
@@ -118,7 +118,7 @@ def _units(site: Site, clock: Clock, links: dict[str, Bus]) -> list[Unit]:
         if any(unit.link is links.get(key) and unit.number == entry.unit for unit in units):
             problems.append(f"{where}.unit {entry.unit} is there twice on {entry.url}")
             continue
-        if profile.controls and any(unit.profile.controls for unit in units):
+        if profile.controls and any(unit.family.controls for unit in units):
             problems.append(f"{where} is a second battery inverter; only one can be commanded")
             continue
         bus = links.setdefault(key, Bus(Link(address, profile.link, clock), profile.link, clock))

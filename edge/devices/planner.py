@@ -32,7 +32,7 @@ def wanted_period_s(point: Point) -> float:
 
 def period_of(points: Iterable[Point]) -> float:
     """How often a read is wanted: as often as the most wanted of its points [s]."""
-    return min(wanted_period_s(point) for point in points)
+    return min((wanted_period_s(point) for point in points), default=CONTROL_PERIOD_S)
 
 
 def load_of(block: Block, cost: RequestCost) -> float:

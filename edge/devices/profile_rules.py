@@ -124,6 +124,8 @@ def _number(where: str, item: Point | Write, link: LinkFacts) -> Iterator[str]:
         yield f"{where}: words does not fit type {item.type}"
     if item.mask and (not item.type.startswith("u") or not 0 < item.mask < 1 << 16 * item.words):
         yield f"{where}: mask does not fit type {item.type}"
+    if item.models and item.space != "holding":
+        yield f"{where}: SunSpec models are holding registers"
     if item.models and not link.sunspec_bases:
         yield f"{where}: models need link.sunspec_bases"
 

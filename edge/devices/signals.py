@@ -23,7 +23,7 @@ def readings(unit: Unit, now_s: float, cycle_s: float, rated_w: float = math.inf
         return [_asleep(unit, name, points, now_s) for name, points in listed.items()]
     if doubt := unit.doubt:
         return [_invalid(unit, name, now_s, doubt, "no_device") for name in listed]
-    absent = [_invalid(unit, name, now_s, why, "absent") for name, why in unit.profile.absent.items()]
+    absent = [_invalid(unit, name, now_s, why, cause) for name, (why, cause) in unit.absent.items()]
     return [_reading(unit, name, points, (now_s, cycle_s, rated_w)) for name, points in listed.items()] + absent
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from edge.clock import Clock
 from edge.devices.agenda import Agenda
 from edge.devices.blocks import Block
+from edge.devices.identify import stranger
 from edge.devices.liveness import GATEWAY, Liveness
 from edge.devices.lockstep import Place
 from edge.devices.planner import SLOW_PERIOD_S, plan_reads
@@ -16,9 +17,10 @@ from edge.devices.profile import Point, Profile
 from edge.devices.registers import identity_from_words
 from edge.devices.samples import Sample, Samples
 from edge.devices.scheduler import Bus, Lane
+from edge.devices.survey import Survey
 from edge.devices.trust import Total
 from edge.devices.turns import Turn
-from edge.errors import DeviceError, DeviceRejected
+from edge.errors import DeviceError, DeviceRejected, DeviceUnreachable
 from edge.messages import Cause
 
 ILLEGAL_ADDRESS = (1, 2, 3)  # devices use all three for a register that they do not have
@@ -36,10 +38,10 @@ class Unit:
     def __init__(
         self, profile: Profile, bus: Bus, number: int, clock: Clock, is_night: Callable[[float], bool] = lambda _: False
     ) -> None:
+        self.family = profile
         self.link = bus
         self.number = number
         self.name = f"{profile.name}#{number}"
-        self.confirmations = 0
         self._clock = clock
         self._is_night = is_night
         self._confirmed_s = -math.inf
@@ -47,13 +49,15 @@ class Unit:
         self._serial_number = ""
         self._liveness = Liveness(bus)
         self._random = random.Random(self.name)
-        self.adopt(profile)
+        self._survey = Survey(profile, bus, number)
+        self.adopt(self._survey.profile)
 
     def adopt(self, profile: Profile) -> None:
         """Begin anew with this profile: the first one, or what a discovery made of it."""
         self.profile = profile
         self._samples = Samples(profile)
         self._agenda = Agenda(profile, lambda: self.link.cost)
+        self.confirmations = 0
 
     @property
     def samples(self) -> dict[str, Sample]:
@@ -70,6 +74,8 @@ class Unit:
         """Why the device must not be written to yet, in words; empty when it may."""
         if self.doubt:
             return self.doubt
+        if self._survey.turn is not None:
+            return f"the device's SunSpec map is to be read first: {self._survey.turn.reason}"
         if SERIAL_NUMBER in self.samples and not self._serial_number:
             return "the serial number is blank or no text"
         if self.confirmations < CONFIRMATIONS:
@@ -82,12 +88,23 @@ class Unit:
     def doubt(self) -> str:
         """Why nothing that the device says is believed; empty when there is no such reason."""
         words = {word for sample in self.samples.values() for word in sample.words}
-        return f"every register reads {words.pop()}: this is no device" if words in ({0}, {0xFFFF}) else ""
+        if words in ({0}, {0xFFFF}):
+            return f"every register reads {words.pop()}: this is no device"
+        return stranger(self.profile, {name: sample.words for name, sample in self.samples.items()})
+
+    @property
+    def absent(self) -> dict[str, tuple[str, Cause]]:
+        """Signals of the family that this device lacks, or that nobody knows of before its map is read."""
+        search = self._survey.turn
+        if search is not None and self._survey.is_first:
+            return dict.fromkeys(self.profile.absent, (search.reason, search.cause))
+        return {name: (why, "absent") for name, why in self.profile.absent.items()}
 
     @property
     def complete(self) -> bool:
         """Every planned read was tried at least once."""
-        return all(math.isfinite(turn.asked_s) for turn in self._agenda.turns)
+        turns = self._agenda.turns if self._survey.turn is None else [self._survey.turn]
+        return all(math.isfinite(turn.asked_s) for turn in turns)
 
     def is_asleep(self, now_s: float) -> bool:
         """An inverter that knew its totals and is silent, or says only zeros, while the sun is low."""
@@ -98,7 +115,8 @@ class Unit:
         """Reads that wait, latest first. A silent unit is left alone, and then probed with any one of its reads."""
         if self.is_silent(now_s):
             return []
-        waiting = [turn for turn in self._agenda.turns if turn.lateness(now_s) > 0.0]
+        turns = self._agenda.turns if self._survey.turn is None else [self._survey.turn]
+        waiting = [turn for turn in turns if turn.lateness(now_s) > 0.0]
         if self._liveness.is_dead:
             return [self._random.choice(waiting)] if waiting else []
         return sorted(waiting, key=lambda turn: (-turn.lateness(now_s), turn.lane))
@@ -107,7 +125,7 @@ class Unit:
         """Do one planned read; what goes wrong becomes the reason of its points."""
         turn.asked_s = self._clock.now_s()
         try:
-            taken = self._take(turn.block, turn.lane)
+            taken = self._take(turn.block, turn.lane) if turn is not self._survey.turn else self._explore()
         except DeviceRejected as error:
             self._rejected(turn, error)
         except DeviceError as error:
@@ -154,11 +172,22 @@ class Unit:
         fresh = [sample for sample in found if not sample.reason and now_s - sample.measured_s <= max_age_s]
         return fresh if len(fresh) == len(names) else None
 
+    def _explore(self) -> bool:
+        """Read the device's map; with another map than before, everything begins anew."""
+        profile = self._survey.explore()
+        if profile is not None:
+            self.adopt(profile)
+        return True
+
     def _take(self, block: Block, lane: Lane) -> bool:
         """Read a block and keep its points; false when it is to be read once more before it is believed."""
         words_at: dict[int, int] = {}
         for address, count in block.requests:
-            words = self.link.read(self.number, block.space, address, count, lane)
+            try:
+                words = self.link.read(self.number, block.space, address, count, lane)
+            except DeviceUnreachable:
+                self._survey.lose()
+                raise
             found = dict(enumerate(words, address))
             if any(words_at.get(cell, word) != word for cell, word in found.items()):
                 self._samples.spoil(block, self._clock.now_s(), "its high word changed while the low word was read")
@@ -184,6 +213,8 @@ class Unit:
     def _failed(self, turn: Turn, error: DeviceError) -> None:
         self._liveness.failed(error, turn.asked_s, self._clock.now_s())
         turn.reason, turn.cause = self._liveness.reason, self._liveness.cause
+        if turn is self._survey.turn:
+            turn.put_off(self._clock.now_s())
         if self._liveness.failures_count > CONFIRMATIONS:
             self.confirmations = 0
 
