@@ -18,9 +18,11 @@ def stranger(profile: Profile, words: Mapping[str, Sequence[int]]) -> str:
 
 
 def _fits(profile: Profile, identity: Identity, words: Sequence[int]) -> bool:
+    """Whether the answer is the family's; a register without a value speaks for nobody."""
     if identity.prefix:
         return text_from_words(words).startswith(identity.prefix)
-    return join_words(words, profile.by_name[identity.point].order(profile.link.word_order)) in identity.equals
+    point = profile.by_name[identity.point]
+    return join_words(words, point.order(profile.link.word_order)) in (*identity.equals, *point.sentinels)
 
 
 def _said(profile: Profile, name: str, words: Sequence[int]) -> str:

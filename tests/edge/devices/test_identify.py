@@ -25,6 +25,7 @@ KNOWN = replace(
     [
         ({}, ""),
         ({"device_type_code": (3502,)}, ""),
+        ({"device_type_code": (0xFFFF,)}, ""),
         ({"device_type_code": (9,)}, "this is no Growatt SPH: device_type_code says 9"),
         ({"serial_number": (0x5457, 0x4E30, 0x3132, 0x3334, 0x3536)}, ""),
         ({"serial_number": (0x4142, 0, 0, 0, 0)}, "this is no Growatt SPH: serial_number says 'AB'"),
