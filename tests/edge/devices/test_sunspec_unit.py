@@ -11,6 +11,7 @@ from wires import mbap, words_pdu
 
 from edge.devices.bus import Link
 from edge.devices.profile_file import parse_profile
+from edge.devices.scheduler import Bus
 from edge.devices.signals import readings
 from edge.devices.transport import parse_url
 from edge.devices.unit import Unit
@@ -66,8 +67,9 @@ class Sun:
 def unit_of(sun: Sun) -> tuple[Unit, Now]:
     now = Now()
     link = Link(parse_url("tcp://sun", PROFILE.link), PROFILE.link, now, connect=connect_to(sun.script))
-    link.share(1, PROFILE.link)
-    return Unit(PROFILE, link, 1, now), now
+    bus = Bus(link, PROFILE.link, now)
+    bus.share(1, PROFILE.link)
+    return Unit(PROFILE, bus, 1, now), now
 
 
 def poll(unit: Unit, now: Now, seconds: int) -> None:
@@ -89,9 +91,8 @@ def good(unit: Unit, now: Now) -> dict[str, float]:
 def test_nothing_is_read_before_the_map():
     sun = Sun(HYBRID)
     unit, now = unit_of(sun)
-    assert {reason for _, state, reason in told(unit, now).values() if state == "invalid"} >= {
-        "the device's SunSpec map was not read yet"
-    }
+    assert told(unit, now)["soc_frac"][1:] == ("invalid", "not read yet")
+    assert not unit.complete
     assert "map is to be read first" in unit.why_unconfirmed
     poll(unit, now, 1)
     assert sun.asked[0] == 40000
