@@ -59,7 +59,7 @@ def _example() -> tuple[FlagArray]:
     name="qartod_codes",
     unit="1",
     source="IOOS 2020, QARTOD flags manual v1.2, table 2",
-    reference="the semantics of ioos_qc 2.2",
+    reference="ioos_qc 3.0.0 qartod_compare, gross_range_test, rate_of_change_test",
     tolerance=0.0,
     example=_example,
 )
