@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.arguments import check_flags
 from core_kernels.flags import Flag
 from core_kernels.registry import registered
 from core_kernels.units import FlagArray
@@ -78,8 +79,7 @@ def to_qartod(flags: FlagArray, evaluated_raw: int = ALL) -> CodeArray:
     uint8[n, 16]
         One column a flag, in the order of :data:`COLUMNS`. Tests of the value are 9 where it is missing.
     """
-    if not isinstance(flags, np.ndarray) or flags.dtype != np.uint16 or flags.ndim != 1:
-        raise TypeError(f"flags must be a vector of uint16, got {getattr(flags, 'dtype', type(flags).__name__)}")
+    check_flags("flags", flags)
     codes = np.empty((flags.shape[0], len(COLUMNS)), dtype=np.uint8)
     missing = flags & int(Flag.MISSING) != 0
     for column, flag in enumerate(COLUMNS):
