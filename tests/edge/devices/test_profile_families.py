@@ -147,6 +147,18 @@ def test_signed_sentinels_are_the_devices_own(name):
             assert point.sentinels == SENTINELS.get(name, {}).get(point.type, ()), point.name
 
 
+def test_no_two_deye_files_take_the_same_device():
+    codes = [
+        code
+        for name in ("deye/hybrid_1p", "deye/hybrid_3p_lv", "deye/hybrid_3p_hv")
+        for code in load_profile(name).identify[0].equals
+    ]
+    assert len(codes) == len(set(codes)) == 11
+    lv, hv = (load_profile(f"deye/hybrid_3p_{kind}").by_name for kind in ("lv", "hv"))
+    tens = {name for name in lv if hv[name].scale == pytest.approx(10.0 * lv[name].scale)}
+    assert tens == {"pv1_power", "pv2_power", "pv3_power", "pv4_power", "battery_power", "battery_voltage"}
+
+
 def test_setpoints_have_the_vendors_direction():
     sign = {name: {w.name: w.sign for w in load_profile(name).writes} for name in MINE}
     assert sign["growatt/sph"]["vpp_power"] == -1  # positive charges
