@@ -147,6 +147,15 @@ def test_signed_sentinels_are_the_devices_own(name):
             assert point.sentinels == SENTINELS.get(name, {}).get(point.type, ()), point.name
 
 
+@pytest.mark.parametrize("name", profile_names())
+def test_a_family_knows_its_own_golden_image(name):
+    profile = load_profile(name)
+    for known in profile.identify:
+        point = profile.by_name[known.point]
+        own = str(point.golden_value).startswith(known.prefix) if known.prefix else point.golden_raw in known.equals
+        assert own, known.point
+
+
 def test_no_two_deye_files_take_the_same_device():
     codes = [
         code
