@@ -34,9 +34,11 @@ class Devices:
         battery_unit = next((unit for unit in self.units if unit.family.controls), None)
         self._writer: BatteryWriter | None = None
         if battery_unit is not None and site.battery is not None:
-            self._writer = BatteryWriter(battery_unit, site.battery, clock, ledger)
+            allowed = site.links[self.units.index(battery_unit)].allow_control
+            self._writer = BatteryWriter(battery_unit, site.battery, clock, ledger, grid=site.grid, allowed=allowed)
         rated_w = site.battery.rated_w if site.battery is not None else math.nan
         self._rated_w = math.inf if math.isnan(rated_w) else rated_w
+        self._bus_w = math.nan  # what the grid would carry with an idle battery
         self._read_s = clock.now_s()
 
     @property
@@ -55,13 +57,16 @@ class Devices:
             self._poll(started_s + budget_s)
         now_s = self._clock.now_s()
         found = ((unit, readings(unit, now_s, cycle_s, self._rated_w)) for unit in self.units)
-        return one_voice((unit, reading) for unit, listed in found for reading in listed)
+        spoken = one_voice((unit, reading) for unit, listed in found for reading in listed)
+        power_w = {reading.signal: reading.value for reading in spoken if reading.state == "good"}
+        self._bus_w = power_w.get("grid_w", math.nan) + power_w.get("battery_w", math.nan)
+        return spoken
 
     def write(self, command: Command) -> WriteResult:
         """Carry a command to the battery inverter; every failure is an outcome."""
         if self._writer is None:
             return WriteResult(outcome="refused", writes=0, detail="the site has no battery inverter to command")
-        return self._writer.write(command)
+        return self._writer.write(command, bus_w=self._bus_w)
 
     def mode(self) -> DeviceMode:
         """What the inverter says that it does now."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from edge.clock import Clock
-from edge.devices.profile import BatteryMode, Control, Point
-from edge.devices.registers import exponent_of, join_words
+from edge.devices.profile import BatteryMode, Control, Point, Write
+from edge.devices.registers import exponent_of, join_words, number_from_pattern
 from edge.devices.translate import MEASURED, Facts, Group, Target, scale_points, state_of, state_points
 from edge.devices.unit import Unit
 from edge.errors import DeviceMismatch, DeviceRejected
@@ -70,20 +70,33 @@ class Readback:
         return low <= sample.value <= high
 
     def shows(self, target: Target) -> bool:
-        """The register held the number when it was last read."""
-        return target.shown_by(self._held(target), self._unit.profile.link.word_order)
+        """The register held the number when it was last read; of one that nobody can read nothing else is known."""
+        default = self._unit.profile.link.word_order
+        return target.write.write_only or target.shown_by(self.held(target.write), default)
 
     def confirms(self, target: Target) -> bool:
-        """The register took the number; a countdown may have run on."""
-        return target.confirmed_by(self._held(target), self._unit.profile.link.word_order)
+        """The register took the number, as far as it can be read; a countdown may have run on."""
+        default = self._unit.profile.link.word_order
+        return target.write.write_only or target.confirmed_by(self.held(target.write), default)
 
     def merged(self, group: Group) -> tuple[int, ...]:
         """The words to write, in address order; of a masked register the bits of others as they were last read."""
         order = self._unit.profile.link.word_order
-        return tuple(word for target in group.targets for word in target.onto(self._held(target), order))
+        return tuple(word for target in group.targets for word in target.onto(self.held(target.write), order))
 
-    def _held(self, target: Target) -> tuple[int, ...]:
-        return self._unit.samples[target.write.readback].words
+    def held(self, write: Write) -> tuple[int, ...]:
+        """A register's words when they were last read; zeros of one that nobody can read."""
+        return (0,) * write.words if write.write_only else self._unit.samples[write.readback].words
+
+    def raw(self, write: Write) -> int:
+        """A register's own bits as they were last read, as a number."""
+        pattern = join_words(self.held(write), write.order(self._unit.profile.link.word_order))
+        own = (pattern & write.mask) // (write.mask & -write.mask) if write.mask else pattern
+        return int(number_from_pattern(own, write.type)) if write.type != "f32" else own
+
+    def points(self, writes: Iterable[Write]) -> list[Point]:
+        """The points that show these registers again, as far as any does."""
+        return [self._unit.profile.by_name[write.readback] for write in writes if not write.write_only]
 
     def facts(self, control: Control, max_age_s: float) -> Facts:
         """The device's scale factors, rating, limits and powers, as far as the variant needs them.
@@ -99,13 +112,18 @@ class Readback:
         self.fetch([*points, *(point for row in measured.values() for point in row)], max_age_s)
         power_w = {name: self._sum(name, row) for name, row in measured.items()}
         return Facts(
-            exponents={name: self._exponent(name) for name in scales},
+            exponents=self.exponents(scales, max_age_s),
             own_rated_w=self._told(control.rated_point),
             charge_limit_w=self._told(limits.get("charge", "")),
             discharge_limit_w=self._told(limits.get("discharge", "")),
             bus_w=power_w.get("grid_w", math.nan) + power_w.get("battery_w", math.nan),
             pv_w=power_w.get("pv_w", math.nan),
         )
+
+    def exponents(self, names: Sequence[str], max_age_s: float) -> dict[str, int]:
+        """Scale factors by their point; raises :class:`DeviceMismatch` where one is no exponent."""
+        self.fetch([self._unit.profile.by_name[name] for name in names], max_age_s)
+        return {name: self._exponent(name) for name in names}
 
     def _sum(self, signal: str, points: Sequence[Point]) -> float:
         if not points:

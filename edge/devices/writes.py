@@ -1,52 +1,36 @@
-"""A command on its way into the battery inverter: translate, compare, budget, write, echo, read back."""
+"""A command on its way into the battery inverter: narrow, compare, budget, journal, write, echo, read back, look again.
+
+Whatever an earlier life of the box, a failed write or another master left behind is brought to native before a power
+goes out again.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edge.clock import Clock
-from edge.config import Battery
-from edge.devices.profile import BatteryMode, Control, Point
-from edge.devices.readback import CLOCK_AGE_S, Readback
-from edge.devices.translate import (
-    Facts,
-    Group,
-    Wish,
-    groups,
-    lease_of,
-    mode_of,
-    signed_frac_of,
-    state_points,
-    way_of,
-)
+from edge.config import Battery, Grid
+from edge.devices.permission import permitted, why_none
+from edge.devices.profile import BatteryMode, Control
+from edge.devices.readback import Readback
+from edge.devices.release import Release
+from edge.devices.running import Running, due_groups, has_drifted, tracks_house
+from edge.devices.sending import Sender, words_of
+from edge.devices.standing import START, Standing
+from edge.devices.translate import Group, Wish, groups, lease_of, state_points
 from edge.devices.unit import Unit
-from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted, register_name
+from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted
+from edge.devices.wishes import Wishes
 from edge.errors import DeviceError, DeviceRejected, StoreError
-from edge.messages import Command, Outcome, RegisterWrite, WriteResult
+from edge.messages import Command, Outcome, WriteResult
 
-# A command that runs is looked after this often: every look costs the bus a request or two, and a foreign writer is
-# noticed no later. Before a byte is written, the registers are read afresh.
-WATCH_S = 30.0
-FRESH_S = 5.0  # what was read so shortly before a command counts as read for it; each read costs 850 ms on an SPH
 MODE_AGE_S = 300.0
-REFRESH_PART = 1.0 / 3.0
-_RELEASE = Wish(mode="native", signed_frac=0.0, lease_s=0.0, soc_min_frac=0.0, soc_max_frac=1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Running:
-    """The power command that was written and read back last."""
-
-    control: str
-    mode: BatteryMode
-    signed_frac: float
-    end_s: float
 
 
 class BatteryWriter:
-    """Carries commands to one inverter; the only place that writes to hardware."""
+    """Carries commands to one inverter; nobody else writes to hardware."""
 
     def __init__(
         self,
@@ -54,34 +38,74 @@ class BatteryWriter:
         battery: Battery,
         clock: Clock,
         ledger: WriteLedger,
+        *,
+        grid: Grid | None = None,
+        allowed: Sequence[str] = (),
         budget_count: int = DAILY_BUDGET_COUNT,
     ) -> None:
-        self._unit, self._battery, self._clock = unit, battery, clock
-        self._ledger, self._budget_count = ledger, budget_count
+        self._unit, self._battery, self._clock, self._ledger = unit, battery, clock, ledger
+        self._allowed, self._budget_count = frozenset(allowed), budget_count
         self._readback = Readback(unit, clock)
-        self._running: _Running | None = None
-        self._sent_count = 0
-        self._unnoted = ""
-        self._begun_s = clock.now_s()
+        self._sender = Sender(unit, self._readback, ledger)
+        self._wishes = Wishes(unit, self._readback, battery, grid or Grid(), clock)
+        self._release = Release(unit, self._readback, self._sender, self._wishes, ledger, clock)
+        self._now = Standing(self._readback, clock)
+        self._bus_w = math.nan
+        self._sequence: int | None = None
 
-    def write(self, command: Command) -> WriteResult:
-        """Carry out a command; everything that can go wrong is an outcome."""
-        self._sent_count, self._unnoted, self._begun_s = 0, "", self._clock.now_s()
-        if barred := self._barred(command):
-            return self._result("refused", barred)
+    def write(self, command: Command, *, bus_w: float = math.nan) -> WriteResult:
+        """Carry out a command; everything that can go wrong is an outcome.
+
+        ``bus_w`` is what the grid would carry with an idle battery, as far as it is measured.
+        """
+        self._begin(bus_w)
         try:
-            controls = self._readback.available()
-            if not controls:
-                return self._result("refused", f"{self._unit.name} answers to no way of control")
-            return self._native(controls) if command.mode == "native" else self._power(controls[0], command)
+            return self._carried_out(command)
         except DeviceRejected as error:
-            self._running = None
             return self._result("refused", str(error))
         except DeviceError as error:
-            self._running = None
             return self._result("failed", str(error))
         except StoreError as error:  # only a power waits for the journal, never the way back to native
             return self._result("refused", f"no journal, no power: {error}")
+
+    def mode(self) -> BatteryMode | None:
+        """What the last read-back says; ``None`` when it is unknown."""
+        return self._readback.mode(MODE_AGE_S)
+
+    def preview(self, command: Command, *, bus_w: float = math.nan) -> list[str]:
+        """What :meth:`write` would send now, in words; reads, but writes nothing. Raises :class:`DeviceError`."""
+        self._begin(bus_w)
+        controls = self._readback.available()
+        if barred := why_none(self._unit.name, controls, self._allowed):
+            return [f"nothing: {barred}"]
+        lines: list[str] = []
+        for control in permitted(controls, self._allowed, self._unit.profile)[
+            : None if command.mode == "native" else 1
+        ]:
+            native = command.mode == "native"
+            wish = self._wishes.release(control) if native else self._wish(command, control, self._now.fresh_s())
+            listed = groups(self._unit.profile, control.actions[wish.mode], wish)
+            self._fetch(listed, control)
+            for group in listed:
+                verdict = "write" if self._differs(group, True) else "already there"
+                lines.append(f"{control.name}: {words_of(group)}: {verdict}")
+        return lines
+
+    def _begin(self, bus_w: float) -> None:
+        self._bus_w = bus_w
+        self._sender.start_over()
+        self._now.begin()
+
+    def _carried_out(self, command: Command) -> WriteResult:
+        if barred := self._barred(command):
+            return self._result("refused", barred)
+        controls = self._readback.available()
+        if barred := why_none(self._unit.name, controls, self._allowed):
+            return self._result("unchanged" if controls and command.mode == "native" else "refused", barred)
+        controls = permitted(controls, self._allowed, self._unit.profile)
+        if changed := self._now.changed():
+            return self._reverted(controls, changed)
+        return self._native(controls) if command.mode == "native" else self._power(controls, command)
 
     def _barred(self, command: Command) -> str:
         """Why nothing may be sent at all; empty when it may."""
@@ -91,209 +115,181 @@ class BatteryWriter:
             return "a power command needs a power and a lease"
         return ""
 
-    def mode(self) -> BatteryMode | None:
-        """What the last read-back says; ``None`` when it is unknown."""
-        return self._readback.mode(MODE_AGE_S)
-
-    def preview(self, command: Command) -> list[str]:
-        """What :meth:`write` would send now, in words; reads, but writes nothing. Raises :class:`DeviceError`."""
-        self._begun_s = self._clock.now_s()
-        controls = self._readback.available()
-        if command.mode == "native":
-            chosen = [(control, control.actions["native"]) for control in controls]
-        else:
-            mode = self._wish(command, controls[:1]).mode
-            chosen = [(control, control.actions[mode]) for control in controls[:1]]
-        lines: list[str] = []
-        for control, steps in chosen:
-            wish = self._wish(command, [control])
-            listed = groups(self._unit.profile, steps, wish)
-            self._readback.fetch(self._points(listed, control), self._fresh_s())
-            for group in listed:
-                what = ", ".join(f"{target.write.name}={target.raw}" for target in group.targets)
-                lines.append(f"{control.name}: {what}: {'write' if self._differs(group) else 'already there'}")
-        return lines
+    def _reverted(self, controls: Sequence[Control], changed: str) -> WriteResult:
+        """Another master: no power of ours may stay beside a register of somebody else's."""
+        words = f"{changed}: another writer, or the device itself"
+        alone = self._now.trouble(changed)
+        try:
+            self._to_native(controls, "another writer")
+        except DeviceError as error:
+            words = f"{words}; native: {error}"
+        return self._result("reverted", f"{words}; {alone}" if alone else words)
 
     def _native(self, controls: Sequence[Control]) -> WriteResult:
-        """Back to the inverter's own rules, by every way of control that it answers to. No budget stands in the way."""
-        profile = self._unit.profile
-        listed = [group for control in controls for group in groups(profile, control.actions["native"], _RELEASE)]
-        points = [point for control in controls for point in self._points(listed, control)]
-        self._running = None
-        for max_age_s in (WATCH_S, self._fresh_s()):
-            self._readback.fetch(points, max_age_s)
-            due = [group for group in listed if self._differs(group)]
-            if not due:
-                return self._result("unchanged", "native already")
-        refusals: list[DeviceRejected] = []
-        for group in due:  # one refused register must not keep the others from being released
-            try:
-                self._release([group], "native")
-            except DeviceRejected as error:
-                refusals.append(error)
-        if refusals:
-            raise refusals[0]
-        return self._verified(due)
+        alone = self._now.left_alone()
+        if alone and not self._now.doubt and self._now.running is None:
+            return self._result("unchanged", alone)
+        return self._to_native(controls, "native")
 
-    def _power(self, control: Control, command: Command) -> WriteResult:
-        """A power for a lease; rewritten only when it moved, the device left it, or a third of the lease is left.
+    def _to_native(self, controls: Sequence[Control], reason: str) -> WriteResult:
+        """Back to the inverter's own rules, by every way of control that may be used. No budget stands in the way."""
+        now = self._now
+        ran, now.running = now.running is not None, None
+        known = now.doubt in ("", START)
+        ages_s = (now.look_s(), now.fresh_s()) if known else (now.fresh_s(),)
+        left = self._release.all(controls, reason, ages_s=ages_s, safe=bool(now.doubt))
+        if left.lost:
+            return self._result("ignored", f"acknowledged but not taken: {', '.join(left.lost)}")
+        now.doubt = ""
+        if left.sent or ran or not now.checks.targets:
+            now.checks.expect(left.targets, self._clock.now_s())
+        return self._result("applied", "") if left.sent else self._result("unchanged", "native already")
 
-        While more than a third is left, a moved power is written without the registers that extend the lease.
-        """
+    def _native_first(self, controls: Sequence[Control]) -> WriteResult | None:
+        """Bring what nobody knows, or what was left behind, to native; the result where that fails."""
+        now = self._now
+        if now.running is not None and now.running.control != controls[0].name:
+            now.doubt = f"{now.running.control} is no longer the way of control"
+        if now.doubt == START and not self._release.is_owed(controls, now.fresh_s()):
+            now.doubt = ""
+        if not now.doubt:
+            return None
+        result = self._to_native(controls, f"first: {now.doubt}")
+        if result.outcome in ("applied", "unchanged"):
+            return None
+        return replace(result, detail=f"native comes first: {result.detail}")
+
+    def _power(self, controls: Sequence[Control], command: Command) -> WriteResult:
+        """A power for a lease; rewritten only when it moved or when enough of the lease is used up."""
+        if alone := self._now.left_alone():
+            return self._result("refused", alone)
+        if unready := self._native_first(controls):
+            return unready
+        control = controls[0]
         if (left_s := self._runs_on(control, command)) is not None:
             return self._result("unchanged", f"it runs for {left_s:.0f} s more")
-        now_s = self._clock.now_s()
-        wish = self._wish(command, [control])
-        steps = control.actions[wish.mode]
-        self._readback.fetch(self._points(groups(self._unit.profile, steps, wish), control), self._fresh_s())
-        running = self._running if self._in_force(control, wish) else None
-        left_s = 0.0 if running is None else running.end_s - now_s
-        if running is not None and abs(wish.signed_frac - running.signed_frac) <= control.power_step_frac:
-            wish = replace(wish, signed_frac=running.signed_frac)
-        listed = groups(self._unit.profile, steps, wish)
-        lease_s = lease_of(steps, wish, listed)
-        if lease_s <= 0.0:
-            return self._result("refused", "the slot would be empty: midnight by the inverter's clock is too near")
-        if left_s >= REFRESH_PART * wish.lease_s:
-            due, lease_s = [group for group in listed if self._differs(group, but_times=True)], left_s
-        else:
-            due = [group for group in listed if group.refresh or self._differs(group)]
-        worn = exhausted(self._ledger, self._unit.name, [t.write for g in due for t in g.targets], self._budget_count)
-        if worn:
-            return self._result("refused", worn)
-        self._send_or_undo(control, due, command.reason)
-        result = self._verified(due)
-        if result.outcome in ("applied", "unchanged"):
-            frac, end_s = wish.signed_frac, now_s + lease_s
-            self._running = _Running(control=control.name, mode=wish.mode, signed_frac=frac, end_s=end_s)
-        return result
+        wish = self._wish(command, control, self._now.fresh_s())
+        self._fetch(groups(self._unit.profile, control.actions[wish.mode], wish), control)
+        if self._now.running is not None and (changed := self._now.lost()):
+            return self._reverted(controls, changed)
+        return self._forced(controls, wish, command.reason)
 
     def _runs_on(self, control: Control, command: Command) -> float | None:
-        """What is left of the lease while the command that runs is the wanted one, by a look no older than WATCH_S."""
-        running = self._running
-        if running is None or running.control != control.name or mode_of(command, self._battery) != running.mode:
+        """What is left of the lease while the command that runs is the wanted one, by facts no older than a look."""
+        running, profile = self._now.running, self._unit.profile
+        if running is None:
             return None
-        moved_frac = (
-            abs(signed_frac_of(command, self._battery) - running.signed_frac) if running.mode != "hold" else 0.0
-        )
-        left_s = running.end_s - self._clock.now_s()
-        if moved_frac > control.power_step_frac or left_s < REFRESH_PART * min(command.lease_s, control.max_lease_s):
+        wish = self._wish(command, control, self._now.look_s())
+        now_s = self._clock.now_s()
+        if running.is_moved(wish, control) or running.is_short(wish.lease_s, control, profile, now_s):
             return None
-        self._readback.fetch([self._unit.profile.by_name[name] for name in state_points(control)], WATCH_S)
-        return left_s if self._readback.state(control, WATCH_S) == running.mode else None
+        if tracks_house(control):
+            listed = groups(profile, control.actions[wish.mode], replace(wish, signed_frac=running.signed_frac))
+            if has_drifted(listed, self._now.checks.targets, control.power_step_frac * self._battery.register_w):
+                return None
+        return running.end_s - now_s
 
-    def _wish(self, command: Command, controls: Sequence[Control]) -> Wish:
-        """The command in parts of rated power, with the device's clock where a slot needs it."""
-        signed_frac, mode, facts = signed_frac_of(command, self._battery), mode_of(command, self._battery), Facts()
-        if mode != "native":
-            facts = self._readback.facts(controls[0], self._fresh_s())
-            signed_frac = facts.limited(signed_frac, self._battery.register_w)
-            mode = way_of(signed_frac)
-        rule = next((rule for control in controls for rule in control.states if rule.mode == mode and rule.slot), None)
-        start_raw, device_s = None, math.nan
-        if rule is not None and rule.slot is not None:
-            self._readback.fetch([self._unit.profile.by_name[name] for name in self._unit.profile.clock], CLOCK_AGE_S)
-            self._readback.fetch(
-                [self._unit.profile.by_name[name] for name in state_points(controls[0])], self._fresh_s()
-            )
-            device_s = self._readback.device_s()
-            if self._readback.state(controls[0], self._fresh_s()) == mode:
-                start_raw = int(self._unit.samples[rule.slot[0]].value)
-        return Wish(
-            mode=mode,
-            signed_frac=0.0 if mode == "hold" else signed_frac,
-            lease_s=min(command.lease_s, *(control.max_lease_s for control in controls), math.inf),
-            soc_min_frac=self._battery.soc_min_frac,
-            soc_max_frac=self._battery.soc_max_frac,
-            rated_w=self._battery.register_w,
-            facts=facts,
-            device_s=device_s,
-            slot_start_raw=start_raw,
+    def _forced(self, controls: Sequence[Control], wish: Wish, reason: str) -> WriteResult:
+        """Send what differs, and what extends the lease where that is due; the registers have just been read."""
+        control, profile, running = controls[0], self._unit.profile, self._now.running
+        moved = running is None or running.is_moved(wish, control)
+        if running is not None and not moved:
+            wish = replace(wish, signed_frac=running.signed_frac)
+        steps = control.actions[wish.mode]
+        listed, now_s = groups(profile, steps, wish), self._clock.now_s()
+        if (lease_s := lease_of(steps, wish, listed)) <= 0.0:
+            return self._result("refused", "the slot would be empty: midnight by the inverter's clock is too near")
+        stays = running if running is not None and running.mode == wish.mode else None
+        extends = stays is None or stays.is_short(wish.lease_s, control, profile, now_s)
+        due = due_groups(control, listed, refresh=extends, differs=self._differs)
+        if running is None:
+            due = [*(group for group in groups(profile, control.enter, wish) if self._differs(group, True)), *due]
+        if worn := self._worn(due):
+            if running is not None and moved:
+                self._to_native(controls, worn)  # what runs is not what is wanted: no budget for that, but for native
+            return self._result("refused", worn)
+        self._send(controls, wish, due, reason)
+        self._now.running = Running(
+            control=control.name,
+            mode=wish.mode,
+            signed_frac=wish.signed_frac,
+            end_s=now_s + lease_s if stays is None or extends else stays.end_s,
+            refreshed_s=now_s if stays is None or extends else stays.refreshed_s,
         )
+        return self._read_back(controls, listed, due)
 
-    def _points(self, listed: Sequence[Group], control: Control) -> list[Point]:
-        """Every point that shows what the groups write or that tells the present state."""
-        names = [target.write.readback for group in listed for target in group.targets]
-        return [self._unit.profile.by_name[name] for name in dict.fromkeys([*names, *state_points(control)])]
-
-    def _fresh_s(self) -> float:
-        """Oldest age of a sample that belongs to the running call; simulated time runs on while registers are read."""
-        return self._clock.now_s() - self._begun_s + FRESH_S
-
-    def _in_force(self, control: Control, wish: Wish) -> bool:
-        """The device still does what was written last, and that is what is wanted again."""
-        running = self._running
-        return (
-            running is not None
-            and running.control == control.name
-            and running.mode == wish.mode
-            and self._readback.state(control, math.inf) == wish.mode
-        )
-
-    def _differs(self, group: Group, *, but_times: bool = False) -> bool:
-        """The device shows something else; ``but_times``: durations and slot times do not count."""
-        targets = [target for target in group.targets if not (but_times and target.times)]
-        return not all(self._readback.shows(target) for target in targets)
-
-    def _note(self, group: Group, reason: str) -> None:
-        writes = [
-            RegisterWrite(
-                register=register_name(self._unit.name, target.write),
-                raw=target.raw,
-                wear=target.write.wear,
-                reason=reason,
-            )
-            for target in group.targets
-        ]
-        self._ledger.note(writes, None)
-
-    def _send(self, group: Group) -> None:
-        self._sent_count += len(group.targets)
-        self._unit.link.write(self._unit.number, group.targets[0].write.address, self._readback.merged(group))
-
-    def _release(self, due: Sequence[Group], reason: str) -> None:
-        """Note, then write; a journal that fails does not keep the inverter from its own rules."""
-        for group in due:
-            try:
-                self._note(group, reason)
-            except StoreError as error:
-                self._unnoted = f"not journalled: {error}"
-            self._send(group)
-
-    def _send_or_undo(self, control: Control, due: Sequence[Group], reason: str) -> None:
-        """Note, then write, group by group; a refusal half way through leads back to native before it is reported."""
+    def _send(self, controls: Sequence[Control], wish: Wish, due: Sequence[Group], reason: str) -> None:
+        """Journal and write; anything but an acknowledgement leads back to native before it is reported."""
+        if not due:
+            return
+        control, names = controls[0], [target.write.name for group in due for target in group.targets]
         try:
-            for group in due:
-                self._note(group, reason)
-                self._send(group)
+            self._sender.keep([name for name in names if name in control.restore])
+            self._sequence = self._sender.begin(control.name, wish.mode, reason, due)
+            self._release.hold()
+            self._sender.power(due, reason, self._sequence)
         except StoreError:
-            if self._sent_count:
-                self._undo(control)
+            if self._sender.sent_count or self._now.running is not None:
+                self._now.give_up("the journal failed")
+                self._undo(controls)
             raise
-        except DeviceRejected:
-            self._undo(control)
+        except DeviceError as error:
+            self._now.is_unsure()
+            self._now.trouble(str(error))
+            self._undo(controls)
             raise
 
-    def _undo(self, control: Control) -> None:
-        self._running = None
-        undo = groups(self._unit.profile, control.actions["native"], _RELEASE)
-        self._unit.fetch(self._points(undo, control))
-        self._release([group for group in undo if self._differs(group)], "undo")
-        self._unit.fetch(self._points(undo, control))
+    def _undo(self, controls: Sequence[Control]) -> None:
+        """Back to native after a sequence that broke off; where that fails too, it comes before the next power."""
+        try:
+            self._to_native(controls, "undo")
+        except DeviceError:  # the first failure is the one to report, and the doubt stays
+            return
 
-    def _verified(self, sent: Sequence[Group]) -> WriteResult:
-        """Read back what was written."""
-        if not sent:
+    def _read_back(self, controls: Sequence[Control], listed: Sequence[Group], due: Sequence[Group]) -> WriteResult:
+        """What the registers say of it now; later looks come with the next cycles."""
+        targets = [target for group in due for target in group.targets]
+        if not targets:
             return self._result("unchanged", "already there")
-        targets = [target for group in sent for target in group.targets]
-        self._unit.fetch(dict.fromkeys(self._unit.profile.by_name[target.write.readback] for target in targets))
-        lost = [target.write.name for target in targets if not self._readback.confirms(target)]
-        if lost:
-            self._running = None
-            return self._result("ignored", f"acknowledged but not taken: {', '.join(lost)}")
+        self._sender.finish(self._sequence, "held")
+        now_s = self._clock.now_s()
+        try:
+            self._unit.fetch(dict.fromkeys(self._readback.points(target.write for target in targets)))
+        except DeviceError as error:
+            self._now.is_unsure()
+            self._now.checks.extend(listed, targets, now_s)
+            return self._result("unverifiable", f"acknowledged, but not read back: {error}")
+        if lost := [target.write.name for target in targets if not self._readback.confirms(target)]:
+            words = f"acknowledged but not taken: {', '.join(lost)}"
+            self._now.trouble(words)
+            self._undo(controls)
+            return self._result("ignored", words)
+        self._now.checks.extend(listed, targets, now_s)
+        if all(target.write.write_only for target in targets):
+            return self._result("unverifiable", "acknowledged, and nobody can read it back")
         clamped = [target.write.name for target in targets if target.clamped]
         return self._result("applied", f"limited by the profile: {', '.join(clamped)}" if clamped else "")
 
+    def _wish(self, command: Command, control: Control, max_age_s: float) -> Wish:
+        return self._wishes.power(command, control, bus_w=self._bus_w, max_age_s=max_age_s)
+
+    def _worn(self, due: Sequence[Group]) -> str:
+        writes = [target.write for group in due for target in group.targets]
+        return exhausted(self._ledger, self._unit.name, writes, self._budget_count)
+
+    def _fetch(self, listed: Sequence[Group], control: Control) -> None:
+        """Every point that shows what the groups write or that tells the present state, fresh."""
+        by_name = self._unit.profile.by_name
+        points = self._readback.points(target.write for group in listed for target in group.targets)
+        self._readback.fetch([*points, *(by_name[name] for name in state_points(control))], self._now.fresh_s())
+
+    def _differs(self, group: Group, with_times: bool) -> bool:
+        """The device shows something else; durations and slot times count only ``with_times``."""
+        targets = [target for target in group.targets if with_times or not target.times]
+        return not all(self._readback.shows(target) for target in targets)
+
     def _result(self, outcome: Outcome, detail: str) -> WriteResult:
-        words = "; ".join(part for part in (detail, self._unnoted) if part)
-        return WriteResult(outcome=outcome, writes=self._sent_count, detail=words)
+        words = "; ".join(part for part in (detail, self._sender.unnoted) if part)
+        running = self._now.running
+        told_w = math.nan if running is None else running.signed_frac * self._battery.register_w
+        return WriteResult(outcome=outcome, writes=self._sender.sent_count, detail=words, battery_w=told_w)

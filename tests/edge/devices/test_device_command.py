@@ -171,9 +171,15 @@ def test_watch_ends_quietly_by_ctrl_c(opened, clock):
     assert (process.returncode, errors) == (0, "")
 
 
+def at_rest(registers: RegisterBank) -> None:
+    """No way of control is in force: else the first write would bring the inverter to native."""
+    for address in (30407, 1082, 1102):
+        registers.put(3, address, 0)
+
+
 def test_set_is_a_dry_run_until_yes(opened, clock):
     registers = bank("growatt/sph")
-    registers.put(3, 30407, 0)
+    at_rest(registers)
     server = opened.enter_context(PtyServer(registers.rtu))
     asked = ("set", "--profile", "growatt/sph", "--url", server.url, "--clock", clock, "--rated-w", "5000")
     dry = run(*asked, "--mode", "charge", "--power-w", "1000")
@@ -192,7 +198,7 @@ def test_set_is_a_dry_run_until_yes(opened, clock):
 
 def test_set_prints_json_alone(opened, clock):
     registers = bank("growatt/sph")
-    registers.put(3, 30407, 0)
+    at_rest(registers)
     server = opened.enter_context(PtyServer(registers.rtu))
     asked = ("set", "--profile", "growatt/sph", "--url", server.url, "--clock", clock, "--mode", "hold", "--json")
     dry, wet = json.loads(run(*asked).output), json.loads(run(*asked, "--yes").output)
@@ -203,12 +209,12 @@ def test_set_prints_json_alone(opened, clock):
 
 def test_set_that_is_not_taken_is_exit_1(opened, clock):
     registers = bank("growatt/sph")
-    registers.put(3, 30407, 0)
+    at_rest(registers)
     registers.lost_writes = {30407}
     server = opened.enter_context(PtyServer(registers.rtu))
     result = run("set", "--profile", "growatt/sph", "--url", server.url, "--clock", clock, "--mode", "hold", "--yes")
     assert result.exit_code == 1
-    assert "ignored: 3 registers written: acknowledged but not taken: vpp_enable" in result.output
+    assert "acknowledged but not taken: vpp_enable" in result.output
 
 
 def test_set_without_its_numbers_is_a_usage_error():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
@@ -492,13 +493,13 @@ def test_a_lease_is_never_longer_than_asked_and_never_endless(house):
     assert house.wrote()[0][2][0] == 1
 
 
-def test_an_unchanged_command_writes_nothing_until_a_third_of_the_lease_is_left(house):
+def test_an_unchanged_command_writes_nothing_until_a_third_of_the_lease_is_used_up(house):
     house.power(-2000.0)
     house.wrote()
-    house.clock.sleep(500.0)
+    house.clock.sleep(250.0)
     house.read()
     assert house.power(-2050.0).outcome == "unchanged"
-    house.clock.sleep(150.0)
+    house.clock.sleep(60.0)
     house.read()
     assert house.power(-2050.0).outcome == "applied"
     assert house.wrote() == [(16, 30408, (15, 40)), (6, 30407, (1,))]
@@ -511,11 +512,12 @@ def test_a_moved_power_alone_does_not_extend_the_lease(house):
     assert house.wrote() == [(16, 30408, (15, 50))]
 
 
-def test_a_mode_that_the_device_left_is_written_again(house):
+def test_a_mode_that_the_device_left_is_reported_and_then_written_again(house):
     house.power(-2000.0)
     house.wrote()
     house.set(30407, 0)
     house.clock.sleep(60.0)
+    assert house.power(-2000.0).outcome == "reverted"
     assert house.power(-2000.0).outcome == "applied"
     assert (6, 30407, (1,)) in house.wrote()
 
@@ -557,7 +559,7 @@ def test_a_refusal_half_way_leads_back_to_native(house):
     result = house.power(-4000.0)
     assert result.outcome == "refused"
     assert "exception 03" in result.detail
-    assert house.wrote() == [(6, 30407, (0,))]
+    assert house.wrote()[0] == (6, 30407, (0,))
     assert house.devices.mode() == "native"
 
 
@@ -591,7 +593,7 @@ def test_a_journal_that_fails_half_way_leads_back_to_native(house):
     result = house.power(-4000.0)
     assert result.outcome == "refused"
     assert result.detail.endswith("not journalled: database or disk is full")
-    assert house.wrote() == [(16, 30408, (15, 80)), (6, 30407, (0,))]
+    assert house.wrote()[:2] == [(16, 30408, (15, 80)), (6, 30407, (0,))]
     assert house.devices.mode() == "native"
 
 
@@ -649,8 +651,8 @@ def test_a_charge_by_slot_closes_the_other_slot_and_opens_its_own_last(old_house
     old_house.read()
     result = old_house.power(-2000.0)
     assert result.outcome == "applied"
-    closed, power, opened = old_house.wrote()
-    assert closed == (16, 1080, (0, 0, 0))
+    left, closed, power, opened = old_house.wrote()
+    assert (left, closed) == ((16, 1100, (0, 0, 0)), (16, 1080, (0, 0, 0)))
     assert power == (16, 1090, (40, 100, 1))
     assert opened[:2] == (16, 1100)
     start, end, enable = opened[2]
@@ -731,11 +733,19 @@ def test_a_slot_is_cut_at_midnight_and_never_empty(stack):
 
 
 def test_stored_registers_stop_at_their_daily_budget_but_native_never_does(old_house):
-    results = [old_house.power(-1000.0 if turn % 2 else -4000.0) for turn in range(30)]
-    assert [result.outcome for result in results].count("applied") == 20
+    results = [old_house.power(-1000.0 if turn % 2 else -4000.0) for turn in range(60)]
+    assert {result.outcome for result in results[:20]} == {"applied"}
+    assert {result.outcome for result in results[-9:]} == {"refused"}
     refused = [result.detail for result in results if result.outcome == "refused"]
-    assert set(refused) == {"wear budget: battery_first_power (holding 1090) was written 20 times today"}
-    assert old_house.native().outcome == "applied"
+    assert "wear budget: battery_first_power (holding 1090) was written 20 times today" in refused
+    old_house.power(-1000.0)
+    forced = Counter(write.register for _, write in old_house.ledger.rows if write.reason == "test")
+    assert max(forced.values()) == 20
+    assert old_house.devices.mode() == "native", "no budget for what is wanted, but always for native"
+    old_house.set(1102, 1)
+    old_house.clock.sleep(31.0)
+    assert old_house.native().outcome == "reverted"
+    assert (16, 1100, (0, 0, 0)) in old_house.wrote()
     old_house.clock.sleep(86_400.0)
     assert old_house.ready().power(-1000.0).outcome == "applied"
 
