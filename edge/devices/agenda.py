@@ -75,7 +75,9 @@ class Agenda:
             self._banned |= _cells(turn.block)
             self._settle(turn)
             return
-        turns = [Turn(block=part, reason=reason, cause="refused", suspect=True) for part in parts]
+        turns = [
+            Turn(block=part, reason=reason, cause="refused", suspect=True, busy_count=turn.busy_count) for part in parts
+        ]
         self._use([*(other for other in self.turns if other is not turn), *turns])
         parting = next((one for one in self._partings if turn in one.turns), None)
         if parting is None:

@@ -15,7 +15,7 @@ from edge.devices.conversation import Conversation, RtuConversation, TcpConversa
 from edge.devices.lockstep import Lockstep, Place
 from edge.devices.modbus import OtherAnswer, Request, Shape, read_request, write_request
 from edge.devices.profile import LinkFacts, Space
-from edge.devices.transport import Address, LinkClosed, Wire, open_wire
+from edge.devices.transport import Address, LinkClosed, LinkMute, Wire, open_wire
 from edge.errors import DeviceMismatch, DeviceRejected, DeviceUnreachable
 
 TIMEOUT_S = 1.0
@@ -182,7 +182,10 @@ class Link:
                 return words
         if self._talk.pending_count:
             raise DeviceMismatch(f"{self.address.url} unit {unit}: {self._talk.pending_count} bytes, no valid answer")
-        raise DeviceUnreachable(f"{self.address.url}: unit {unit} does not answer{self._hint()}")
+        if self.address.kind == "tcp" and self._mute:
+            taken = "though it took the connection: it may be serving another client"
+            raise LinkMute(f"{self.address.url}: unit {unit} does not answer, {taken}")
+        raise DeviceUnreachable(f"{self.address.url}: unit {unit} does not answer")
 
     def _heard(self, data: bytes, late: frozenset[Shape]) -> Words | None:
         while True:
@@ -192,10 +195,6 @@ class Link:
                 if error.shape not in late:
                     raise
             data = b""
-
-    def _hint(self) -> str:
-        connected = self.address.kind == "tcp" and self._mute
-        return ", though it took the connection: it may be serving another client" if connected else ""
 
     def _distrust(self, unit: int, request: Request) -> None:
         """After silence or a wrong answer nothing is trusted: TCP reconnects, a line must fall quiet first."""

@@ -7,13 +7,13 @@ from typing import Literal
 
 from edge.clock import Clock
 from edge.config import Site
-from edge.devices.bus import Link
+from edge.devices.bus import Connect, Link
 from edge.devices.night import Night
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
 from edge.devices.scheduler import Bus, Lane
 from edge.devices.signals import MAX_AGE_PERIODS, one_voice, readings
-from edge.devices.transport import Address, parse_url
+from edge.devices.transport import Address, open_wire, parse_url
 from edge.devices.turns import Turn
 from edge.devices.unit import Unit
 from edge.devices.wear import WriteLedger
@@ -27,10 +27,10 @@ DeviceMode = Literal["native", "charge", "discharge", "hold", "unknown"]
 class Devices:
     """Reads all, writes to the battery inverter. Opens nothing before the first read."""
 
-    def __init__(self, site: Site, clock: Clock, *, ledger: WriteLedger) -> None:
+    def __init__(self, site: Site, clock: Clock, *, ledger: WriteLedger, connect: Connect = open_wire) -> None:
         self._clock = clock
         self._links: dict[str, Bus] = {}
-        self.units = _units(site, clock, self._links)
+        self.units = _units(site, clock, self._links, connect)
         battery_unit = next((unit for unit in self.units if unit.family.controls), None)
         self._writer: BatteryWriter | None = None
         if battery_unit is not None and site.battery is not None:
@@ -100,7 +100,7 @@ class Devices:
         return min(jobs)[-2:] if jobs else None
 
 
-def _units(site: Site, clock: Clock, links: dict[str, Bus]) -> list[Unit]:
+def _units(site: Site, clock: Clock, links: dict[str, Bus], connect: Connect) -> list[Unit]:
     """The site's devices; raises :class:`ConfigError` with every problem of profile, URL and unit."""
     problems: list[str] = []
     units: list[Unit] = []
@@ -126,7 +126,7 @@ def _units(site: Site, clock: Clock, links: dict[str, Bus]) -> list[Unit]:
         if profile.controls and any(unit.family.controls for unit in units):
             problems.append(f"{where} is a second battery inverter; only one can be commanded")
             continue
-        bus = links.setdefault(key, Bus(Link(address, profile.link, clock), profile.link, clock))
+        bus = links.setdefault(key, Bus(Link(address, profile.link, clock, connect=connect), profile.link, clock))
         bus.share(entry.unit, profile.link)
         units.append(Unit(profile, bus, entry.unit, clock, night))
     if problems:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from edge.devices.samples import BlankAnswer
 from edge.devices.scheduler import Bus
-from edge.devices.transport import LinkDown
+from edge.devices.transport import LinkDown, LinkMute
 from edge.errors import DeviceError, DeviceRejected, DeviceUnreachable
 from edge.messages import Cause
 
@@ -15,6 +16,7 @@ CHEAP_PAUSE_S = 1.0  # an absent port says so at once and is looked for every se
 TOLERATED_COUNT = 1  # lost answers in a row that do not yet make a unit dead
 GATEWAY = (10, 11)
 RECONNECT_EVERY_COUNT = 3  # some gateways recover on a new connection only (NModbus 167)
+STUCK_S = 60.0  # while another unit answers through the gateway, it is not the gateway
 TROUBLED_S = 10.0  # a link with a fault so lately says nothing about single registers
 
 
@@ -56,7 +58,8 @@ class Liveness:
         first_s, longest_s = BACKOFF_S
         pause_s = min(first_s * 2.0 ** min(max(self.failures_count - TOLERATED_COUNT - 1, 0), 10), longest_s)
         self._until_s = now_s + (min(pause_s, CHEAP_PAUSE_S) if isinstance(error, LinkDown) else pause_s)
-        if isinstance(error, DeviceRejected) and self.failures_count % RECONNECT_EVERY_COUNT == 0:
+        stuck = isinstance(error, DeviceRejected) and now_s - self.bus.answered_s > STUCK_S
+        if stuck and self.failures_count % RECONNECT_EVERY_COUNT == 0:
             self.bus.close()
 
     def rest(self, now_s: float, pause_s: float) -> None:
@@ -70,5 +73,5 @@ def cause_of(error: DeviceError) -> Cause:
     if isinstance(error, DeviceRejected):
         return "gateway" if error.exception_code in GATEWAY else "refused"
     if isinstance(error, DeviceUnreachable):
-        return "unreachable"
-    return "mismatch"
+        return "mute" if isinstance(error, LinkMute) else "unreachable"
+    return "no_device" if isinstance(error, BlankAnswer) else "mismatch"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core_kernels.signals import Kind, signal
 from edge.devices.blocks import Block
-from edge.devices.profile import Profile
+from edge.devices.profile import Point, Profile
 from edge.devices.registers import Decoded, decode_all, join_words, number_from_pattern
 from edge.devices.trust import Halves, Total, Totals, can_tear
+from edge.errors import DeviceMismatch
 from edge.messages import Cause
 
 
@@ -25,11 +27,16 @@ class Sample:
     cause: Cause = ""
 
 
+class BlankAnswer(DeviceMismatch):
+    """All zeros or all ones, where a life sign stood before: a device that sleeps, starts, or is not there."""
+
+
 class Samples:
     """The last sample of each point of one device."""
 
     def __init__(self, profile: Profile) -> None:
         self.latest: dict[str, Sample] = {}
+        self.is_blank = False  # the last answer that could have shown a life sign was blank
         self._profile = profile
         self._halves = Halves()
         self._totals = Totals()
@@ -37,8 +44,10 @@ class Samples:
     def take(self, block: Block, words_at: Mapping[int, int], now_s: float) -> bool:
         """Take over the answer to a read; false when a value in it leapt, and the read is to be done once more.
 
-        The points of one read are taken together or not at all: partners of one balance are of one instant.
+        The points of one read are taken together or not at all: partners of one balance are of one instant. Raises
+        :class:`BlankAnswer`.
         """
+        self._look_for_life(block, words_at)
         decoded = decode_all(block.points, words_at, self._profile.link.word_order)
         torn = self._torn(block, decoded)
         if torn is None:
@@ -74,6 +83,16 @@ class Samples:
         ]
         return bool(measured) and all(value == 0.0 or math.isnan(value) for value in measured)
 
+    def _look_for_life(self, block: Block, words_at: Mapping[int, int]) -> None:
+        """Refuse an answer of nothing but zeros or ones from registers that have shown that the device lives."""
+        signs = [self.latest[p.name].value for p in block.points if _is_life_sign(p) and p.name in self.latest]
+        if not any(value for value in signs if not math.isnan(value)):
+            return
+        words = {words_at[cell] for point in block.points for cell in point.addresses}
+        self.is_blank = words in ({0}, {0xFFFF})
+        if self.is_blank:
+            raise BlankAnswer(f"every register of the read is {words.pop()}")
+
     def _torn(self, block: Block, decoded: Mapping[str, Decoded]) -> set[str] | None:
         """The points whose second read agreed with nothing; ``None`` while one waits for its second read."""
         verdicts = {}
@@ -84,6 +103,15 @@ class Samples:
         if "again" in verdicts.values():
             return None
         return {name for name, verdict in verdicts.items() if verdict == "torn"}
+
+
+@lru_cache(maxsize=4096)
+def _is_life_sign(point: Point) -> bool:
+    """A measured value that is 0 in no living device: charge, voltage, frequency, a total that has begun."""
+    if not point.signal:
+        return False
+    row = signal(point.signal)
+    return row.kind in (Kind.COUNTER, Kind.STATE) or row.unit in ("V", "Hz")
 
 
 def _cause_of(found: Decoded) -> Cause:

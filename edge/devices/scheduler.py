@@ -132,6 +132,7 @@ class Bus:
         self.dead = Share(DEAD_SHARE_FRAC)
         self.guests = Share(GUEST_SHARE_FRAC)
         self.memory: Memory | None = None
+        self.answered_s = -math.inf  # when any unit last answered
         self.fit = CostFit(link.address.baud)
         self._link = link
         self._clock = clock
@@ -175,7 +176,7 @@ class Bus:
         with self._turn(lane, patience_wall_s):
             started_s = max(self._clock.now_s(), self._link.ready_s)
             words = self._link.read(unit, space, address, words_count)
-            now_s = self._clock.now_s()
+            now_s = self.answered_s = self._clock.now_s()
             self.fit.note(words_count, now_s - started_s)
             if self.memory is not None:
                 self.memory.keep(Answered(unit=unit, space=space, address=address, words=words, measured_s=now_s))

@@ -31,6 +31,10 @@ class LinkDown(DeviceUnreachable):
     """No port or no listener there at this moment. Said at once, so that it costs little to ask again soon."""
 
 
+class LinkMute(DeviceUnreachable):
+    """A connection that was taken and never brought a byte: a device that serves one client only, and has another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a link leads: a serial path or a TCP host."""

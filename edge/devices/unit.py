@@ -108,7 +108,7 @@ class Unit:
 
     def is_asleep(self, now_s: float) -> bool:
         """An inverter that knew its totals and is silent, or says only zeros, while the sun is low."""
-        is_quiet = self._liveness.is_dead or self._samples.lifeless
+        is_quiet = self._liveness.is_dead or self._samples.is_blank or self._samples.lifeless
         return is_quiet and bool(self.samples) and self.profile.header.role == "inverter" and self._is_night(now_s)
 
     def due(self, now_s: float) -> list[Turn]:
@@ -207,8 +207,7 @@ class Unit:
         if now_s >= self._reconsider_s and self.complete:
             self._reconsider_s = now_s + RECONSIDER_S
             self._agenda.reconsider()
-        if self._samples.lifeless and self.is_asleep(now_s):
-            self._liveness.rest(now_s, ASLEEP_PAUSE_S)
+        self._rest_if_asleep(now_s)
 
     def _failed(self, turn: Turn, error: DeviceError) -> None:
         self._liveness.failed(error, turn.asked_s, self._clock.now_s())
@@ -217,6 +216,13 @@ class Unit:
             turn.put_off(self._clock.now_s())
         if self._liveness.failures_count > CONFIRMATIONS:
             self.confirmations = 0
+        if not isinstance(error, DeviceUnreachable):
+            self._rest_if_asleep(self._clock.now_s())
+
+    def _rest_if_asleep(self, now_s: float) -> None:
+        """Look again in a while at an inverter that answers, but with nothing, while the sun is low."""
+        if (self._samples.is_blank or self._samples.lifeless) and self.is_asleep(now_s):
+            self._liveness.rest(now_s, ASLEEP_PAUSE_S)
 
     def _rejected(self, turn: Turn, error: DeviceRejected) -> None:
         """The device, or a gateway for it, says no: never, not now, or nobody there."""
