@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
-from core_kernels.units import FloatArray
+from core_kernels.units import FlagArray, FloatArray
+
+Powers: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # grid, PV, battery, load
 
 
 def check_vectors(**named: FloatArray) -> tuple[FloatArray, ...]:
@@ -34,6 +37,21 @@ def check_matrix(name: str, matrix: FloatArray, rows: int = -1, columns: int = -
         if asked not in (-1, found):
             raise ValueError(f"{name} must have {asked} {what}, got {found}")
     return np.ascontiguousarray(matrix)
+
+
+def check_powers(powers_w: Powers) -> Powers:
+    """The four powers of a house as float64 vectors of one length; errors as :func:`check_vectors`."""
+    grid_w, pv_w, battery_w, load_w = powers_w
+    checked = check_vectors(grid_w=grid_w, pv_w=pv_w, battery_w=battery_w, load_w=load_w)
+    return checked[0], checked[1], checked[2], checked[3]
+
+
+def check_flags(name: str, flags: FlagArray, count: int = -1) -> None:
+    """Raise ``TypeError`` unless the argument is a uint16 vector, ``ValueError`` for another than the given length."""
+    if not isinstance(flags, np.ndarray) or flags.dtype != np.uint16 or flags.ndim != 1:
+        raise TypeError(f"{name} must be a vector of uint16, got {getattr(flags, 'dtype', type(flags).__name__)}")
+    if count not in (-1, flags.shape[0]):
+        raise ValueError(f"{name} must have {count} values, got {flags.shape[0]}")
 
 
 def check_positive(**values: float) -> None:

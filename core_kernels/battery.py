@@ -10,7 +10,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from core_kernels.arguments import check_vectors
 from core_kernels.jit import kernel
+from core_kernels.registry import registered
 from core_kernels.units import SECONDS_PER_HOUR, FloatArray
 
 _Packed: TypeAlias = tuple[float, ...]  # BatteryParameters in its own order, with the efficiency of one leg
@@ -106,6 +108,14 @@ def step(soc_frac: float, power_w: float, dt_s: float, parameters: BatteryParame
     return float(after_frac), float(accepted_w)
 
 
+@registered(
+    name="battery.simulate_self_consumption",
+    unit="1, W",
+    source="energy balance of the cells; constant voltage as a line: Tremblay and Dessaint 2009, WEVJ 3, 289-298",
+    reference="core_kernels.battery.step, one slot after the other",
+    tolerance=0.0,
+    example=lambda: (4000.0 * np.sin(0.2 * np.arange(200.0)), 0.4, 900.0, BatteryParameters(10000.0, 5000.0, 5000.0)),
+)
 def simulate_self_consumption(
     net_load_w: FloatArray, soc0_frac: float, dt_s: float, parameters: BatteryParameters
 ) -> tuple[FloatArray, FloatArray]:
@@ -128,11 +138,10 @@ def simulate_self_consumption(
     battery_w : float64[n]
         Positive discharge. [W]
     """
-    if not isinstance(net_load_w, np.ndarray) or net_load_w.dtype != np.float64 or net_load_w.ndim != 1:
-        raise TypeError("net_load_w must be a float64 vector")
+    (wish_w,) = check_vectors(net_load_w=net_load_w)
     _check_span(dt_s)
-    soc_frac = np.empty(net_load_w.shape[0] + 1)
+    soc_frac = np.empty(wish_w.shape[0] + 1)
     soc_frac[0] = soc0_frac
-    battery_w = np.empty(net_load_w.shape[0])
-    _follow_kernel(np.ascontiguousarray(net_load_w), float(dt_s), _pack(parameters), soc_frac, battery_w)
+    battery_w = np.empty(wish_w.shape[0])
+    _follow_kernel(wish_w, float(dt_s), _pack(parameters), soc_frac, battery_w)
     return soc_frac, battery_w

@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 
+from core_kernels.arguments import Powers, check_powers
 from core_kernels.flags import Flag
 from core_kernels.jit import kernel
+from core_kernels.registry import registered
 from core_kernels.units import FlagArray, FloatArray, balance_residual_w
 
 JITTER_FRAC = 0.2  # of a slot: PEMS v2's tolerance
@@ -113,8 +115,24 @@ def flag_spike(values: FloatArray, minimum: float, flags: FlagArray) -> None:
             flags[i] |= _SPIKE
 
 
-def flag_balance(powers_w: tuple[FloatArray, FloatArray, FloatArray, FloatArray], tolerance_w: float) -> FlagArray:
-    """BALANCE where grid, PV, battery and load do not add up, uint16[n].
+def _balance_example() -> tuple[Powers, float]:
+    grid_w = 500.0 * np.sin(0.3 * np.arange(60.0))
+    pv_w, battery_w, load_w = np.full(60, 900.0), np.full(60, -200.0), grid_w + 700.0
+    load_w[20:25] += 400.0
+    pv_w[40] = math.nan
+    return (grid_w, pv_w, battery_w, load_w), 100.0
+
+
+@registered(
+    name="flag_balance",
+    unit="1",
+    source="DESIGN.md, law 7: load_w = grid_w + pv_w + battery_w",
+    reference="the sum in numpy",
+    tolerance=0.0,
+    example=_balance_example,
+)
+def flag_balance(powers_w: Powers, tolerance_w: float) -> FlagArray:
+    """BALANCE where grid, PV, battery and load do not add up.
 
     Parameters
     ----------
@@ -122,7 +140,12 @@ def flag_balance(powers_w: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
         ``grid_w, pv_w, battery_w, load_w``; a NaN among them judges nothing. [W]
     tolerance_w : float
         What meters may disagree by; 5 % of the largest of the four is allowed in any case. [W]
+
+    Returns
+    -------
+    uint16[n]
     """
-    residual_w = np.abs(balance_residual_w(*powers_w))
-    allowed_w = np.maximum(tolerance_w, 0.05 * np.max(np.abs(np.stack(powers_w)), axis=0))
+    powers = check_powers(powers_w)
+    residual_w = np.abs(balance_residual_w(*powers))
+    allowed_w = np.maximum(tolerance_w, 0.05 * np.max(np.abs(np.stack(powers)), axis=0))
     return np.where(residual_w > allowed_w, np.uint16(_BALANCE), np.uint16(0)).astype(np.uint16)

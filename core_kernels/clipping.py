@@ -149,8 +149,9 @@ def clipping_power_w(
     if present.size == 0:
         return math.nan
     curve = curve_w[present]
-    normal = curve / curve.max()
-    slope = np.concatenate(([math.nan], np.diff(normal) / np.diff(present))) * (step_s / 60.0)
+    with np.errstate(invalid="ignore"):  # a curve of zeros, or one with an infinity, has no slope
+        normal = curve / curve.max()
+        slope = np.concatenate(([math.nan], np.diff(normal) / np.diff(present))) * (step_s / 60.0)
     flat = (np.abs(slope) <= slope_max_frac) & (curve > np.median(curve) * power_min_frac)
     spans = np.cumsum(~flat)
     values, first, sizes = np.unique(spans, return_index=True, return_counts=True)

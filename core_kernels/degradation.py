@@ -105,7 +105,7 @@ def _cycle_kernel(
         else:
             k, swept = _cycle_lfp(depth_frac[i], stress[i]), depth_frac[i] * cycles_count[i]
         total += k * k * swept
-        out[i] = math.sqrt(total)
+        out[i] = math.sqrt(total) if total >= 0.0 else math.nan
 
 
 @kernel("void(Array(float64, 1, 'C', readonly=True), float64[::1])")
@@ -226,7 +226,7 @@ def cycle_loss_lfp(
     Returns
     -------
     loss_frac : float64[m]
-        Lost share of the new capacity; NaN from the first NaN on.
+        Lost share of the new capacity; NaN from the first NaN or less than no cycle on.
 
     Notes
     -----

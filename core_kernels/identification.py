@@ -221,7 +221,9 @@ def fit(
     values, pairs = pack(start)
     inputs, measured = check_observations(observations, start.air_j_per_k.shape[0])
     if not np.isfinite(inputs).all():
-        raise ValueError("inputs must be finite; fit a spell without gaps in weather and heat")
+        raise ValueError(
+            "outdoor_c, solar_w_per_m2 and heat_w must be finite; fit a spell without gaps in weather and heat"
+        )
     if not (values > 0.0).all():
         raise ValueError("solar_m2 must be positive to be fitted")
     if not chosen.prior_frac > 0.0:

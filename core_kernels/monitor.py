@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias, cast
 import numpy as np
 
 from core_kernels.checks import JITTER_FRAC, STUCK_SAMPLES
+from core_kernels.ew_spikes import judge_spike, rules_of
 from core_kernels.flags import Flag
 from core_kernels.jit import JIT_ENABLED, kernel
 from core_kernels.registry import registered
@@ -32,15 +33,10 @@ _COUNT, _TIME, _SAMPLE, _KNOWN, _KNOWN_TIME, _RUN_TIME, _RUN = 12, 13, 14, 15, 1
 _EW_MEAN, _EW_VARIANCE, _EW_COUNT, _SPIKES = 19, 20, 21, 22
 _GOOD, _MEAN, _SQUARES, _LEAST, _GREATEST = 23, 24, 25, 26, 27
 STATE_SIZE = 28
-_RELEARN_SAMPLES = 5.0  # so many spikes in a row are a new level
 _JITTER_SLOTS = JITTER_FRAC + 1e-9
 _GAP_SLOTS = 2.0 - JITTER_FRAC
 
-Quadruple: TypeAlias = tuple[float, float, float, float]
 OwnUnit: TypeAlias = float  # a number in the unit of the signal that is watched
-
-
-_FOUR = "UniTuple(float64, 4)"
 
 
 @kernel("int64(float64, float64)", inline=True)
@@ -62,26 +58,6 @@ def _judge_change(change: OwnUnit, passed_s: float, allowed: OwnUnit, counter: b
     if counter and change < 0.0:
         return _RESET
     return _RATE if passed_s > 0.0 and abs(change) > allowed else 0
-
-
-@kernel(f"Tuple((int64, {_FOUR}))({_FOUR}, {_FOUR}, float64)", inline=True)
-def _judge_spike(seen: Quadruple, rules: Quadruple, value: float) -> tuple[int, Quadruple]:
-    """SPIKE by exponentially weighted mean and variance (Finch 2009, eq. 140-143); a spike is not learned from.
-
-    ``seen``: mean, variance, samples learned, spikes in a row. ``rules``: squared sigmas, least deviation, weight of
-    the newest sample, samples to learn before anything is judged.
-    """
-    mean, variance, count, spikes = seen
-    sigmas_squared, minimum, alpha, warm_up = rules
-    deviation = value - mean
-    squared = deviation * deviation
-    if count >= warm_up and squared > sigmas_squared * variance and abs(deviation) > minimum:
-        relearn = spikes + 1.0 >= _RELEARN_SAMPLES
-        return _SPIKE, (mean, variance, 0.0 if relearn else count, spikes + 1.0)
-    if count == 0.0:
-        return 0, (value, 0.0, 1.0, 0.0)
-    gained = alpha * deviation
-    return 0, (mean + gained, (1.0 - alpha) * (variance + gained * deviation), count + 1.0, 0.0)
 
 
 @kernel("void(float64[::1], float64)")
@@ -130,9 +106,9 @@ def push_sample(state: FloatArray, time_s: float, value: float) -> int:
     if state[_SPIKE_MINIMUM] < math.inf:
         seen = (state[_EW_MEAN], state[_EW_VARIANCE], state[_EW_COUNT], state[_SPIKES])
         rules = (state[_SIGMAS_SQUARED], state[_SPIKE_MINIMUM], state[_ALPHA], state[_WARM_UP])
-        spike, seen = _judge_spike(seen, rules, value)
+        spike, seen = judge_spike(seen, rules, value)
         state[_EW_MEAN], state[_EW_VARIANCE], state[_EW_COUNT], state[_SPIKES] = seen
-        mask |= spike
+        mask |= _SPIKE if spike else 0
     if mask == 0:
         _learn(state, value)
     return mask
@@ -179,14 +155,9 @@ def _start(rules: MonitorRules) -> FloatArray:
     """The state before the first sample."""
     if not (math.isfinite(rules.slot_s) and rules.slot_s > 0.0):
         raise ValueError(f"slot_s must be positive, got {rules.slot_s}")
-    if not rules.memory_count >= 1.0:
-        raise ValueError(f"memory_count must be at least 1, got {rules.memory_count}")
     state = np.zeros(STATE_SIZE)
     state[:_SIGMAS_SQUARED] = rules[: _STUCK_S + 1]
-    state[_SIGMAS_SQUARED] = rules.sigmas_count * rules.sigmas_count
-    state[_SPIKE_MINIMUM] = rules.spike_minimum
-    state[_ALPHA] = 2.0 / (rules.memory_count + 1.0)
-    state[_WARM_UP] = rules.memory_count
+    state[_SIGMAS_SQUARED : _WARM_UP + 1] = rules_of(rules.sigmas_count, rules.spike_minimum, rules.memory_count)
     state[[_SAMPLE, _KNOWN, _KNOWN_TIME]] = math.nan
     state[_LEAST], state[_GREATEST] = math.inf, -math.inf
     return state

@@ -63,6 +63,8 @@ def _filled(values: FloatArray | float, count: int, name: str) -> FloatArray:
     if isinstance(values, np.ndarray):
         check_f64(name, values, count)
         return values
+    if not isinstance(values, float | int):
+        raise TypeError(f"{name} must be a float64 vector or a number, got {type(values).__name__}")
     return np.full(count, float(values))
 
 
@@ -222,5 +224,6 @@ def power_from_ghi_w(
     -----
     Erbs (1982), Hay and Davies (1980), De Soto (2006), Faiman (2008), PVWatts v5 (Dobos 2014).
     """
+    check_f64("ghi_w_per_m2", ghi_w_per_m2)
     weather = Weather(ghi_w_per_m2, temp_air_c=temp_air_c, wind_m_per_s=wind_m_per_s)
     return plant_power_w(times_s, location, plant_of(tuple(arrays)), weather)

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.arguments import check_flags
 from core_kernels.flags import Flag
 from core_kernels.registry import registered
 from core_kernels.units import FlagArray
@@ -59,7 +60,7 @@ def _example() -> tuple[FlagArray]:
     name="qartod_codes",
     unit="1",
     source="IOOS 2020, QARTOD flags manual v1.2, table 2",
-    reference="the semantics of ioos_qc 2.2",
+    reference="ioos_qc 3.0.0 qartod_compare, gross_range_test, rate_of_change_test",
     tolerance=0.0,
     example=_example,
 )
@@ -78,8 +79,7 @@ def to_qartod(flags: FlagArray, evaluated_raw: int = ALL) -> CodeArray:
     uint8[n, 16]
         One column a flag, in the order of :data:`COLUMNS`. Tests of the value are 9 where it is missing.
     """
-    if not isinstance(flags, np.ndarray) or flags.dtype != np.uint16 or flags.ndim != 1:
-        raise TypeError(f"flags must be a vector of uint16, got {getattr(flags, 'dtype', type(flags).__name__)}")
+    check_flags("flags", flags)
     codes = np.empty((flags.shape[0], len(COLUMNS)), dtype=np.uint8)
     missing = flags & int(Flag.MISSING) != 0
     for column, flag in enumerate(COLUMNS):

@@ -12,8 +12,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from core_kernels.arguments import check_flags
 from core_kernels.checks import JITTER_FRAC, flag_range, flag_rate, flag_spike, flag_stuck, flag_times
 from core_kernels.flags import Flag
+from core_kernels.registry import registered
 from core_kernels.seed_scores import OUTLIER_LIMIT_FRAC, Scores, overall, seed_score
 from core_kernels.signals import Kind, Signal
 from core_kernels.signals import signal as find_signal
@@ -166,6 +168,23 @@ def score(times_s: FloatArray, values: FloatArray, flags: FlagArray, slot_s: flo
     return overall((completeness, consistency, temporal, reasonableness))
 
 
+def _example() -> tuple[FloatArray, FloatArray, str, float]:
+    times_s = 1.7e9 + 900.0 * np.arange(200.0)
+    times_s[150:] += 5400.0
+    values = 20.0 + 3.0 * np.sin(0.1 * np.arange(200.0))
+    values[[30, 60]] = math.nan, 75.0
+    values[90:130] = values[90]
+    return times_s, values, "temp_air_c", 900.0
+
+
+@registered(
+    name="quality.assess",
+    unit="1",
+    source="PEMS v2 unified_data_extractor.py, corrected; pvanalytics 0.2.2 for the tests",
+    reference="the single tests of core_kernels.checks, and the scores' formulas in the tests",
+    tolerance=0.0,
+    example=_example,
+)
 def assess(
     times_s: FloatArray,
     values: FloatArray,
@@ -191,6 +210,11 @@ def assess(
         Score as PEMS v2 does; flags and gaps stay the same.
     extra_flags : uint16[n], optional
         What was found with other columns, such as BALANCE; counts in the scores.
+
+    Returns
+    -------
+    Assessment
+        Flags of each row, the four scores and their mean, and the holes between rows [s].
     """
     row = find_signal(signal) if isinstance(signal, str) else signal
     check_times(times_s)
@@ -202,6 +226,7 @@ def assess(
     with np.errstate(invalid="ignore"):
         flags = _find(times_s, values, row, float(slot_s))
     if extra_flags is not None:
+        check_flags("extra_flags", extra_flags, values.shape[0])
         flags |= extra_flags
     flags.setflags(write=False)
     scores = seed_score(times_s, values, row.unit) if seed else score(times_s, values, flags, slot_s)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core_kernels.arguments import check_matrix, check_vectors
 from core_kernels.registry import registered
 from core_kernels.units import FloatArray
 
@@ -17,10 +18,10 @@ LEVELS_FRAC = (0.1, 0.5, 0.9)
 
 def _checked(actual: FloatArray, quantiles: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Rows in which everything is known."""
-    if quantiles.ndim != 2 or quantiles.shape[0] != actual.shape[0]:
-        raise ValueError(f"quantiles {quantiles.shape} do not fit {actual.shape[0]} actual values")
-    known = np.isfinite(actual) & np.isfinite(quantiles).all(axis=1)
-    return actual[known], quantiles[known]
+    (y,) = check_vectors(actual=actual)
+    q = check_matrix("quantiles", quantiles, rows=y.shape[0])
+    known = np.isfinite(y) & np.isfinite(q).all(axis=1)
+    return y[known], q[known]
 
 
 def _example() -> tuple[FloatArray, FloatArray]:
@@ -64,19 +65,67 @@ def pinball(
     return tuple(float(value) for value in np.maximum(levels * error, (levels - 1.0) * error).mean(axis=0))
 
 
+def _interval_example() -> tuple[FloatArray, FloatArray, FloatArray]:
+    actual, quantiles = _example()
+    return actual, quantiles[:, 0].copy(), quantiles[:, 2].copy()
+
+
+@registered(
+    name="coverage_frac",
+    unit="1",
+    source="Gneiting, Balabdaoui and Raftery 2007, J. R. Stat. Soc. B 69, 243, section 3.2",
+    reference="counting in numpy",
+    tolerance=0.0,
+    example=_interval_example,
+)
 def coverage_frac(actual: FloatArray, low: FloatArray, high: FloatArray) -> float:
-    """Share of known values inside ``[low, high]``, edges included; NaN where no row is known."""
-    y, q = _checked(actual, np.column_stack([low, high]))
-    return float(np.mean((y >= q[:, 0]) & (y <= q[:, 1]))) if y.size else float("nan")
+    """Share of known values inside an interval, its edges included.
 
+    Parameters
+    ----------
+    actual : float64[n]
+        Outcomes; a row in which not all three are finite does not count.
+    low, high : float64[n]
+        Ends of the interval, in the unit of ``actual``.
 
-def crossing_frac(quantiles: FloatArray) -> float:
-    """Share of rows whose quantiles are out of order; 0 for an empty matrix."""
-    return float(np.mean((np.diff(quantiles, axis=1) < 0.0).any(axis=1))) if quantiles.shape[0] else 0.0
+    Returns
+    -------
+    float
+        0..1; NaN where no row is known. [1]
+    """
+    y, q_low, q_high = check_vectors(actual=actual, low=low, high=high)
+    known = np.isfinite(y) & np.isfinite(q_low) & np.isfinite(q_high)
+    inside = (y >= q_low) & (y <= q_high)
+    return float(np.mean(inside[known])) if known.any() else float("nan")
 
 
 def _crossed_example() -> tuple[FloatArray]:
     return (np.sin(np.arange(60.0)).reshape(20, 3),)
+
+
+@registered(
+    name="crossing_frac",
+    unit="1",
+    source="Chernozhukov, Fernandez-Val and Galichon 2010 (10.3982/ECTA7880), section 1",
+    reference="counting in numpy",
+    tolerance=0.0,
+    example=_crossed_example,
+)
+def crossing_frac(quantiles: FloatArray) -> float:
+    """Share of rows whose quantiles are out of order.
+
+    Parameters
+    ----------
+    quantiles : float64[n, k]
+        In any unit; a NaN is out of no order.
+
+    Returns
+    -------
+    float
+        0..1; 0 for an empty matrix. [1]
+    """
+    q = check_matrix("quantiles", quantiles)
+    return float(np.mean((np.diff(q, axis=1) < 0.0).any(axis=1))) if q.shape[0] else 0.0
 
 
 @registered(
@@ -99,20 +148,48 @@ def uncross(quantiles: FloatArray) -> FloatArray:
     -------
     float64[n, k]
     """
-    return np.sort(quantiles, axis=1)
+    return np.sort(check_matrix("quantiles", quantiles), axis=1)
 
 
+def _samples_example() -> tuple[FloatArray]:
+    samples = np.sin(np.arange(120.0)).reshape(10, 12)
+    samples[3, 5:], samples[7] = np.nan, np.nan
+    return (samples,)
+
+
+@registered(
+    name="empirical",
+    unit="unit of the values",
+    source="Weibull 1939; Hyndman and Fan 1996, The American Statistician 50, 361, definition 6",
+    reference="numpy.nanquantile(method='weibull')",
+    tolerance=1e-12,
+    example=_samples_example,
+)
 def empirical(samples: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC) -> FloatArray:
-    """Quantiles of each row's known samples; float64[n, k], NaN for rows without any.
+    """Quantiles of each row's known samples.
 
     Weibull's plotting position ``level * (n + 1)``: a new value lies below the quantile with just that probability,
     also for few samples. The numbers of ``numpy.nanquantile(..., method="weibull")`` without its loop over rows.
+
+    Parameters
+    ----------
+    samples : float64[n, m]
+        What is not finite does not count.
+    levels_frac : tuple of float
+        [1]
+
+    Returns
+    -------
+    float64[n, k]
+        One column a level, in the unit of the samples; NaN for rows without any.
     """
-    ordered = np.sort(samples, axis=1)  # NaN goes last
-    count = np.isfinite(samples).sum(axis=1)
-    rows = np.arange(samples.shape[0])
-    result = np.full((samples.shape[0], len(levels_frac)), np.nan)
-    if samples.shape[1] == 0:
+    table = check_matrix("samples", samples)
+    known = np.isfinite(table)
+    ordered = np.sort(np.where(known, table, np.nan), axis=1)  # NaN goes last
+    count = known.sum(axis=1)
+    rows = np.arange(table.shape[0])
+    result = np.full((table.shape[0], len(levels_frac)), np.nan)
+    if table.shape[1] == 0:
         return result
     for column, level in enumerate(levels_frac):
         position = np.clip(level * (count + 1) - 1.0, 0.0, np.maximum(count - 1, 0))
@@ -132,13 +209,35 @@ def mean_of(p10: FloatArray, p50: FloatArray, p90: FloatArray) -> FloatArray:
     return 0.3 * p10 + 0.4 * p50 + 0.3 * p90
 
 
+@registered(
+    name="conformal_offsets",
+    unit="unit of the values",
+    source="Romano, Patterson and Candes 2019, Conformalized quantile regression, eq. 7",
+    reference="numpy.quantile of the residuals",
+    tolerance=1e-12,
+    example=_example,
+)
 def conformal_offsets(
     actual: FloatArray, quantiles: FloatArray, levels_frac: tuple[float, ...] = LEVELS_FRAC
 ) -> tuple[float, ...]:
-    """What to add to each quantile so that it holds its level on a held-out sample; unit of ``actual``.
+    """What to add to each quantile so that it holds its level on a held-out sample.
 
     One-sided split-conformal quantile regression (Romano, Patterson and Candes 2019, eq. 7), each level by itself,
-    with the finite-sample step ``(n + 1) / n`` taken outward. Without a known row nothing is added.
+    with the finite-sample step ``(n + 1) / n`` taken outward.
+
+    Parameters
+    ----------
+    actual : float64[n]
+        Outcomes; a row with a NaN does not count.
+    quantiles : float64[n, k]
+        Forecast quantiles, one column a level.
+    levels_frac : tuple of float
+        Rising. [1]
+
+    Returns
+    -------
+    tuple of float
+        One a level, in the unit of ``actual``; 0 where no row is known.
     """
     y, q = _checked(actual, quantiles)
     if y.size == 0:

@@ -36,6 +36,7 @@ HORIZON_REFRACTION_DEG = 0.5667
 SUN_RADIUS_DEG = 0.26667
 EARTH_RADIUS_M = 6378140.0
 EARTH_FLATNESS = 0.99664719
+FARTHEST_S = 1.25e11  # Reda and Andreas: years -2000 to 6000
 BLOCK = 256  # samples whose intermediate values stay in the first cache
 WINDOW = KEPT + LANES  # nodes at hand
 _LOWEST_BENT_DEG = -(SUN_RADIUS_DEG + HORIZON_REFRACTION_DEG)
@@ -164,10 +165,10 @@ def room(out: FloatArray | None, *shape: int) -> FloatArray:
 
 
 def check_times(times_s: FloatArray) -> None:
-    """Refuse times that are not finite float64 seconds; raises ``TypeError`` or ``ValueError``."""
+    """Refuse times that are not float64 seconds of the SPA's years; raises ``TypeError`` or ``ValueError``."""
     check_f64("times_s", times_s)
-    if not np.isfinite(times_s).all():
-        raise ValueError("times_s must be finite")
+    if not (np.abs(times_s) <= FARTHEST_S).all():
+        raise ValueError("times_s must be finite, and between the years -2000 and 6000")
 
 
 def check_location(location: Location) -> None:

@@ -55,7 +55,7 @@ def _events_kernel(noons_s: FloatArray, place: FloatArray, sin_low: Ratio, out: 
 
 
 def _example() -> tuple[FloatArray, Location]:
-    return 1.7e9 + 4.0 * DAY_S * np.arange(60.0), Location(49.2, 16.6, 230.0)
+    return 1.7e9 + 45.0 * DAY_S * np.arange(8.0), Location(49.2, 16.6, 230.0)
 
 
 @registered(

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from core_kernels.arguments import Powers, check_powers
 from core_kernels.flags import Flag
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
@@ -164,10 +165,33 @@ def suspect_factor(values: FloatArray, expected: FloatArray) -> Suspicion:
     return Suspicion(sign * factor, 0.0, float(near.mean()))
 
 
-def suspect_temperature(values: FloatArray, expected_c: FloatArray) -> Suspicion:
-    """Whether a temperature is in degF or K instead of degC, against another one that is near it (weather) [degC].
+def _temperature_example() -> tuple[FloatArray, FloatArray]:
+    expected_c = 10.0 + 8.0 * np.sin(0.2 * np.arange(60.0))
+    return 1.8 * expected_c + 33.0, expected_c
 
-    Confidence is the share of samples that come closer by it; NaN with fewer than 24 known pairs.
+
+@registered(
+    name="temperature_suspicion",
+    unit="1",
+    source="degF = 1.8 degC + 32, K = degC + 273.15 (BIPM 2019, SI Brochure, 2.3.1)",
+    reference="constructed cases",
+    tolerance=0.0,
+    example=_temperature_example,
+)
+def suspect_temperature(values: FloatArray, expected_c: FloatArray) -> Suspicion:
+    """Whether a temperature is in degF or K instead of degC, against another one that is near it (weather).
+
+    Parameters
+    ----------
+    values : float64[n]
+        As read.
+    expected_c : float64[n]
+        What it should be near. Pairs in which not both are finite do not count. [degC]
+
+    Returns
+    -------
+    Suspicion
+        Confidence is the share of samples that come closer by it; NaN with fewer than 24 known pairs.
     """
     check_f64("values", values)
     check_f64("expected_c", expected_c, values.shape[0])
@@ -185,15 +209,27 @@ def suspect_temperature(values: FloatArray, expected_c: FloatArray) -> Suspicion
     return best
 
 
-def suspect_signs(
-    powers_w: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-) -> tuple[tuple[int, int, int], float]:
+def _signs_example() -> tuple[Powers]:
+    pv_w, battery_w = 1000.0 + 900.0 * np.sin(0.2 * np.arange(50.0)), 600.0 * np.cos(0.3 * np.arange(50.0))
+    load_w = 800.0 + 300.0 * np.sin(0.7 * np.arange(50.0))
+    return ((pv_w + battery_w - load_w, pv_w, battery_w, load_w),)
+
+
+@registered(
+    name="sign_suspicion",
+    unit="1",
+    source="DESIGN.md, law 7: load_w = grid_w + pv_w + battery_w; all eight choices of sign",
+    reference="constructed cases",
+    tolerance=0.0,
+    example=_signs_example,
+)
+def suspect_signs(powers_w: Powers) -> tuple[tuple[int, int, int], float]:
     """Signs of grid, PV and battery that close the balance best with a load that is never negative.
 
     Parameters
     ----------
     powers_w : four of float64[n]
-        ``grid_w, pv_w, battery_w, load_w`` as read; rows with a NaN do not count. [W]
+        ``grid_w, pv_w, battery_w, load_w`` as read; rows in which not all are finite do not count. [W]
 
     Returns
     -------
@@ -203,9 +239,7 @@ def suspect_signs(
         Median absolute residual with these signs over the one of the signs as read; 1 where nothing is to be turned,
         NaN where no row is known.
     """
-    for name, column in zip(("grid_w", "pv_w", "battery_w", "load_w"), powers_w, strict=True):
-        check_f64(name, column, powers_w[0].shape[0])
-    table = np.stack(powers_w)
+    table = np.stack(check_powers(powers_w))
     table = table[:, np.isfinite(table).all(axis=0)]
     if table.shape[1] == 0:
         return (1, 1, 1), math.nan

@@ -73,7 +73,7 @@ def test_gaps_in_the_measurements_are_bridged_but_not_in_the_inputs():
     observations.measured_c[10:20] = math.nan
     assert math.isfinite(fit(example_network(1), QUIET, observations, FitOptions(iterations_count=1)).score)
     observations.inputs.solar_w_per_m2[4] = math.nan
-    with pytest.raises(ValueError, match="inputs must be finite"):
+    with pytest.raises(ValueError, match="heat_w must be finite"):
         fit(example_network(1), QUIET, observations)
 
 

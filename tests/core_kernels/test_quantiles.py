@@ -39,7 +39,7 @@ def test_nothing_known_is_nan():
 
 
 def test_shapes_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="quantiles must have 2 rows"):
         pinball(np.zeros(2), np.zeros((3, 3)))
 
 

@@ -32,6 +32,7 @@ GRID_SIGNS: Mapping[str, Mapping[str, int]] = {
     "sungrow/sh": {"grid_export_power": -1},
     "huawei/sun2000_luna": {"grid_export_power": -1},
     "goodwe/et": {"meter_export_power": -1},
+    "goodwe/et_4mppt": {"meter_export_power": -1},
     "victron/gx": {"grid_l1": 1, "grid_l2": 1, "grid_l3": 1},
     "solax/hybrid": {"grid_export_power": -1},
     "eastron/sdm120": {"power": 1},
@@ -48,6 +49,7 @@ BATTERY_SIGNS: Mapping[str, Mapping[str, int]] = {
     "sungrow/sh": {"battery_power": 1},
     "huawei/sun2000_luna": {"battery_charge_power": -1},
     "goodwe/et": {"battery_power": 1},
+    "goodwe/et_4mppt": {"battery_power": 1},
     "victron/gx": {"battery_power": -1},
     "solax/hybrid": {"battery_charge_power": -1},
 }
@@ -60,7 +62,8 @@ ADDRESSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "deye/hybrid_3p_hv": {"grid_w": (625,), "battery_w": (590,), "soc_frac": (588,)},
     "sungrow/sh": {"grid_w": (13009,), "battery_w": (5213,), "soc_frac": (13022,)},
     "huawei/sun2000_luna": {"grid_w": (37113,), "battery_w": (37765,), "soc_frac": (37760,)},
-    "goodwe/et": {"grid_w": (36025,), "battery_w": (35182,), "soc_frac": (37007,)},
+    "goodwe/et": {"grid_w": (36025,), "battery_w": (35182,), "soc_frac": (37007,), "pv_w": (35105, 35109)},
+    "goodwe/et_4mppt": {"grid_w": (36025,), "battery_w": (35182,), "pv_w": (35105, 35109, 35113, 35117)},
     "victron/gx": {"grid_w": (820, 821, 822), "battery_w": (842,), "soc_frac": (843,)},
     "solax/hybrid": {"grid_w": (70,), "battery_w": (22,), "soc_frac": (28,)},
     "eastron/sdm120": {"grid_w": (12,)},
@@ -79,7 +82,12 @@ SENTINELS = {  # pattern of a signed type that means "no value" there
     "sungrow/sh": {"s16": (0x7FFF,), "s32": (0x7FFFFFFF,)},
     "huawei/sun2000_luna": {"s16": (0x7FFF,), "s32": (0x7FFFFFFF,)},
 }
-PERSISTENT = {"sungrow/sh", "goodwe/et", "victron/gx"}  # devices.md, watchdogs: what stays for ever if the box dies
+PERSISTENT = {
+    "sungrow/sh",
+    "goodwe/et",
+    "goodwe/et_4mppt",
+    "victron/gx",
+}  # devices.md, watchdogs: what stays for ever if the box dies
 
 MINE = tuple(name for name in profile_names() if name in ADDRESSES)
 CONTROLS = [(name, control.name) for name in MINE for control in load_profile(name).controls]
@@ -137,6 +145,27 @@ def test_signed_sentinels_are_the_devices_own(name):
     for point in load_profile(name).points:
         if point.type in ("s16", "s32") and point.signal:
             assert point.sentinels == SENTINELS.get(name, {}).get(point.type, ()), point.name
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_family_knows_its_own_golden_image(name):
+    profile = load_profile(name)
+    for known in profile.identify:
+        point = profile.by_name[known.point]
+        own = str(point.golden_value).startswith(known.prefix) if known.prefix else point.golden_raw in known.equals
+        assert own, known.point
+
+
+def test_no_two_deye_files_take_the_same_device():
+    codes = [
+        code
+        for name in ("deye/hybrid_1p", "deye/hybrid_3p_lv", "deye/hybrid_3p_hv")
+        for code in load_profile(name).identify[0].equals
+    ]
+    assert len(codes) == len(set(codes)) == 11
+    lv, hv = (load_profile(f"deye/hybrid_3p_{kind}").by_name for kind in ("lv", "hv"))
+    tens = {name for name in lv if hv[name].scale == pytest.approx(10.0 * lv[name].scale)}
+    assert tens == {"pv1_power", "pv2_power", "pv3_power", "pv4_power", "battery_power", "battery_voltage"}
 
 
 def test_setpoints_have_the_vendors_direction():

@@ -246,6 +246,24 @@ def test_command_serves_until_its_signal_comes(
     assert capsys.readouterr().out == "up\n"
 
 
+def test_any_family_is_served_at_its_own_unit_with_golden_values(
+    processes: list[subprocess.Popen[str]], port: int
+) -> None:
+    start(processes, "--profile", "victron/gx", "--url", f"tcp://127.0.0.1:{port}", "--state", "soc_frac=0.42")
+    with socket.create_connection(("127.0.0.1", port), timeout=2.0) as client:
+        client.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 100, 4, 842, 2))
+        assert struct.unpack(">hH", client.recv(13, socket.MSG_WAITALL)[9:]) == (-2240, 42)
+
+
+def test_state_of_another_family_is_refused_with_a_list(capsys: pytest.CaptureFixture[str], port: int) -> None:
+    url = f"tcp://127.0.0.1:{port}"
+    with pytest.raises(SystemExit) as caught:
+        main(["twin", "--profile", "eastron/sdm120", "--url", url, "--state", "vpp=1"])
+    assert caught.value.code == 78
+    said = capsys.readouterr().err
+    assert "vpp: eastron/sdm120 has no such signal or point; it has grid_v, grid_w" in said
+
+
 def test_whims_of_the_house_come_from_its_state(
     processes: list[subprocess.Popen[str]], house: Path, port: int, tmp_path: Path
 ) -> None:

@@ -1,0 +1,118 @@
+"""Box and twin over real TCP, for every profile that ships: the golden image is read, and what is commanded happens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from edge.config import Battery, Link, Site
+from edge.devices.driver import Devices
+from edge.devices.image import ImageDevice, Values
+from edge.devices.profile_file import load_profile, profile_names
+from edge.devices.transport import parse_url
+from edge.devices.twin import World
+from edge.devices.twin_battery import RATED_W, BatteryDevice
+from edge.devices.wear import MemoryLedger
+from edge.messages import Command, Reading
+
+NOON_S = 1_717_243_200.0
+BATTERY = Battery(capacity_wh=10_000.0, charge_w=RATED_W, discharge_w=RATED_W)
+CONTROLS = [
+    (name, control.name)
+    for name in profile_names()
+    for control in load_profile(name).controls
+    if not any(write.write_only for write in load_profile(name).writes)
+]
+
+
+class HandClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time_s = self.start_s = NOON_S
+        self.speed = 1000.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def sleep(self, simulated_s: float) -> None:
+        self.time_s += max(simulated_s, 0.0)
+
+    def sleep_until(self, time_s: float) -> None:
+        self.sleep(time_s - self.time_s)
+
+
+class Pair:
+    """A device of a family behind TCP, and the box that reads and commands it."""
+
+    def __init__(self, stack: ExitStack, name: str, allow: tuple[str, ...] = (), state: Values | None = None) -> None:
+        self.profile, self.clock = load_profile(name), HandClock()
+        told, writable = state or {}, bool(self.profile.writes)
+        self.device = BatteryDevice(self.profile, told, self.clock) if writable else ImageDevice(self.profile, told)
+        unit = self.profile.link.default_unit
+        anywhere = replace(parse_url("tcp://127.0.0.1:502", self.profile.link), port=0)
+        line = World(self.clock, {"inverter": self.device}, None).line("inverter", anywhere, unit)
+        stack.callback(line.close)
+        link = Link(profile=name, url=f"tcp://127.0.0.1:{line.port}", unit=unit, allow_control=allow)
+        site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=BATTERY, links=(link,))
+        self.devices = Devices(site, self.clock, ledger=MemoryLedger(self.clock))
+        stack.callback(self.devices.close)
+
+    def read(self) -> dict[str, Reading]:
+        for _ in range(6):
+            self.clock.sleep(2.0)
+            readings = {reading.signal: reading for reading in self.devices.read(60.0)}
+        return readings
+
+    def power(self, battery_w: float):
+        return self.devices.write(Command(mode="power", battery_w=battery_w, lease_s=900.0, reason="test"))
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+def golden(name: str) -> dict[str, float]:
+    """What the files say that each signal's golden registers mean together."""
+    return {
+        signal: math.fsum(float(point.golden_value) for point in points)
+        for signal, points in load_profile(name).signals().items()
+    }
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_signal_of_the_golden_image_is_read_as_stated(stack, name):
+    readings = Pair(stack, name).read()
+    assert {signal: (reading.value, reading.state) for signal, reading in readings.items()} == {
+        signal: (pytest.approx(value, rel=1e-6), "good") for signal, value in golden(name).items()
+    }
+
+
+@pytest.mark.parametrize(("name", "control"), CONTROLS)
+def test_battery_follows_a_command_and_comes_back(stack, name, control):
+    names = [variant.name for variant in load_profile(name).controls]
+    preferred = load_profile(name).controls[: names.index(control)]
+    without = {variant.requires: 0.0 for variant in preferred}  # a probe that reads 0: the firmware has no such way
+    pair = Pair(stack, name, allow=(control,), state=without)
+    before = pair.read()
+    resolution_w = 0.01 * RATED_W
+    for wish_w in (-2000.0, 1500.0, 0.0):
+        result = pair.power(wish_w)
+        assert result.outcome == "applied", result
+        assert pair.device.battery_w == pytest.approx(wish_w, abs=resolution_w)
+        after = pair.read()
+        assert after["battery_w"].value == pytest.approx(wish_w, abs=resolution_w)
+        balance_w = before["grid_w"].value + before["battery_w"].value
+        watts = 3.0  # three phases of whole watts
+        assert after["grid_w"].value == pytest.approx(balance_w - after["battery_w"].value, abs=watts)
+        assert pair.devices.mode() == ("hold" if wish_w == 0.0 else "charge" if wish_w < 0.0 else "discharge")
+    result = pair.devices.write(Command.native("test"))
+    assert result.outcome == "applied", result
+    assert pair.read()["battery_w"].value == before["battery_w"].value
+    assert pair.devices.mode() == "native"
