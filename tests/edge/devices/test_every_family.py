@@ -21,12 +21,8 @@ from edge.messages import Command, Reading
 
 NOON_S = 1_717_243_200.0
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=RATED_W, discharge_w=RATED_W)
-CONTROLS = [
-    (name, control.name)
-    for name in profile_names()
-    for control in load_profile(name).controls
-    if not any(write.write_only for write in load_profile(name).writes)
-]
+CONTROLS = [(name, control.name) for name in profile_names() for control in load_profile(name).controls]
+PERSISTENT = [(name, c.name) for name in profile_names() for c in load_profile(name).controls if c.why_opt_in]
 
 
 class HandClock:
@@ -116,3 +112,14 @@ def test_battery_follows_a_command_and_comes_back(stack, name, control):
     assert result.outcome == "applied", result
     assert pair.read()["battery_w"].value == before["battery_w"].value
     assert pair.devices.mode() == "native"
+
+
+@pytest.mark.parametrize(("name", "control"), PERSISTENT)
+def test_a_mode_that_stays_for_ever_is_refused_without_the_owners_word(stack, name, control):
+    pair = Pair(stack, name)
+    pair.read()
+    rest_w = pair.device.battery_w
+    result = pair.power(-2000.0)
+    assert result.outcome == "refused"
+    assert control in result.detail
+    assert pair.device.battery_w == rest_w
