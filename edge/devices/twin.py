@@ -18,6 +18,7 @@ from edge.devices.plant_series import read_series
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
 from edge.devices.registers import Decoded, decode_all
+from edge.devices.sunspec_twin import served
 from edge.devices.transport import Address, parse_url
 from edge.devices.twin_battery import BatteryDevice
 from edge.devices.twin_journal import QUARTER_S, Journal
@@ -194,7 +195,7 @@ def open_device(
 
     Without a unit it answers to the one that the family has by default.
     """
-    profile = load_profile(profile_name)
+    profile = served(load_profile(profile_name))
     address = _address(url, profile)
     plant = None
     device: Served
