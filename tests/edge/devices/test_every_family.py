@@ -97,11 +97,12 @@ def test_battery_follows_a_command_and_comes_back(stack, name, control):
     preferred = load_profile(name).controls[: names.index(control)]
     without = {variant.requires: 0.0 for variant in preferred}  # a probe that reads 0: the firmware has no such way
     pair = Pair(stack, name, allow=(control,), state=without)
-    before = pair.read()
+    blind = all(write.write_only for write in pair.profile.writes)
+    done, before = "unverifiable" if blind else "applied", pair.read()
     resolution_w = 0.01 * RATED_W
     for wish_w in (-2000.0, 1500.0, 0.0):
         result = pair.power(wish_w)
-        assert result.outcome == "applied", result
+        assert result.outcome == done, result
         assert pair.device.battery_w == pytest.approx(wish_w, abs=resolution_w)
         after = pair.read()
         assert after["battery_w"].value == pytest.approx(wish_w, abs=resolution_w)
@@ -109,11 +110,12 @@ def test_battery_follows_a_command_and_comes_back(stack, name, control):
             balance_w = before["grid_w"].value + before["battery_w"].value
             watts = 3.0  # three phases of whole watts
             assert after["grid_w"].value == pytest.approx(balance_w - after["battery_w"].value, abs=watts)
-        assert pair.devices.mode() == ("hold" if wish_w == 0.0 else "charge" if wish_w < 0.0 else "discharge")
+        mode = "hold" if wish_w == 0.0 else "charge" if wish_w < 0.0 else "discharge"
+        assert pair.devices.mode() == ("unknown" if blind else mode)
     result = pair.devices.write(Command.native("test"))
     assert result.outcome == "applied", result
     assert pair.read()["battery_w"].value == before["battery_w"].value
-    assert pair.devices.mode() == "native"
+    assert pair.devices.mode() == ("unknown" if blind else "native")
 
 
 @pytest.mark.parametrize(("name", "control"), PERSISTENT)
