@@ -19,6 +19,7 @@ from edge.devices.twin import World
 from edge.devices.twin_sph import SphInverter
 from edge.devices.twin_wire import SerialLine, TcpLine
 from edge.devices.wear import MemoryLedger
+from edge.errors import DeviceRejected
 
 SPH = load_profile("growatt/sph")
 START_S = 1_717_236_000.0  # 2024-06-01 10:00 UTC
@@ -132,3 +133,10 @@ class Backwards(SphInverter):
         self._registers.store(address, ((-word) & 0xFFFF,))
         super()._obey_vpp(restarts=restarts)
         self._registers.store(address, (word,))
+
+
+class Stubborn(SphInverter):
+    """Lets nobody write."""
+
+    def write(self, function: int, first: int, words: Sequence[int]) -> None:
+        raise DeviceRejected("locked", 4)

@@ -7,6 +7,7 @@ another. Every command is a lease and goes through the write pipeline; whatever 
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from edge.config import Battery, Grid
 from edge.devices.commissioning.pulse_verdict import Pulse, Sample, judge_pulses
 from edge.devices.commissioning.report import Check
 from edge.devices.driver import Devices
-from edge.messages import Command, Reading
+from edge.messages import IN_FORCE, Command, Reading, WriteResult
 
 NAME = "pulse"
 PARTS = (-1.0, -0.5, 0.5, 1.0)  # of the power: each leg at two levels, and never more than one step away
@@ -65,9 +66,8 @@ def run_pulses(devices: Devices, clock: Clock, plan: PulsePlan, progress: Callab
                 break
             power_w = part * plan.power_w
             progress(f"{'charge' if power_w < 0.0 else 'discharge'} {abs(power_w):.0f} W for {PULSE_S:.0f} s")
-            command = Command(mode="power", battery_w=power_w, lease_s=LEASE_S, reason="pulse test")
-            result = devices.write(command)
-            if result.outcome not in ("applied", "unchanged"):
+            result = _written(devices, Command(mode="power", battery_w=power_w, lease_s=LEASE_S, reason="pulse test"))
+            if result.outcome not in IN_FORCE:
                 trouble = f"the command was {result.outcome}: {result.detail}"
                 break
             pulses.append(Pulse(start_s=clock.now_s(), power_w=power_w))
@@ -140,12 +140,22 @@ def _room_for(samples: Sequence[Sample], plan: PulsePlan) -> str:
     return ""
 
 
+def _written(devices: Devices, command: Command) -> WriteResult:
+    """A command, whole: Ctrl-C and SIGTERM are heard after its last register."""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    try:
+        return devices.write(command)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _release(devices: Devices) -> str:
     """Native, tried again where a write or its read-back got lost; what it was in the end where it did not succeed."""
     command = Command.native("the pulse test ends")
     for _ in range(_RELEASE_TRIES):
-        result = devices.write(command)
-        if result.outcome in ("applied", "unchanged"):
+        result = _written(devices, command)
+        if result.outcome in IN_FORCE:
             return ""
         devices.read(SAMPLE_S)
     return f"{result.outcome}: {result.detail}"

@@ -1,0 +1,250 @@
+"""The pulse test against a house on a wire: what it finds, what it refuses to begin, and that it always ends native."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from liars import ANY_PORT, BATTERY, PARAMS, Backwards, House, Stubborn, fast_clock, serve
+
+from edge.config import Battery, Grid
+from edge.devices.commissioning.pulse import PARTS, PulsePlan, default_power_w, run_pulses
+from edge.devices.commissioning.report import Check
+from edge.devices.driver import Devices
+from edge.devices.twin_wire import TcpLine
+from edge.messages import Command
+
+SPEED = 250.0
+POWER_W = 600.0
+OPEN_GRID = Grid(import_w=20_000.0, export_w=20_000.0)
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def house(opened: ExitStack, speed: float = SPEED, **lies) -> House:
+    found = serve("tcp", fast_clock(speed), **lies)
+    opened.callback(found.close)
+    return found
+
+
+def pulses(home: House, battery: Battery = BATTERY, grid: Grid = OPEN_GRID, told: list[str] | None = None) -> Check:
+    devices = home.devices(battery, grid)
+    try:
+        for _ in range(4):
+            devices.read(60.0)
+        plan = PulsePlan(power_w=POWER_W, battery=battery, grid=grid)
+        return run_pulses(devices, home.clock, plan, (told if told is not None else []).append)
+    finally:
+        devices.close()
+
+
+def test_a_battery_that_obeys_passes_and_is_native_at_the_end(opened):
+    home, told = house(opened), []
+    check = pulses(home, told=told)
+    assert check.state == "ok", check
+    assert check.data["battery_per_told"] == pytest.approx(1.0, abs=0.05)
+    assert check.data["meter_per_told"] == pytest.approx(-1.0, abs=0.1)
+    assert 0.0 < check.data["dead_time_s"] <= 12.0  # the twin's 2 s and its ramp; from the end of the read-back
+    assert told == [
+        *(f"{'charge' if part < 0 else 'discharge'} {abs(part) * POWER_W:.0f} W for 120 s" for part in PARTS),
+        "back to native",
+    ]
+    assert home.plant.mode == "native"
+
+
+def test_commands_that_go_the_wrong_way_are_refused(opened):
+    home = house(opened, inverter=Backwards)
+    check = pulses(home)
+    assert check.state == "refuse"
+    assert "commands go the wrong way" in check.text
+    assert home.plant.mode == "native"
+
+
+def test_a_rating_that_is_not_the_device_s_is_refused(opened):
+    battery = replace(BATTERY, rated_w=2400.0)  # the device means 1200 W by 100 %
+    check = pulses(house(opened), battery)
+    assert check.state == "refuse"
+    assert check.text == "the battery does 50% of what it is told"
+    assert "battery.rated_w" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("params", "grid", "words"),
+    [
+        ({"soc_frac": 0.97}, OPEN_GRID, "the charge is 97%; both directions need it between 15% and 95%"),
+        ({}, Grid(import_w=20_000.0, export_w=2000.0), "discharging 600 W would pass grid.export_w (2000 W)"),
+        ({}, Grid(import_w=20_000.0, export_w=500.0), "grid.export_w allows 500 W"),
+    ],
+)
+def test_it_does_not_begin_where_it_would_go_too_far(opened, params, grid, words):
+    home = house(opened, params=replace(PARAMS, **params))
+    check = pulses(home, grid=grid)
+    assert check.state == "refuse"
+    assert words in check.text
+    assert home.plant.take_mode_changes() == []
+
+
+def test_a_command_that_is_refused_stops_it(opened):
+    home = house(opened, inverter=Stubborn)
+    check = pulses(home)
+    assert check.state == "refuse"
+    assert check.text.startswith("stopped: the command was refused")
+    assert home.plant.take_mode_changes() == []
+
+
+def test_the_default_power_spares_taper_and_fuse():
+    assert default_power_w(BATTERY) == 600.0
+    assert default_power_w(Battery(capacity_wh=1e4, charge_w=9000.0, discharge_w=8000.0)) == 1500.0
+
+
+# --- ended from outside -----------------------------------------------------------------------------------------------
+
+SITE = """
+[site]
+name = "bench"
+latitude_deg = 50.0
+longitude_deg = 14.0
+[battery]
+capacity_wh = 10000
+charge_w = 1200
+discharge_w = 1200
+[grid]
+import_w = 20000
+export_w = 20000
+[[link]]
+profile = "growatt/sph"
+url = "{url}"
+"""
+
+
+def until(what: Callable[[], bool], within_s: float) -> float:
+    """Wall seconds until something holds."""
+    started = time.monotonic()
+    while not what():
+        assert time.monotonic() - started < within_s, "it did not come true"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def command_of(folder: Path, home: House) -> list[str]:
+    path = folder / "site.toml"
+    path.write_text(SITE.format(url=home.url))
+    words = [
+        "device",
+        "commission",
+        "--site",
+        str(path),
+        "--minutes",
+        "0.2",
+        "--pulse",
+        "--clock",
+        home.clock.describe(),
+    ]
+    return [sys.executable, "-m", "edge.cli", *words]
+
+
+def mode_of(home: House) -> str:
+    home.world.advance()
+    return home.plant.mode
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_an_end_from_outside_leads_back_to_native(opened, tmp_path, number):
+    home = house(opened, speed=60.0)
+    with subprocess.Popen(
+        [*command_of(tmp_path, home), "--yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: mode_of(home) == "vpp", 40.0)
+        process.send_signal(number)
+        process.communicate(timeout=20.0)
+    if number == signal.SIGKILL:
+        until(lambda: mode_of(home) == "native", 8.0)  # by its lease of 4 minutes, 4 s of wall time
+    else:
+        assert mode_of(home) == "native"
+        assert process.returncode != 0
+
+
+def test_on_a_terminal_it_asks_and_no_means_no(opened, tmp_path):
+    home = house(opened)
+    main_end, terminal = pty.openpty()
+    opened.callback(os.close, main_end)
+    with subprocess.Popen(
+        command_of(tmp_path, home), stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        os.close(terminal)
+        os.write(main_end, b"n\n")
+        printed, asked = process.communicate(timeout=20.0)
+    assert printed == ""
+    assert "For 9 minutes the battery is told to charge 600 W" in asked
+    assert "Do it? [y/N]" in asked
+    assert process.returncode == 1
+    assert home.plant.take_mode_changes() == []
+
+
+def test_a_pulse_test_through_the_command_line_is_in_the_report(opened, tmp_path):
+    home = house(opened)
+    result = subprocess.run(
+        [*command_of(tmp_path, home), "--yes"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ok       pulse       the battery does" in result.stdout
+    assert mode_of(home) == "native"
+
+
+def ready(home: House) -> Devices:
+    """The house's devices, read often enough to be written to."""
+    devices = home.devices(BATTERY, OPEN_GRID)
+    for _ in range(4):
+        devices.read(60.0)
+    return devices
+
+
+def test_native_that_does_not_come_about_is_said():
+    home = serve("tcp", fast_clock(SPEED))
+    devices = ready(home)
+    plan = PulsePlan(power_w=POWER_W, battery=BATTERY, grid=OPEN_GRID)
+
+    def cut_the_cable(text: str) -> None:
+        if text == "back to native":
+            home.close()
+
+    check = run_pulses(devices, home.clock, plan, cut_the_cable)
+    devices.close()
+    assert check.state == "refuse"
+    assert "native at the end was" in check.text
+
+
+def test_native_after_a_write_whose_echo_was_lost_is_written_and_not_taken_for_granted(opened):
+    home = house(opened)
+    answer, lost = home.world.answer("inverter"), [False]
+
+    def deaf(pdu: bytes) -> bytes:
+        reply = answer(pdu)
+        if pdu[:3] == b"\x06\x76\xc7" and not lost[0]:  # FC06 on 30407: the device obeys, its echo never arrives
+            lost[0] = True
+            return b"\x06"
+        return reply
+
+    line = TcpLine(ANY_PORT, 1, deaf)
+    opened.callback(line.close)
+    home.url = f"tcp://127.0.0.1:{line.port}"
+    devices = ready(home)
+    opened.callback(devices.close)
+    told = devices.write(Command(mode="power", battery_w=-POWER_W, lease_s=240.0, reason="test"))
+    assert told.outcome == "failed"
+    assert mode_of(home) == "vpp"
+    assert devices.write(Command.native("test")).outcome == "applied"
+    assert mode_of(home) == "native"
