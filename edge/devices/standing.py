@@ -35,7 +35,7 @@ class Standing:
         self._begun_s = self._clock.now_s()
 
     def is_unsure(self) -> None:
-        """A write was not acknowledged, or not read back: what was read before is no longer true."""
+        """A write is not (yet) acknowledged, or not read back: what was read before is no longer true."""
         self._unsure_s = self._clock.now_s()
 
     def fresh_s(self) -> float:

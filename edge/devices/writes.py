@@ -227,6 +227,7 @@ class BatteryWriter:
             self._sender.keep([name for name in names if name in control.restore])
             self._sequence = self._sender.begin(control.name, wish.mode, reason, due)
             self._release.hold()
+            self._now.is_unsure()  # also for whoever is interrupted between the write and its acknowledgement
             self._sender.power(due, reason, self._sequence)
         except StoreError:
             if self._sender.sent_count or self._now.running is not None:
