@@ -27,6 +27,7 @@ SAMPLE_S = 2.0
 MAX_POWER_W = 1500.0
 SOC_MARGIN_FRAC = 0.05
 _RELEASE_TRIES = 4
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +143,16 @@ def _room_for(samples: Sequence[Sample], plan: PulsePlan) -> str:
 
 def _written(devices: Devices, command: Command) -> WriteResult:
     """A command, whole: Ctrl-C and SIGTERM are heard after its last register."""
-    ends = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    heard: list[int] = []
+    # Blocking signals would not do: another thread of this process takes them, and the main thread is interrupted.
+    before = {number: signal.signal(number, lambda found, _: heard.append(found)) for number in _ENDS}
     try:
         return devices.write(command)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for found in heard[:1]:
+            signal.raise_signal(found)
 
 
 def _release(devices: Devices) -> str:
