@@ -26,5 +26,5 @@ def atoms(points: Iterable[Point]) -> tuple[tuple[Point, ...], ...]:
 
 def _bonds(point: Point) -> set[str]:
     """Names that a point shares with whatever must be read with it."""
-    named = {f"point {name}" for name in (point.name, point.scale_point, point.same_as) if name}
+    named = {f"point {name}" for name in (point.name, point.scale_point, point.same_as, point.needs) if name}
     return named | ({f"together {point.together}"} if point.together else set())

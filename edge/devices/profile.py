@@ -87,8 +87,8 @@ class Point:
     An internal point (identity, clock, read-back) has no signal. The exponent is that of ``scale_point``, 0 without
     one. ``sentinels`` and ``golden_raw`` are unsigned bit patterns, high word first (a text's ``golden_raw`` is its
     list of words). ``models``: the address counts from the ID word of the first of these SunSpec models that the
-    device has. A split value has its low word at ``address`` and its high word at ``high_address``. ``words`` follows
-    from the type.
+    device has. A split value has its low word at ``address`` and its high word at ``high_address``. ``needs``: no value
+    while that point is 0. ``words`` follows from the type.
     """
 
     name: str
@@ -115,6 +115,7 @@ class Point:
     apart: str = ""
     instead_of: str = ""
     same_as: str = ""
+    needs: str = ""
 
     def order(self, default: WordOrder) -> WordOrder:
         """Which word comes first: the point's own order or else the link's; of a split value always the low one."""
@@ -251,8 +252,7 @@ class Control:
     @property
     def points(self) -> tuple[str, ...]:
         """The points that it looks at, without the read-back of its writes."""
-        listed = [condition.point for rule in self.states for condition in rule.when]
-        listed += [name for rule in self.states for name in rule.slot or ()]
+        listed = [name for rule in self.states for name in (*(one.point for one in rule.when), *(rule.slot or ()))]
         listed += [self.requires, self.rated_point, *self.limit_points.values()]
         return tuple(name for name in dict.fromkeys(listed) if name)
 

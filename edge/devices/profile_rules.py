@@ -13,7 +13,7 @@ from edge.devices.control_rules import control_problems
 from edge.devices.profile import WORDS, Identity, LinkFacts, Point, Profile, Write
 from edge.devices.registers import onto, pattern_from_number
 
-_NAMED = ("scale_point", "instead_of", "same_as")
+_NAMED = ("scale_point", "instead_of", "same_as", "needs")
 
 
 def problems_of(profile: Profile) -> list[str]:

@@ -79,7 +79,7 @@ class Decoded:
 
 
 def decode_all(points: Iterable[Point], words_at: Mapping[int, int], order: WordOrder) -> dict[str, Decoded]:
-    """The values of points that were read together, by name; a value's scale factor must be among the points."""
+    """The values of points that were read together, by name; what a value hangs on must be among the points."""
     listed = {point.name: point for point in points}
     words = {name: tuple(words_at[address] for address in point.addresses) for name, point in listed.items()}
     found: dict[str, Decoded] = {}
@@ -88,6 +88,8 @@ def decode_all(points: Iterable[Point], words_at: Mapping[int, int], order: Word
         if point.scale_point:
             scale = listed[point.scale_point]
             exponent, reason = exponent_of(join_words(words[scale.name], scale.order(order)))
+        if point.needs and not decode(listed[point.needs], words[point.needs], order) > 0.0:
+            reason = f"{NO_VALUE} while {point.needs} is 0"
         value = math.nan if reason else decode(point, words[name], order, exponent)
         missing = NO_VALUE if math.isnan(value) and point.type != "str" else ""
         found[name] = Decoded(words[name], value, reason or missing)

@@ -144,7 +144,12 @@ def _spread(profile: Profile, missing: Mapping[str, str]) -> dict[str, str]:
             one.name: why
             for one in profile.points
             if one.name not in known
-            and (why := known.get(one.scale_point) or known.get(one.same_as) or parted.get(one.together))
+            and (
+                why := known.get(one.scale_point)
+                or known.get(one.same_as)
+                or known.get(one.needs)
+                or parted.get(one.together)
+            )
         }
         if not more:
             return known

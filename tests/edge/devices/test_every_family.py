@@ -127,3 +127,18 @@ def test_a_mode_that_stays_for_ever_is_refused_without_the_owners_word(stack, na
     assert result.outcome == "refused"
     assert control in result.detail
     assert pair.device.battery_w == rest_w
+
+
+def test_meter_that_is_offline_has_no_values(stack):
+    """Huawei: the last values stand in the registers for ever when the meter is gone (devices.yaml, 37100)."""
+    readings = Pair(stack, "huawei/sun2000_luna", state={"meter_status": 0.0}).read()
+    for signal in ("grid_w", "grid_import_wh", "grid_export_wh"):
+        assert readings[signal].state == "invalid"
+        assert "while meter_status is 0" in readings[signal].reason
+    assert readings["battery_w"].value == 2345.0
+
+
+def test_state_of_charge_that_reads_zero_is_no_value(stack):
+    """SolaX: it does so for a moment now and then (devices.yaml)."""
+    pair = Pair(stack, "solax/hybrid", state={"soc_frac": 0.0})
+    assert pair.read()["soc_frac"].state == "invalid"

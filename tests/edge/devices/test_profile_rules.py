@@ -120,6 +120,7 @@ POINTS = [
     ("minus", {"apart": "far"}, "it is either together or apart"),
     ("power_float", {"instead_of": "moon"}, "instead_of moon is not another point"),
     ("power_float", {"instead_of": "hertz"}, "must name a point of the same signal in another SunSpec model"),
+    ("ac_pv", {"needs": "moon"}, "needs moon is not another point"),
     ("ac_pv", {"same_as": "moon"}, "same_as moon is not another point"),
     ("ac_pv", {"scale": 2.0}, "same_as ac_load is another register, type or scale"),
     ("energy", {"type": "f32"}, "only a u32 or s32 at fixed addresses can be split"),

@@ -172,6 +172,15 @@ def test_a_scale_factor_counts_only_inside_its_range(factor, value, reason):
     assert found.reason == reason
 
 
+@pytest.mark.parametrize(("online", "value"), [(1, 123.0), (0, math.nan), (0xFFFF, math.nan)])
+def test_a_value_counts_only_while_what_it_needs_is_not_zero(online, value):
+    gate = replace(POWER, name="online", type="u16", words=1, address=9, scale=1.0, sentinels=(0xFFFF,))
+    point = replace(POWER, name="w", type="s16", words=1, address=8, scale=1.0, needs="online", sentinels=())
+    found = decode_all([point, gate], {8: 123, 9: online}, "big")["w"]
+    assert found.value == pytest.approx(value, nan_ok=True)
+    assert found.reason == ("" if online == 1 else f"{NO_VALUE} while online is 0")
+
+
 def test_no_value_says_so():
     absent = replace(POWER, sentinels=(0xFFFFFFFF,), address=0)
     assert decode_all([absent], {0: 0xFFFF, 1: 0xFFFF}, "big")["pv_power"].reason == NO_VALUE
