@@ -6,6 +6,7 @@ The tables are by hand from the vendors' documents as read in devices.md, so tha
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from itertools import product
 
@@ -15,7 +16,8 @@ from core_kernels.signals import signal
 from edge.devices.image import WRITE_MANY, WRITE_ONE
 from edge.devices.profile import Control, Point, Profile
 from edge.devices.profile_file import FOLDER, load_profile, profile_names
-from edge.devices.translate import Facts, Group, Wish, groups, state_of, state_points
+from edge.devices.sunspec_twin import served
+from edge.devices.translate import Facts, Group, Wish, groups, scale_points, state_of, state_points
 from edge.devices.twin_battery import BatteryDevice
 
 NOON_S = 1_717_243_200.0
@@ -39,6 +41,14 @@ GRID_SIGNS: Mapping[str, Mapping[str, int]] = {
     "eastron/sdm630": {"power_total": 1},
     "carlo_gavazzi/em24": {"power_total": 1},
     "carlo_gavazzi/em24_e1": {"power_total": 1},
+    "fronius/gen24": {},
+    "fronius/meter": {"grid_power": 1, "grid_power_float": 1},
+    "sma/hybrid": {"grid_import_power": 1, "grid_export_power": -1},
+    "sma/hybrid_3mppt": {"grid_import_power": 1, "grid_export_power": -1},
+    "solaredge/storedge": {"grid_power": -1},
+    "sunspec/battery": {},
+    "sunspec/inverter": {},
+    "sunspec/meter": {"grid_power": 1, "grid_power_float": 1},
 }
 BATTERY_SIGNS: Mapping[str, Mapping[str, int]] = {
     "growatt/sph": {"battery_discharge_power": 1, "battery_charge_power": -1},
@@ -52,6 +62,11 @@ BATTERY_SIGNS: Mapping[str, Mapping[str, int]] = {
     "goodwe/et_4mppt": {"battery_power": 1},
     "victron/gx": {"battery_power": -1},
     "solax/hybrid": {"battery_charge_power": -1},
+    "fronius/gen24": {"discharge_power": 1, "charge_power": -1},
+    "sma/hybrid": {"battery_discharge_power": 1, "battery_charge_power": -1},
+    "sma/hybrid_3mppt": {"battery_discharge_power": 1, "battery_charge_power": -1},
+    "solaredge/storedge": {"battery_power": -1},
+    "sunspec/battery": {"battery_power": 1},
 }
 # Addresses of the same registers, by hand from devices.yaml: a point cannot be moved to another register unnoticed.
 ADDRESSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
@@ -70,6 +85,15 @@ ADDRESSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "eastron/sdm630": {"grid_w": (52,)},
     "carlo_gavazzi/em24": {"grid_w": (40,)},
     "carlo_gavazzi/em24_e1": {"grid_w": (40,)},
+    # SunSpec: counted from the ID word of the model; the modules of 160 begin at 10, have 20 words, and DCW at 11.
+    "fronius/gen24": {"battery_w": (61, 81), "pv_w": (21, 41), "soc_frac": (8,)},
+    "fronius/meter": {"grid_w": (18, 28), "grid_import_wh": (46, 68), "grid_export_wh": (38, 60)},
+    "sma/hybrid": {"grid_w": (30865, 30867), "battery_w": (31393, 31395), "pv_w": (30773, 30961)},
+    "sma/hybrid_3mppt": {"soc_frac": (30845,), "pv_w": (30773, 30961, 30967)},
+    "solaredge/storedge": {"grid_w": (18,), "battery_w": (57716,), "soc_frac": (57732,), "soh_frac": (57730,)},
+    "sunspec/battery": {"battery_w": (10,), "soc_frac": (4, 11), "soh_frac": (5, 13)},
+    "sunspec/inverter": {"pv_w": (14, 22, 10), "pv_energy_wh": (24, 32, 19)},
+    "sunspec/meter": {"grid_w": (18, 28), "grid_import_wh": (46, 68), "grid_export_wh": (38, 60)},
 }
 SPLIT = {
     "deye/hybrid_1p": {"import_energy_total": (78, 80)},
@@ -77,10 +101,13 @@ SPLIT = {
     "deye/hybrid_3p_hv": {"grid_power": (625, 690), "grid_ct_power": (619, 708), "load_power": (653, 659)},
 }
 LOW_WORD_FIRST = {"deye", "sungrow", "solax", "carlo_gavazzi"}
+SUNSPEC_SENTINELS = {"s16": (0x8000,), "s32": (0x80000000,)}
 SENTINELS = {  # pattern of a signed type that means "no value" there
     "growatt/sph": {"s16": (0xFFFF,)},  # a dead bus; costs -0.1 degC
     "sungrow/sh": {"s16": (0x7FFF,), "s32": (0x7FFFFFFF,)},
     "huawei/sun2000_luna": {"s16": (0x7FFF,), "s32": (0x7FFFFFFF,)},
+    **dict.fromkeys(("fronius/gen24", "fronius/meter", "sma/hybrid", "sma/hybrid_3mppt"), SUNSPEC_SENTINELS),
+    **dict.fromkeys(("solaredge/storedge", "sunspec/battery", "sunspec/inverter", "sunspec/meter"), SUNSPEC_SENTINELS),
 }
 PERSISTENT = {
     "sungrow/sh",
@@ -91,6 +118,7 @@ PERSISTENT = {
 
 MINE = tuple(name for name in profile_names() if name in ADDRESSES)
 CONTROLS = [(name, control.name) for name in MINE for control in load_profile(name).controls]
+BLIND = {"sma/hybrid", "sma/hybrid_3mppt"}  # what is written there is never shown again
 
 
 class HandClock:
@@ -108,7 +136,7 @@ def control_of(profile: Profile, name: str) -> Control:
     return next(control for control in profile.controls if control.name == name)
 
 
-def test_every_family_of_devices_yaml_that_is_not_sunspec_has_a_file():
+def test_every_family_of_devices_yaml_has_a_file():
     assert set(ADDRESSES) <= set(profile_names())
 
 
@@ -245,7 +273,8 @@ class Bench:
     """A battery of a family, and the words that the box would write into it."""
 
     def __init__(self, name: str, control: str) -> None:
-        self.profile = load_profile(name)
+        self.profile = served(load_profile(name))
+        self.blind = name in BLIND
         self.control = control_of(self.profile, control)
         self.clock = HandClock()
         self.device = BatteryDevice(self.profile, {}, self.clock, RATED_W)
@@ -256,6 +285,7 @@ class Bench:
             key: math.fsum(float(point.golden_value) for point in points)
             for key, points in self.profile.signals().items()
         }
+        scales = scale_points(self.profile, self.control.steps)
         wish = Wish(
             mode=mode,
             signed_frac=FORCED_FRAC.get(mode, 0.0),
@@ -264,7 +294,11 @@ class Bench:
             soc_max_frac=0.9,
             rated_w=RATED_W,
             device_s=NOON_S % 86_400.0,
-            facts=Facts(bus_w=total["battery_w"] + total["grid_w"], pv_w=total["pv_w"]),
+            facts=Facts(
+                bus_w=total["battery_w"] + total.get("grid_w", math.nan),
+                pv_w=total.get("pv_w", math.nan),
+                exponents={name: int(float(self.profile.by_name[name].golden_value)) for name in scales},
+            ),
         )
         return groups(self.profile, self.control.actions[mode], wish)
 
@@ -283,13 +317,17 @@ class Bench:
         for name in names:
             point = self.profile.by_name[name]
             words = self.device.read(point.space, point.address, point.words)
-            values[name] = decode_point(self.profile, point, words)
+            scale = self.profile.by_name[point.scale_point].golden_value if point.scale_point else 0
+            values[name] = decode_point(self.profile, point, words) * 10.0 ** int(float(scale))
         return state_of(self.control, values, NOON_S % 86_400.0)
 
 
 def decode_point(profile: Profile, point: Point, words: tuple[int, ...]) -> float:
     raw = 0
-    for word in words if profile.link.word_order == "big" else reversed(words):
+    if point.type == "f32":
+        high_first = words if point.order(profile.link.word_order) == "big" else words[::-1]
+        return struct.unpack(">f", struct.pack(">2H", *high_first))[0] * point.scale * point.sign
+    for word in words if point.order(profile.link.word_order) == "big" else reversed(words):
         raw = raw * 65_536 + word
     if point.type[0] == "s" and raw >= 1 << (16 * point.words - 1):
         raw -= 1 << 16 * point.words
@@ -308,10 +346,10 @@ def test_each_action_does_what_it_is_called(bench):
         bench.command(mode)
         one_percent_w = 0.01 * RATED_W  # Growatt MOD-XH has no smaller power to hold with
         assert bench.device.battery_w == pytest.approx(frac * RATED_W, abs=one_percent_w), mode
-        assert bench.shown_mode() == mode
+        assert bench.shown_mode() == (None if bench.blind else mode)
         bench.command("native")
         assert bench.device.battery_w == bench.rest_w
-        assert bench.shown_mode() == "native"
+        assert bench.shown_mode() == (None if bench.blind else "native")
 
 
 def test_every_prefix_from_native_leaves_it_native_or_lesser(bench):
@@ -359,7 +397,7 @@ def test_silence_ends_the_mode_or_does_not_as_the_profile_says(bench):
     for mode in FORCED_FRAC:
         bench.command(mode)
         forced_w = bench.device.battery_w
-        bench.clock.time_s = NOON_S + 600.0
+        bench.clock.time_s = NOON_S + 599.0
         assert bench.device.battery_w == forced_w
         bench.clock.time_s = NOON_S + 961.0
         assert bench.device.battery_w == (bench.rest_w if ends else forced_w)
