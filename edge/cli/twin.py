@@ -28,6 +28,7 @@ _HOUSE_STATE = ("clock_drift_s_per_day", "clock_offset_s", "hunting_w", "seed")
 @click.option("--url", help="Where: tcp://HOST:PORT or serial:///PATH?baud=9600 (a link to a pty is made there).")
 @click.option("--unit", type=click.IntRange(0, 247), help="Modbus unit id.  [default: the family's own]")
 @click.option("--state", default="", help="NAME=NUMBER,... over the golden values; vpp=0|1 on an SPH.")
+@click.option("--fault", default="", help="Play a fault of the field bus, e.g. late-serial; 'list' names them all.")
 @click.option("--house", type=click.Path(path_type=Path), help="Serve a house: CSV with time_utc,pv_w,load_w.")
 @click.option("--inverter", help="URL of the house's inverter (Growatt SPH).")
 @click.option("--meter", help="URL of the house's meter (Eastron SDM630).")
@@ -53,11 +54,18 @@ def command(**options: Any) -> None:
       pems twin --profile growatt/sph --url tcp://127.0.0.1:5020 --state pv_w=3000,load_w=800,soc_frac=0.5
       pems twin --house house.csv --inverter serial:///tmp/sph --meter tcp://127.0.0.1:5021
     """
+    if options["fault"] == "list":
+        from edge.devices.twin_lies import FAULTS
+
+        click.echo("\n".join(FAULTS))
+        return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     twin = _open(options)
     try:
+        if options["fault"]:
+            _play(twin, options["profile"], options["fault"])
         click.echo("up")
         twin.serve(stop)
     finally:
@@ -94,6 +102,20 @@ def _open(options: dict[str, Any]) -> Twin:
             journal=options["journal"],
         )
     )
+
+
+def _play(twin: Twin, profile: str | None, fault: str) -> None:
+    """Play a fault on the lines of one device."""
+    from edge.devices.profile_file import load_profile
+    from edge.devices.twin_lies import play
+
+    if profile is None:
+        raise click.UsageError("--fault is for one device: it needs --profile and --url")
+    for line in twin.lines:
+        try:
+            play(line, load_profile(profile), fault)
+        except ValueError as error:
+            raise ConfigError("--fault", [f"{error}; --fault list names all"]) from error
 
 
 def _params(options: dict[str, Any], state: dict[str, float]) -> PlantParams:

@@ -20,6 +20,7 @@ from edge.errors import DeviceMismatch, DeviceRejected, DeviceUnreachable
 
 TIMEOUT_S = 1.0
 MIN_TIMEOUT_WALL_S = 0.3
+MIN_PROOF_WALL_S = 0.1
 QUIET_S = 0.3  # a line silent for so long owes nothing any more (shared/hardware/faults.md, verified remedies)
 MIN_QUIET_WALL_S = 0.05
 MAX_DRAIN_S = 2.0
@@ -141,19 +142,28 @@ class Link:
         return self._transact(unit, request, late)
 
     def _transact(self, unit: int, request: Request, late: frozenset[Shape]) -> Words:
-        timeout_wall_s = max((self._timeout_s + self.cost_s(request.count)) / self._clock.speed, MIN_TIMEOUT_WALL_S)
+        timeout_wall_s = self._timeout_wall_s(self._step(unit), request)
         wire = self._opened(timeout_wall_s)
         self._clock.sleep_until(self.ready_s)
         try:
             self._settle(wire)
+            asked_s = self._clock.now_s()
             wire.send(self._talk.ask(unit, request))
-            return self._await(wire, unit, late, timeout_wall_s)
+            words = self._await(wire, unit, late, timeout_wall_s)
         except LinkClosed:
             self.close()
             raise
-        except (DeviceUnreachable, DeviceMismatch):
-            self._distrust(unit, request)
+        except (DeviceUnreachable, DeviceMismatch) as error:
+            self._distrust(unit, request, silent=isinstance(error, DeviceUnreachable))
             raise
+        self._step(unit).heard(self._clock.now_s() - asked_s)
+        return words
+
+    def _timeout_wall_s(self, step: Lockstep, request: Request) -> float:
+        full_s = self._timeout_s + self.cost_s(request.count)
+        timeout_s = full_s if request.words or step.doubt is None else step.patience_s(full_s)
+        least_wall_s = MIN_TIMEOUT_WALL_S if timeout_s == full_s else MIN_PROOF_WALL_S
+        return max(timeout_s / self._clock.speed, least_wall_s)
 
     def _opened(self, timeout_wall_s: float) -> Wire:
         if self._wire is None:
@@ -196,10 +206,10 @@ class Link:
                     raise
             data = b""
 
-    def _distrust(self, unit: int, request: Request) -> None:
+    def _distrust(self, unit: int, request: Request, *, silent: bool) -> None:
         """After silence or a wrong answer nothing is trusted: TCP reconnects, a line must fall quiet first."""
         self.ready_s = self._clock.now_s() + self._period_s
-        self._step(unit).distrust(request.shape)
+        self._step(unit).distrust(request.shape, silent=silent)
         self._unquiet_since_wall_s = time.monotonic()
         if self.address.kind == "tcp":
             self.close()

@@ -19,6 +19,10 @@ from edge.devices.profile import LinkFacts, Space
 HISTORY = 2  # lengths that the next one must differ from
 _STEPS = 8  # lengths tried for a question that must differ from all that is owed
 _STRIKES = 2  # times that a longer read brought silence and the plain one did not
+_PATIENT_COUNT = 1  # silences in a row after which a unit is taken for absent rather than slow
+_FULL_PATIENCE_EVERY = 4  # it may have become slower
+_PATIENCE_FACTOR = 3.0
+_LEAST_PATIENCE_S = 0.15
 _FORGETS = 3  # answers of three lengths that contradict a constant: this is another device
 
 
@@ -51,6 +55,8 @@ class Lockstep:
     facts: LinkFacts
     doubt: Doubt | None = None
     constant: tuple[Place, tuple[int, ...]] | None = None
+    slowest_s: float = 0.0  # answer of those lately seen; 0: none yet
+    silences_count: int = 0
     _asked: dict[Space, deque[int]] = field(default_factory=dict)
     _rigid: set[Place] = field(default_factory=set)
     _silenced: set[Place] = field(default_factory=set)
@@ -106,10 +112,23 @@ class Lockstep:
         """Answers that may still come late."""
         return frozenset(self.doubt.owed) if self.doubt is not None else frozenset()
 
-    def distrust(self, owed: Shape) -> None:
+    def distrust(self, owed: Shape, *, silent: bool = True) -> None:
         """From now on the unit is in doubt, and an answer of this shape may still come."""
+        self.silences_count += silent
         self.doubt = self.doubt or Doubt()
         self.doubt.owed.add(owed)
+
+    def heard(self, latency_s: float) -> None:
+        """An answer took so long."""
+        self.slowest_s = max(latency_s, 0.95 * self.slowest_s)
+        self.silences_count = 0
+
+    def patience_s(self, full_s: float) -> float:
+        """How long to wait for a proof: an absent unit must not cost the others a whole timeout each time."""
+        patient = self.silences_count <= _PATIENT_COUNT or self.silences_count % _FULL_PATIENCE_EVERY == 0
+        if patient or self.slowest_s == 0.0:
+            return full_s
+        return min(full_s, max(_PATIENCE_FACTOR * self.slowest_s, _LEAST_PATIENCE_S))
 
     def proved(self) -> None:
         """The unit answered the very question: it is believed again."""

@@ -147,6 +147,10 @@ class TcpWire:
             raise DeviceUnreachable(f"{self._url} cannot be reached: {_reason(error)}") from error
         except OSError as error:
             raise LinkDown(f"{self._url} cannot be reached: {_reason(error)}") from error
+        if self._socket.getsockname() == self._socket.getpeername():
+            # A port of this very machine that nobody listens on may be given to the caller itself.
+            self._socket.close()
+            raise LinkDown(f"{self._url} cannot be reached: nobody listens there")
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 

@@ -135,7 +135,7 @@ def wrong_function(exchange: Exchange) -> Iterable[Action]:
 
 
 def refusal(code: int) -> Fault:
-    """9, 10, 11, 24: every question is refused with this exception."""
+    """10, 11: every question is refused with this exception."""
 
     def refuse(exchange: Exchange) -> Iterable[Action]:
         return [exchange.with_pdu(bytes((exchange.asked.pdu[0] | 0x80, code))).packed()]
@@ -232,7 +232,6 @@ WIRE_FAULTS = {
     "replies-swapped": WireFault(number=5, make=_always(replies_swapped), wires=("tcp",)),
     "wrong-count": WireFault(number=6, make=_always(wrong_count)),
     "wrong-function": WireFault(number=7, make=_always(wrong_function)),
-    "illegal-address": WireFault(number=9, make=lambda: refusal(2)),
     "busy": WireFault(number=10, make=lambda: refusal(6)),
     "gateway-target-silent": WireFault(number=11, make=lambda: refusal(11), wires=("tcp",)),
     "bit-flip": WireFault(number=12, make=_always(bit_flip), wires=("serial",)),

@@ -83,7 +83,7 @@ class SerialLine:
     ) -> None:
         self._unit = unit
         self._clock = clock
-        self._answer = answer
+        self.answer = answer
         self.script: Script = faithful
         self._period_s = min_command_period_s - clock.speed * _JITTER_WALL_S
         self._character_s = (_START_AND_DATA_BITS + (address.parity != "N") + address.stopbits) / address.baud
@@ -141,7 +141,7 @@ class SerialLine:
         if frame[0] != self._unit or arrived_s - self._answered_s < self._period_s:
             return
         self._answered_s = arrived_s
-        reply = seal(frame[:1] + self._answer(frame[1:-2]))
+        reply = seal(frame[:1] + self.answer(frame[1:-2]))
         self._free_s = max(self._free_s + _TURNAROUND_S, self._clock.now_s())
         for action in self.script(frame, reply):
             if isinstance(action, bytes):
@@ -187,7 +187,7 @@ class TcpLine:
 
     def __init__(self, address: Address, unit: int, answer: Answer) -> None:
         self._unit = unit
-        self._answer = answer
+        self.answer = answer
         self.script: Script = faithful
         try:
             self._listener = socket.create_server((address.place, address.port), backlog=8)
@@ -236,7 +236,7 @@ class TcpLine:
                     break
                 asked, buffer = buffer[: 6 + size], buffer[6 + size :]
                 pdu = asked[7:]
-                reply = self._answer(pdu) if unit == self._unit else bytes((pdu[0] | 0x80, _GATEWAY_TARGET_FAILED))
+                reply = self.answer(pdu) if unit == self._unit else bytes((pdu[0] | 0x80, _GATEWAY_TARGET_FAILED))
                 answer = struct.pack(">HHHB", transaction, 0, 1 + len(reply), unit) + reply
                 if not self._play(client, asked, answer):
                     return False

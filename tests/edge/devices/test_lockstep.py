@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -10,81 +9,16 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lagging_device import NAME, SERIAL_NUMBER, SPH, URLS, Device, Now, link_to, outcomes
 from memory_wire import connect_to
-from wires import mbap, rtu, words_pdu
 
 from edge.devices.bus import Link
-from edge.devices.lockstep import Lockstep, Place
+from edge.devices.lockstep import Lockstep
 from edge.devices.profile_file import load_profile
 from edge.devices.transport import parse_url
-from edge.errors import DeviceError, DeviceMismatch, DeviceRejected, DeviceUnreachable
+from edge.errors import DeviceMismatch, DeviceRejected, DeviceUnreachable
 
-SPH = load_profile("growatt/sph").link
 METER = load_profile("eastron/sdm630").link
-URLS = {"serial": "serial:///dev/null", "tcp": "tcp://box"}
-SERIAL_NUMBER = Place(space="holding", address=23, count=5)
-NAME = (18, 52, 86, 120, 137)
-
-
-class Now:
-    """A clock that never waits."""
-
-    speed = 1000.0
-
-    def now_s(self) -> float:
-        return 0.0
-
-    def sleep_until(self, time_s: float) -> None:
-        """There is nothing to wait for."""
-
-
-class Device:
-    """Every word tells by which request it was made; ``lag``: the answer to the question so many before is sent."""
-
-    def __init__(self, kind: str, lag: int = 0, refuses=None) -> None:
-        self.kind = kind
-        self.lag = lag
-        self.silent = False
-        self.refuses = refuses or (lambda _address, _count: False)
-        self.pdus: list[bytes] = []
-        self.lengths: list[tuple[int, int]] = []
-        self.truth: dict[int, int] = {}
-        self.name = NAME
-
-    def script(self, frame: bytes):
-        pdu = frame[1:-2] if self.kind == "serial" else frame[7:]
-        function, address, count = struct.unpack_from(">BHH", pdu)
-        self.lengths.append((function, count))
-        serial = len(self.pdus) + 1
-        self.truth = {place: (97 * place + 1009 * serial) & 0xFFFF for place in range(address, address + count)}
-        if function == 3:
-            self.truth.update({23 + offset: word for offset, word in enumerate(self.name)})
-        words = [self.truth[place] for place in range(address, address + count)]
-        refused = self.refuses(address, count)
-        self.pdus.append(bytes([function | 0x80, 2]) if refused else words_pdu(function, words))
-        if self.silent or len(self.pdus) <= self.lag:
-            return []
-        pdu = self.pdus[-1 - self.lag]
-        return [rtu(1, pdu) if self.kind == "serial" else mbap(frame[0] << 8 | frame[1], 1, pdu)]
-
-
-def link_to(device: Device, facts=SPH) -> Link:
-    return Link(parse_url(URLS[device.kind], facts), facts, Now(), connect=connect_to(device.script))
-
-
-def outcomes(link: Link, device: Device, blocks, rounds: int) -> list[str]:
-    """What came of so many reads of each block: right, WRONG, or the name of our error."""
-    found = []
-    for _ in range(rounds):
-        for space, address, count in blocks:
-            try:
-                words = link.read(1, space, address, count)
-            except DeviceError as error:
-                found.append(type(error).__name__)
-            else:
-                truth = [device.truth[place] for place in range(address, address + count)]
-                found.append("right" if list(words) == truth else "WRONG")
-    return found
 
 
 PLANS = {
@@ -260,3 +194,17 @@ def test_when_every_length_is_owed_the_constant_decides():
     assert step.proof(SERIAL_NUMBER) == 5
     step.asked("holding", 5)
     assert step.proof(SERIAL_NUMBER) != 5
+
+
+def test_an_absent_unit_costs_less_and_less_but_now_and_then_gets_its_time():
+    step = Lockstep(facts=SPH)
+    assert step.patience_s(1.0) == 1.0
+    step.heard(0.1)
+    waits = []
+    for _ in range(8):
+        step.distrust((4, 3))
+        waits.append(step.patience_s(1.0))
+    assert waits == pytest.approx([1.0, 0.3, 0.3, 1.0, 0.3, 0.3, 0.3, 1.0])
+    step.heard(0.05)
+    step.distrust((4, 3), silent=False)
+    assert (step.slowest_s, step.patience_s(1.0)) == (pytest.approx(0.095), 1.0)

@@ -552,3 +552,15 @@ def test_a_port_has_a_name_that_lasts(tmp_path: Path):
     assert lasting_path("/dev/ttyS9", tmp_path) == "/dev/ttyS9"
     assert "usb-FTDI-A1: a name that lasts" in advice(str(tmp_path / "ttyUSB1"), tmp_path)
     assert advice(str(tmp_path / "ttyUSB0"), tmp_path) == ""
+
+
+def test_a_connection_to_oneself_is_no_device(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    alone = socket.socket()
+    alone.bind(("127.0.0.1", port))
+    alone.connect(("127.0.0.1", port))  # what the system may do by chance with a free port of its own range
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: alone)
+    with pytest.raises(LinkDown, match="nobody listens there"):
+        link_to(f"tcp://127.0.0.1:{port}").read(1, "input", 0, 1)
+    assert alone.fileno() == -1
