@@ -1,8 +1,9 @@
-"""Model inputs for PV and load: ONE code for training and device, aware of the issue time.
+"""Model inputs for PV and load (rooms: :mod:`core_kernels.room_features`): ONE code for training and device.
 
-Nothing newer than ``issued_s`` enters. Every value is rounded to its feature's declared grid, because the split
-thresholds of trees are compared in float32 and a last bit decides a branch. A change of any number that this module
-yields needs a new ``featurespec.REVISION``: a bundle carries the digest that it was trained with.
+They know the time of the issue: nothing newer than ``issued_s`` enters. Every value is rounded to its feature's
+declared grid, because the split thresholds of trees are compared in float32 and a last bit decides a branch. A change
+of any number that this module yields needs a new ``featurespec.REVISION``: a bundle carries the digest that it was
+trained with.
 
 History is a frame of 15-minute slots that ends at or before the issue. It is folded into day tables: row 0 holds the
 last 24 h before the issue, row 1 the 24 h before those, and a column is a clock time.
@@ -27,9 +28,11 @@ from core_kernels.folding import (
     ratio,
     weekday,
 )
-from core_kernels.pv import PvArray, clear_sky_power_w, power_from_ghi_w
+from core_kernels.issue import Calendar, clock_columns, clock_of, example_issue, issue_columns, quarter_s, tail_mean
+from core_kernels.pv import LINKE_DEFAULT, PvArray, clear_sky_power_w, power_from_ghi_w
 from core_kernels.quantiles import empirical
 from core_kernels.records import FeatureMatrix, Frame
+from core_kernels.registry import registered
 from core_kernels.solar import Location, sun_position
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
@@ -60,35 +63,12 @@ class Sky(NamedTuple):
     azimuth_deg: FloatArray
 
 
-class Calendar(NamedTuple):
-    """Local time minus UTC at each slot start of the grid and of the history [s]; the kernels know no time zones."""
-
-    grid_offset_s: FloatArray
-    history_offset_s: FloatArray
-
-
 def sky(plant: PvPlant, grid: TimeGrid) -> Sky:
     """The cloudless sky over a plant."""
     times_s = mids_s(grid)
     sun = sun_position(times_s, plant.location)
     clear_w = clear_sky_power_w(times_s, plant.location, plant.arrays, plant.linke_ratio)
     return Sky(clear_w, 90.0 - sun.zenith_deg, sun.azimuth_deg)
-
-
-def _tail_mean(history: Frame, name: str, slots: int, issued_s: float) -> float:
-    """Mean of the signal over the last slots before the issue; NaN where less than half of it is known."""
-    first = issued_s - slots * SLOT_S
-    recent = history.column(name)[history.grid.starts_s() >= first]
-    return float(known_mean(recent, 0)) if np.isfinite(recent).sum() * 2 >= slots else float("nan")
-
-
-def _quarter_s(issued_s: float, grid: TimeGrid, history: Frame) -> float:
-    """Start of the issue's quarter hour [s]: some seconds more or less must not move a feature."""
-    if history.grid.slot_s != SLOT_S or grid.slot_s != SLOT_S:
-        raise ValueError(f"features need slots of {SLOT_S} s, got {history.grid.slot_s} and {grid.slot_s}")
-    if history.grid.end_s > issued_s:
-        raise ValueError(f"history ends at {history.grid.end_s}, after the issue at {issued_s}")
-    return float(issued_s // SLOT_S * SLOT_S)
 
 
 def _clearness(pv_w: FloatArray, clear_w: FloatArray) -> FloatArray:
@@ -111,6 +91,20 @@ def _recent_clearness(issued_s: float, plant: PvPlant, starts_s: FloatArray, pai
     return {name: float(_clearness(*pair[:, starts_s >= first])[0]) for name, first in since.items()}
 
 
+def _pv_example() -> tuple[float, TimeGrid, Frame, PvPlant, Frame]:
+    grid, history, _, weather = example_issue()
+    location, arrays = Location(49.2, 16.6, 230.0), (PvArray(35.0, 180.0, 10000.0, 8000.0),)
+    return float(grid.start_s), grid, history, PvPlant(location, arrays, LINKE_DEFAULT), weather
+
+
+@registered(
+    name="features.pv",
+    unit="as featurespec.PV_FEATURES",
+    source="issue 3, item 7; grids of featurespec, revision 1",
+    reference="hand-made weeks in the tests",
+    tolerance=0.0,
+    example=_pv_example,
+)
 def pv_features(
     issued_s: float, grid: TimeGrid, history: Frame, plant: PvPlant, weather: Frame | None = None
 ) -> FeatureMatrix:
@@ -141,7 +135,7 @@ def pv_features_under(
 ) -> FeatureMatrix:
     """As :func:`pv_features`, under skies that the caller has already; ``past`` is the sky over ``history.grid``."""
     grid, future = target
-    issued_s = _quarter_s(issued_s, grid, history)
+    issued_s = quarter_s(issued_s, grid, history)
     starts_s = history.grid.starts_s()
     light = np.isfinite(history.column("pv_w")) & (past.clear_w > DARK_FRAC * plant.capacity_w)
     pair = np.where(light, np.stack([history.column("pv_w"), past.clear_w]), np.nan)
@@ -156,12 +150,10 @@ def pv_features_under(
         columns[f"clearness_slot_{days}d"] = ratio(sums[0], sums[1])[slot_of_day]
     each = ratio(neighbours(power, 1), neighbours(clear, 1))
     columns["clearness_slot_high"] = empirical(each, (0.9,))[:, 0][slot_of_day]
-    columns["horizon_h"] = (grid.starts_s() - issued_s) / SECONDS_PER_HOUR
+    columns |= issue_columns(issued_s, grid, history, weather)
     columns["sun_elevation_deg"], columns["sun_azimuth_deg"] = future.elevation_deg, future.azimuth_deg
     columns["clear_sky_frac"] = future.clear_w / plant.capacity_w
-    columns["temp_air_1d_c"] = np.full(grid.count, _tail_mean(history, "temp_air_c", SLOTS_PER_DAY, issued_s))
     columns["fc_cloud_frac"] = at_mids(weather, "fc_cloud_frac", grid)
-    columns["fc_temp_air_c"] = at_mids(weather, "fc_temp_air_c", grid)
     columns["fc_power_frac"] = ratio(weather_power_w(grid, plant, weather), future.clear_w)
     return rounded_matrix(PV_FEATURES, columns, future.clear_w)
 
@@ -179,6 +171,19 @@ def weather_power_w(grid: TimeGrid, plant: PvPlant, weather: Frame | None) -> Fl
     return power_from_ghi_w(mids_s(grid), plant.location, plant.arrays, ghi, temp_c, wind)
 
 
+def _load_example() -> tuple[float, TimeGrid, Frame, Calendar, Frame]:
+    grid, history, calendar, weather = example_issue()
+    return float(grid.start_s), grid, history, calendar, weather
+
+
+@registered(
+    name="features.load",
+    unit="as featurespec.LOAD_FEATURES",
+    source="issue 3, item 7; grids of featurespec, revision 1",
+    reference="hand-made weeks in the tests",
+    tolerance=0.0,
+    example=_load_example,
+)
 def load_features(
     issued_s: float, grid: TimeGrid, history: Frame, calendar: Calendar, weather: Frame | None = None
 ) -> FeatureMatrix:
@@ -202,23 +207,17 @@ def load_features(
     FeatureMatrix
         One row a slot, the columns of ``LOAD_FEATURES``; what is not known is NaN. Ratios are to ``scale_w``.
     """
-    issued_s = _quarter_s(issued_s, grid, history)
+    issued_s = quarter_s(issued_s, grid, history)
     load_w = history.column("load_w")
     starts_s = history.grid.starts_s()
     scale_w = float(known_mean(load_w[starts_s >= issued_s - 7 * SECONDS_PER_DAY], 0)) if load_w.size else float("nan")
-    local = ((starts_s + calendar.history_offset_s) // SLOT_S).astype(np.int64)
-    wanted = ((grid.starts_s() + calendar.grid_offset_s) // SLOT_S).astype(np.int64)
-    end_slot = int(local[-1]) + 1 + int((issued_s - history.grid.end_s) // SLOT_S) if local.size else 0
-    table = day_table(ratio(load_w, np.full(load_w.size, scale_w), _MAX_LOAD_RATIO), local, end_slot, LOAD_DAYS)
-    columns = _load_profile(table, wanted, end_slot)
+    clock = clock_of(issued_s, grid, history, calendar)
+    share = ratio(load_w, np.full(load_w.size, scale_w), _MAX_LOAD_RATIO)
+    columns = _load_profile(day_table(share, clock.past, clock.end_slot, LOAD_DAYS), clock.wanted, clock.end_slot)
     for name, slots in (("load_1h", 4), ("load_1d", SLOTS_PER_DAY)):
-        recent_w = _tail_mean(history, "load_w", slots, issued_s)
+        recent_w = tail_mean(history, "load_w", slots, issued_s)
         columns[name] = ratio(np.full(grid.count, recent_w), np.full(grid.count, scale_w), _MAX_LOAD_RATIO)
-    columns["horizon_h"] = (grid.starts_s() - issued_s) / SECONDS_PER_HOUR
-    columns["clock_h"] = np.asarray((wanted % SLOTS_PER_DAY) * (SLOT_S / SECONDS_PER_HOUR), dtype=np.float64)
-    columns["weekday"] = np.asarray(weekday(wanted), dtype=np.float64)
-    columns["temp_air_1d_c"] = np.full(grid.count, _tail_mean(history, "temp_air_c", SLOTS_PER_DAY, issued_s))
-    columns["fc_temp_air_c"] = at_mids(weather, "fc_temp_air_c", grid)
+    columns |= issue_columns(issued_s, grid, history, weather) | clock_columns(clock.wanted)
     return rounded_matrix(LOAD_FEATURES, columns, np.full(grid.count, scale_w))
 
 

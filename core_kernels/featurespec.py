@@ -61,11 +61,32 @@ LOAD_FEATURES = (
     Feature("temp_air_1d_c", "degC", 0.5),
     Feature("fc_temp_air_c", "degC", 0.5),
 )
+ROOM_FEATURES = (
+    Feature("horizon_h", "h", 0.25),
+    Feature("clock_h", "h", 0.25),
+    Feature("weekday", "day", 1.0),
+    Feature("sun_elevation_deg", "deg", 0.1),
+    Feature("sun_azimuth_deg", "deg", 0.1),
+    Feature("room_now_c", "degC", 0.1),
+    Feature("room_1h_k", "K", 0.05),
+    Feature("room_3h_k", "K", 0.05),
+    Feature("room_slot_1d_k", "K", 0.05),
+    Feature("room_slot_7d_k", "K", 0.05),
+    Feature("heat_1h_frac", "frac", 0.01),
+    Feature("heat_1d_frac", "frac", 0.01),
+    Feature("heat_slot_7d_frac", "frac", 0.01),
+    Feature("temp_air_1d_c", "degC", 0.5),
+    Feature("fc_temp_air_c", "degC", 0.5),
+    Feature("fc_temp_air_since_c", "degC", 0.5),
+    Feature("fc_ghi_w_per_m2", "W/m2", 10.0),
+    Feature("fc_ghi_since_wh_per_m2", "Wh/m2", 50.0),
+)
 
 
 def digest() -> str:
     """SHA-256 of the feature tables and their revision, as hex; a model runs only with its own."""
-    return hashlib.sha256(repr((REVISION, SLOT_S, DARK_FRAC, PV_FEATURES, LOAD_FEATURES)).encode()).hexdigest()
+    tables = (PV_FEATURES, LOAD_FEATURES, ROOM_FEATURES)
+    return hashlib.sha256(repr((REVISION, SLOT_S, DARK_FRAC, *tables)).encode()).hexdigest()
 
 
 def rounded_matrix(

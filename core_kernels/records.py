@@ -69,7 +69,10 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureMatrix:
-    """Model input: float32[rows, features], rounded to a declared grid; ``scale_w`` multiplies the model's output."""
+    """Model input: float32[rows, features], rounded to a declared grid.
+
+    ``scale_w`` multiplies the model's output; it is 1 for rooms, whose output is in K.
+    """
 
     names: tuple[str, ...]
     values: Float32Matrix

@@ -11,7 +11,6 @@ import pandas as pd
 
 from core_kernels.features import (
     LOAD_DAYS,
-    Calendar,
     PvPlant,
     Sky,
     load_features,
@@ -19,6 +18,7 @@ from core_kernels.features import (
     sky,
 )
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
+from core_kernels.issue import Calendar
 from core_kernels.records import FeatureMatrix, Float32Matrix, Frame
 from core_kernels.signals import signal
 from core_kernels.timegrid import TimeGrid

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from core_kernels.features import LOAD_DAYS, Calendar, PvPlant, sky
+from core_kernels.features import LOAD_DAYS, PvPlant, sky
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, day_table, known_mean, mids_s, neighbours, ratio
+from core_kernels.issue import Calendar
 from core_kernels.pv import PvArray
 from core_kernels.quantiles import empirical
 from core_kernels.records import Forecast, Frame

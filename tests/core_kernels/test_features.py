@@ -3,7 +3,6 @@ import pytest
 
 from core_kernels import featurespec
 from core_kernels.features import (
-    Calendar,
     PvPlant,
     load_features,
     pv_features,
@@ -12,6 +11,7 @@ from core_kernels.features import (
 )
 from core_kernels.featurespec import LOAD_FEATURES, PV_FEATURES, digest, select
 from core_kernels.folding import at_mids, day_table, known_mean, neighbours, ratio, weekday
+from core_kernels.issue import Calendar
 from core_kernels.pv import LINKE_DEFAULT, PvArray, power_from_ghi_w
 from core_kernels.records import Frame
 from core_kernels.solar import Location
