@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from core_kernels.signals import Kind, signal
+from core_kernels.signals import Kind, Signal, signal
 from edge.devices.profile import Point
 from edge.devices.unit import Unit
 from edge.messages import Cause, Reading
@@ -13,6 +13,7 @@ from edge.messages import Cause, Reading
 MAX_AGE_S = 10.0
 MAX_AGE_PERIODS = 3.0
 OVERLOAD_RATIO = 1.5  # of its rating: what no inverter carries, even for a moment
+BELOW_ZERO_W, ERROR_FRAC = 30.0, 0.02
 ASLEEP = "the inverter sleeps: the sun is low"
 
 
@@ -41,7 +42,7 @@ def _reading(unit: Unit, name: str, points: Sequence[Point], now: tuple[float, f
         return _invalid(unit, name, measured_s, doubted.reason, doubted.cause)
     limit = max(abs(row.low), abs(row.high))
     wild = next((sample.value for sample in samples if abs(sample.value) > limit), None)
-    value = math.fsum(sample.value for sample in samples) if wild is None else wild
+    value = _total(row, [sample.value for sample in samples]) if wild is None else wild
     if not row.low <= value <= row.high:
         outside = f"{value:g} {row.unit} is outside {row.low:g}..{row.high:g}"
         return _invalid(unit, name, measured_s, outside, "implausible")
@@ -61,6 +62,16 @@ def _reading(unit: Unit, name: str, points: Sequence[Point], now: tuple[float, f
         device=unit.name,
         cause=(cause or "late") if stale else "",
     )
+
+
+def _total(row: Signal, values: Sequence[float]) -> float:
+    """The sum; of a power that cannot be negative, a little less than nothing is nothing.
+
+    A PV inverter draws some watts at night, and the difference of two measured powers is as wrong as both.
+    """
+    value = math.fsum(values)
+    slack_w = BELOW_ZERO_W + ERROR_FRAC * math.fsum(map(abs, values))
+    return 0.0 if row.unit == "W" and row.low == 0.0 and -slack_w <= value < 0.0 else value
 
 
 def _asleep(unit: Unit, name: str, points: Sequence[Point], now_s: float) -> Reading:
