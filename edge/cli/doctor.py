@@ -16,7 +16,7 @@ from edge.cli.options import json_option, site_option, state_folder, state_optio
 from edge.messages import to_json
 
 if TYPE_CHECKING:
-    from edge.config import Site
+    from edge.config import Link, Site
     from edge.devices.wear import RegisterWear
 
 _BALANCE_TOLERANCE_W = 300.0
@@ -35,7 +35,7 @@ class _Check:
 @state_option
 @json_option
 def command(site_path: Path, state: Path | None, as_json: bool) -> None:
-    """Check the configuration, the models, the store, the wear, the devices, the balance and the plan.
+    """Check configuration, models, store, commissioning, wear, devices, balance and plan.
 
     Exit code 0 when all is well, 1 when something was found.
 
@@ -72,6 +72,7 @@ def _checks(site: Site, state: Path) -> Iterator[_Check]:
         yield _Check(name="store", ok=True, text=str(state / STORE_NAME))
     except StoreError as error:
         yield _Check(name="store", ok=False, text=str(error))
+    yield from _reports(site, state)
     yield from _wear_checks(_wear(site, state))
     try:
         status = Client(state / SOCKET_NAME).ask("status")
@@ -79,6 +80,36 @@ def _checks(site: Site, state: Path) -> Iterator[_Check]:
         yield _Check(name="control", ok=False, text=str(error))
         return
     yield from _live_checks(status)
+
+
+def _reports(site: Site, state: Path) -> Iterator[_Check]:
+    """What the last commissioning of each link said."""
+    from edge.box import STORE_NAME
+    from edge.errors import StoreError
+    from edge.ingest.store import StoreReader
+
+    try:
+        reader = StoreReader(state / STORE_NAME)
+    except StoreError:  # the store's own check says why
+        return
+    try:
+        yield from [_report(link, reader.reports.newest(link)) for link in site.links]
+    except StoreError as error:
+        yield _Check(name="commissioning", ok=False, text=str(error))
+    finally:
+        reader.close()
+
+
+def _report(link: Link, report: dict[str, Any] | None) -> _Check:
+    """The verdict on one link; one that was never commissioned is no finding."""
+    from datetime import UTC, datetime
+
+    if report is None:
+        return _Check(name="commissioning", ok=True, text=f"{link.name}: never done (pems device commission)")
+    bad = [check["text"] for check in report["checks"] if check["state"] in ("finding", "refuse")]
+    day = datetime.fromtimestamp(report["time_s"], UTC).date()
+    text = f"{link.name}: " + "; ".join([f"{report['verdict']} on {day}", *bad])
+    return _Check(name="commissioning", ok=report["verdict"] == "ok", text=text)
 
 
 def _live_checks(status: dict[str, Any]) -> Iterator[_Check]:

@@ -149,8 +149,8 @@ def _without_load(rows: Sequence[Row]) -> Check:
         return Check(
             name="balance",
             state="refuse",
-            text=f"the house would feed {-lowest_w:.0f} W: battery or grid has the wrong sign",
-            advice="compare both with the device's display, and turn the meter's clamp or correct the profile",
+            text=f"the house would feed {-lowest_w:.0f} W: battery or grid has the wrong sign, or PV is not measured",
+            advice="compare all with the device's display, and turn the meter's clamp or correct the profile",
             data=data,
         )
     return Check(

@@ -7,8 +7,9 @@ from typing import Any
 
 from edge.devices.commissioning.report import Check
 from edge.devices.commissioning.subject import Subject
-from edge.devices.registers import join_words, text_from_words
 from edge.messages import Reading
+
+_LOOK = "check profile, url, unit and cable; `pems device scan` finds what answers"
 
 
 def judge_identity(subject: Subject, previous: Mapping[str, Any] | None) -> Check:
@@ -17,10 +18,7 @@ def judge_identity(subject: Subject, previous: Mapping[str, Any] | None) -> Chec
     serial_number, firmware = subject.serial_number, subject.firmware
     data = {"serial_number": serial_number, "firmware": firmware}
     if unit.doubt:
-        return Check(name="identity", state="refuse", text=unit.doubt, advice="check url, unit and cable", data=data)
-    if stranger := _stranger(subject):
-        advice = "`pems device scan` says which family this is"
-        return Check(name="identity", state="refuse", text=stranger, advice=advice, data=data)
+        return Check(name="identity", state="refuse", text=unit.doubt, advice=_LOOK, data=data)
     changes = [
         f"{name.replace('_', ' ')} was {previous[name]}, is {now}"
         for name, now in data.items()
@@ -40,24 +38,6 @@ def judge_identity(subject: Subject, previous: Mapping[str, Any] | None) -> Chec
     return Check(name="identity", state="ok", text=f"serial number {serial_number}{told}", data=data)
 
 
-def _stranger(subject: Subject) -> str:
-    """Why this is no device of the profile's family, by what such a device answers; empty where nothing speaks so."""
-    unit = subject.unit
-    for row in unit.profile.identify:
-        sample = unit.samples.get(row.point)
-        if sample is None:  # older firmware may lack it
-            continue
-        point = unit.profile.by_name[row.point]
-        pattern = join_words(sample.words, point.order(unit.profile.link.word_order))
-        text = text_from_words(sample.words)
-        if row.equals and pattern not in row.equals:
-            wanted = ", ".join(map(str, row.equals))
-            return f"this is no {unit.profile.header.title}: {row.point} is {pattern}, not {wanted}"
-        if row.prefix and not text.startswith(row.prefix):
-            return f"this is no {unit.profile.header.title}: {row.point} is {text!r}, not {row.prefix}..."
-    return ""
-
-
 def judge_signals(readings: Sequence[Reading]) -> Check:
     """Every signal of the profile has a good value."""
     bad = [f"{reading.signal}: {reading.reason or reading.state}" for reading in readings if reading.state != "good"]
@@ -67,7 +47,7 @@ def judge_signals(readings: Sequence[Reading]) -> Check:
             name="signals",
             state="refuse",
             text=bad[0] if bad else "the profile has no signal",
-            advice="check url, unit and cable; `pems device scan` finds what answers",
+            advice=_LOOK,
             data=data,
         )
     if bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,6 +116,38 @@ def test_a_second_report_is_compared_with_the_first(opened, tmp_path):
     store = Store(tmp_path / "state" / STORE_NAME)
     assert store.reports.newest(link)["verdict"] == "finding"
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "checks", "line"),
+    [
+        ("ok", [], "ok       commissioning  growatt/sph unit 1 at tcp://127.0.0.1:1: ok on 1970-01-01"),
+        ("refuse", [{"state": "refuse", "text": "words swapped"}], "FINDING  commissioning  growatt/sph unit 1 at "),
+        (None, [], "ok       commissioning  growatt/sph unit 1 at tcp://127.0.0.1:1: never done"),
+    ],
+)
+def test_the_doctor_knows_the_last_report(tmp_path, capsys, verdict, checks, line):
+    path = site_of(tmp_path, "tcp://127.0.0.1:1")
+    store = Store(tmp_path / "state" / STORE_NAME)
+    if verdict is not None:
+        store.reports.add(0.0, load_site(path).links[0], verdict, {"verdict": verdict, "time_s": 0.0, "checks": checks})
+    store.close()
+    with pytest.raises(SystemExit):
+        main(["doctor", "--site", str(path)])
+    printed = capsys.readouterr().out
+    assert line in printed
+    assert ("refuse on 1970-01-01; words swapped" in printed) == (verdict == "refuse")
+
+
+def test_reports_of_a_broken_store_are_a_finding_and_no_crash(tmp_path, capsys):
+    path = site_of(tmp_path, "tcp://127.0.0.1:1")
+    store = Store(tmp_path / "state" / STORE_NAME)
+    store.close()
+    with sqlite3.connect(tmp_path / "state" / STORE_NAME) as database:
+        database.execute("DROP TABLE commissioning")
+    with pytest.raises(SystemExit):
+        main(["doctor", "--site", str(path)])
+    assert "FINDING  commissioning  " in capsys.readouterr().out
 
 
 def test_a_box_that_runs_keeps_its_links(opened, tmp_path, capsys):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
+from boxes import free_port
 from liars import (
     ANY_PORT,
     BATTERY,
@@ -33,6 +34,8 @@ from edge.devices.commissioning.run import Wishes, commission
 from edge.devices.commissioning.subject import Subject
 from edge.devices.commissioning.wire import listen
 from edge.devices.driver import Devices
+from edge.devices.profile_file import load_profile, profile_names
+from edge.devices.twin import open_device
 from edge.devices.twin_wire import TcpLine
 from edge.devices.wear import MemoryLedger
 
@@ -236,3 +239,30 @@ def test_what_does_not_answer_is_refused_without_more_questions(told):
     assert report.verdict == "refuse"
     assert "Connection refused" in check(report, "signals").text
     assert told == ["first reads"]
+
+
+def test_a_device_of_another_family_is_refused_by_what_it_says_of_itself(opened, told):
+    renamed = tuple(
+        replace(point, golden_raw=5100, golden_value=5100.0) if point.name == "vpp_device_type_code" else point
+        for point in SPH.points
+    )
+    report = prove(open_house(opened, profile=replace(SPH, points=renamed)), told)
+    assert check(report, "identity").text == "this is no Growatt SPH: vpp_device_type_code says 5100"
+    assert report.verdict == "refuse"
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_the_golden_device_of_every_family_answers_every_question_of_the_wire(opened, told, name):
+    clock, unit = fast_clock(200.0), load_profile(name).link.default_unit
+    url = f"tcp://127.0.0.1:{free_port()}"
+    opened.callback(open_device(name, url, unit=unit, clock=clock, state={}).close)
+    site = Site(name="one", latitude_deg=0.0, longitude_deg=0.0, links=(Link(profile=name, url=url, unit=unit),))
+    devices = Devices(site, clock, ledger=MemoryLedger(clock))
+    opened.callback(devices.close)
+    wishes = Wishes(minutes=0.1, zone=None, pulse=None, previous=lambda _: None)
+    (report,) = commission(devices, clock, wishes, told.append)
+    states = {found.name: found.state for found in report.checks}
+    assert {states[question] for question in ("replay", "blocks", "latency")} == {"ok"}
+    assert states["identity"] in ("ok", "unknown")
+    assert states["word order"] in ("ok", "unknown")
+    assert states.get("settings", "ok") == "ok"
