@@ -45,7 +45,7 @@ class Release:
         self._unit, self._readback, self._sender, self._wishes = unit, readback, sender, wishes
         self._ledger, self._clock = ledger, clock
         self._held: bool | None = None  # nobody has asked the journal yet
-        self._failed_count = 0
+        self._failed_count = self._unrestored_count = 0
         self._not_before_s = -math.inf
 
     def hold(self) -> None:
@@ -151,7 +151,10 @@ class Release:
         return tuple(target.write.name for target in targets if not self._readback.shows(target))
 
     def _restore(self) -> bool:
-        """Put back the settings that were changed by us; whether all of them are as the owner had them."""
+        """Put back the settings that were changed by us; whether nothing is owed any more.
+
+        A setting that the device takes no more is given up after some tries, with a remark: native was reached anyway.
+        """
         try:
             kept = self._sender.kept()
         except StoreError:
@@ -159,12 +162,19 @@ class Release:
         if not kept:
             return True
         targets = [target for group in kept for target in group.targets]
-        self._unit.fetch(dict.fromkeys(self._readback.points(target.write for target in targets)))
-        due = [group for group in kept if not all(self._readback.shows(target) for target in group.targets)]
-        if failures := self._sender.release(due, "as it was before", None):
-            raise failures[0]
-        if due and self._lost(targets):
-            return False
+        try:
+            self._unit.fetch(dict.fromkeys(self._readback.points(target.write for target in targets)))
+            due = [group for group in kept if not all(self._readback.shows(target) for target in group.targets)]
+            failures = self._sender.release(due, "as it was before", None)
+            lost = self._lost(targets) if due else ()
+        except DeviceError as error:
+            failures, lost = [error], ()
+        if failures or lost:
+            self._unrestored_count += 1
+            self._sender.remark = f"not as it was before: {failures[0] if failures else ', '.join(lost)}"
+            if self._unrestored_count < _HASTE_COUNT:
+                return False
+        self._unrestored_count = 0
         self._sender.drop_kept()
         return True
 

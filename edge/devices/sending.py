@@ -20,11 +20,11 @@ class Sender:
     def __init__(self, unit: Unit, readback: Readback, ledger: WriteLedger) -> None:
         self._unit, self._readback, self._ledger = unit, readback, ledger
         self.sent_count = 0
-        self.unnoted = ""
+        self.remark = ""  # what went wrong on the way, and kept nobody from going on
 
     def start_over(self) -> None:
         """A new command: count from 0."""
-        self.sent_count, self.unnoted = 0, ""
+        self.sent_count, self.remark = 0, ""
 
     def begin(self, control: str, mode: str, reason: str, due: Sequence[Group]) -> int:
         """Journal a sequence before its first byte; raises :class:`StoreError`."""
@@ -117,7 +117,7 @@ class Sender:
         ]
 
     def _note_failure(self, error: StoreError) -> None:
-        self.unnoted = f"not journalled: {error}"
+        self.remark = f"not journalled: {error}"
 
 
 def words_of(group: Group) -> str:

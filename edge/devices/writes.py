@@ -103,7 +103,7 @@ class BatteryWriter:
         if barred := why_none(self._unit.name, controls, self._allowed):
             return self._result("unchanged" if controls and command.mode == "native" else "refused", barred)
         controls = permitted(controls, self._allowed, self._unit.profile)
-        if changed := self._now.changed():
+        if not self._now.left_alone() and (changed := self._now.changed()):
             return self._reverted(controls, changed)
         return self._native(controls) if command.mode == "native" else self._power(controls, command)
 
@@ -137,11 +137,14 @@ class BatteryWriter:
         ran, now.running = now.running is not None, None
         known = now.doubt in ("", START)
         ages_s = (now.look_s(), now.fresh_s()) if known else (now.fresh_s(),)
-        left = self._release.all(controls, reason, ages_s=ages_s, safe=bool(now.doubt))
+        if ran:
+            now.checks.forget()
+        now.doubt, before = now.doubt or "native was not reached", now.doubt
+        left = self._release.all(controls, reason, ages_s=ages_s, safe=bool(before))
         if left.lost:
             return self._result("ignored", f"acknowledged but not taken: {', '.join(left.lost)}")
         now.doubt = ""
-        if left.sent or ran or not now.checks.targets:
+        if left.sent or not now.checks.targets:
             now.checks.expect(left.targets, self._clock.now_s())
         return self._result("applied", "") if left.sent else self._result("unchanged", "native already")
 
@@ -290,7 +293,7 @@ class BatteryWriter:
         return not all(self._readback.shows(target) for target in targets)
 
     def _result(self, outcome: Outcome, detail: str) -> WriteResult:
-        words = "; ".join(part for part in (detail, self._sender.unnoted) if part)
+        words = "; ".join(part for part in (detail, self._sender.remark) if part)
         running = self._now.running
         told_w = math.nan if running is None else running.signed_frac * self._battery.register_w
         return WriteResult(outcome=outcome, writes=self._sender.sent_count, detail=words, battery_w=told_w)
