@@ -110,7 +110,6 @@ class BatteryDevice:
     """Any profile that can be written: takes what it declares, shows it again, and moves its battery."""
 
     def __init__(self, profile: Profile, state: Values, clock: Clock, rated_w: float = RATED_W) -> None:
-        check_state(profile, state)
         self._profile, self._clock, self._rated_w = profile, clock, rated_w
         self._registers = Registers(profile)
         self._registers.show_golden()
@@ -118,13 +117,8 @@ class BatteryDevice:
         self._touched_s = clock.now_s()
         for control in profile.controls:
             self._revert(control)
-        self._registers.show(state)
-        self._held |= {write.name: self._shown(write) for write in profile.writes if write.readback in state}
-        moving = [point for name in ("battery_w", "grid_w") for point in profile.signals().get(name, ())]
-        self._at_rest = [(point, self._registers.words(point)) for point in moving]
-        rest_w = {name: self._signal(name) for name in ("battery_w", "grid_w", "pv_w")}
-        self._house = House(bus_w=rest_w["battery_w"] + rest_w["grid_w"], pv_w=rest_w["pv_w"], rated_w=rated_w)
-        self._rest_w = rest_w["battery_w"]
+        self._rest_words = self._moving_words()
+        self.tell(state)
 
     @property
     def profile(self) -> Profile:
@@ -133,17 +127,30 @@ class BatteryDevice:
 
     @property
     def battery_w(self) -> float:
-        """What the battery does now, positive discharge; NaN where the profile does not measure it."""
+        """What the battery does now, positive discharge; 0 at rest where the profile does not measure it."""
         order = self._order()
         return self._rest_w if order is None else self._allowed_w(order)
+
+    def tell(self, state: Values) -> None:
+        """Let the house around the battery be another one from now on; a battery that is commanded goes on with that.
+
+        Raises :class:`ConfigError` where the profile knows no such state.
+        """
+        check_state(self._profile, state)
+        self._rest()
+        self._registers.show(state)
+        self._held |= {write.name: self._shown(write) for write in self._profile.writes if write.readback in state}
+        self._rest_words = self._moving_words()
+        rest_w = {name: self._signal(name) for name in ("battery_w", "grid_w", "pv_w")}
+        self._house = House(bus_w=rest_w["battery_w"] + rest_w["grid_w"], pv_w=rest_w["pv_w"], rated_w=self._rated_w)
+        self._rest_w = rest_w["battery_w"]
 
     def read(self, space: Space, first: int, count: int) -> Sequence[int]:
         """The words of a block, as they are now; raises :class:`DeviceRejected`."""
         self._registers.show(self._clock_values())
         order = self._order()
         if order is None:
-            for point, words in self._at_rest:
-                self._registers.place(point, words)
+            self._rest()
         else:
             battery_w = self._allowed_w(order)
             self._registers.show({"battery_w": battery_w, "grid_w": self._house.bus_w - battery_w})
@@ -164,6 +171,16 @@ class BatteryDevice:
         counts = {name for control in self._profile.controls for name in _renewing(control)}
         if not counts.isdisjoint(taken):
             self._touched_s = self._clock.now_s()
+
+    def _moving_words(self) -> dict[str, tuple[int, ...]]:
+        """The words of all that moves with the battery, by point."""
+        moving = (self._profile.signals().get(name, ()) for name in ("battery_w", "grid_w"))
+        return {point.name: self._registers.words(point) for points in moving for point in points}
+
+    def _rest(self) -> None:
+        """Show grid and battery as they are without a command."""
+        for name, words in self._rest_words.items():
+            self._registers.place(self._profile.by_name[name], words)
 
     def _judged(self, block: Mapping[int, int]) -> dict[str, float]:
         """The values of all registers of a request; an unknown or cut one is exception 02, one out of range 03."""

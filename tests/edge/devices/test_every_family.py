@@ -129,6 +129,25 @@ def test_a_mode_that_stays_for_ever_is_refused_without_the_owners_word(stack, na
     assert pair.device.battery_w == rest_w
 
 
+@pytest.mark.parametrize(
+    ("name", "control", "moved"),
+    [
+        ("victron/gx", "grid_setpoint", {"grid_w": 704.0, "load_w": 6566.0}),  # the load rises by 2 kW
+        ("solax/hybrid", "vpp_mode_1", {"pv_w": 1753.0, "grid_w": 2876.0}),  # PV falls by 2 kW
+    ],
+)
+def test_setpoint_that_hangs_on_the_house_follows_it(stack, name, control, moved):
+    pair = Pair(stack, name, allow=(control,))
+    pair.read()
+    assert pair.power(-1500.0).outcome == "applied"
+    assert pair.device.battery_w == pytest.approx(-1500.0, abs=5.0)
+    pair.device.tell(moved)
+    assert pair.device.battery_w == pytest.approx(500.0, abs=5.0)  # the old setpoint means another power now
+    pair.read()
+    assert pair.power(-1500.0).outcome == "applied"
+    assert pair.device.battery_w == pytest.approx(-1500.0, abs=5.0)
+
+
 def test_meter_that_is_offline_has_no_values(stack):
     """Huawei: the last values stand in the registers for ever when the meter is gone (devices.yaml, 37100)."""
     readings = Pair(stack, "huawei/sun2000_luna", state={"meter_status": 0.0}).read()
