@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from core_kernels.jit import JIT_ENABLED, kernel
+from core_kernels.medians import OwnUnit, deviation_of, median_of, median_of_five, place
 from core_kernels.registry import registered
 from core_kernels.solar import check_f64
 from core_kernels.units import FloatArray
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
-OwnUnit: TypeAlias = float  # a number in the unit of the signal
 
 NORMAL_QUARTILE = 0.6744897501960817  # of the standard normal distribution: MAD over it estimates its deviation
 MAX_WINDOW = 1001
@@ -32,18 +32,6 @@ _SIZE, _RUN, _PLACE, _KEY, _BELOW, _EQUAL, _MEDIAN, _DEVIATIONS, _SCALE = range(
 _HEAD_SIZE = 9
 _LANES = 32  # the ring is filled up with NaN to whole vectors
 _LARGEST = 2**63 - 1
-
-
-@kernel("float64(float64, float64, float64, float64, float64)", inline=True)
-def median_of_five(a: float, b: float, c: float, d: float, e: float) -> float:
-    """Median of five without a branch; none may be NaN."""
-    least_1, most_1 = (a, b) if a < b else (b, a)
-    least_2, most_2 = (d, e) if d < e else (e, d)
-    low = max(least_2, least_1)
-    high = min(most_2, most_1)
-    below, above = (low, high) if low < high else (high, low)
-    middle = min(above, c)
-    return max(below, middle)
 
 
 @kernel(f"void({_IN}, float64, float64, boolean[::1])")
@@ -100,26 +88,20 @@ def _nearer(ring: FloatArray, median: OwnUnit, limit: float) -> int:
     return near
 
 
-@kernel("float64(float64[::1], float64)")
-def _mad(window: FloatArray, median: OwnUnit) -> float:
-    """Median absolute deviation by sorting."""
-    ordered, half = np.sort(np.abs(window - median)), window.shape[0] // 2
-    return float(ordered[half] if window.shape[0] % 2 else 0.5 * (ordered[half - 1] + ordered[half]))
-
-
 @kernel("boolean(float64[::1], float64, float64, float64, float64)")
 def _exceeds(window: FloatArray, median: OwnUnit, deviation: OwnUnit, deviations_count: float, scale: float) -> bool:
     """The definition itself, for windows in which the count leaves doubt."""
-    return deviation > deviations_count * (_mad(window, median) / scale)
+    return deviation > deviations_count * (deviation_of(window, median) / scale)
 
 
 @kernel("boolean(float64[::1], int64[::1], float64, float64)")
 def _is_even_outlier(ring: FloatArray, head: IntArray, value: float, deviations_count: float) -> bool:
-    """The identifier for a window of even size, by sorting."""
-    ordered = np.sort(ring[: head[_SIZE]])
-    median = 0.5 * (ordered[head[_SIZE] // 2 - 1] + ordered[head[_SIZE] // 2])
-    scale = head.view(np.float64)[_SCALE]
-    return bool(abs(value - median) > deviations_count * (_mad(ordered, median) / scale))
+    """The definition for a window of even size."""
+    window = np.empty(head[_SIZE])
+    for j in range(window.shape[0]):
+        window[j] = ring[j]
+    median = median_of(window)
+    return _exceeds(window, median, abs(value - median), deviations_count, head.view(np.float64)[_SCALE])
 
 
 @kernel("Tuple((int64, int64, int64))(int64[::1])")
@@ -128,7 +110,7 @@ def _find_median(window: IntArray) -> tuple[int, int, int]:
     keys = np.empty_like(window)
     for j in range(window.shape[0]):
         keys[j] = _key(window[j])
-    median = np.sort(keys)[window.shape[0] // 2]
+    median = place(keys.copy(), window.shape[0] // 2)
     below = equal = 0
     for j in range(window.shape[0]):
         below += keys[j] < median

@@ -9,10 +9,13 @@ runs stale code; so the cache lies in a folder named by the digest of all source
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import importlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -39,15 +42,36 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """A module that cannot be imported for a while, unless it has been."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # what makes import raise ImportError (importlib's reference)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 @functools.cache
 def _options() -> dict[str, Any]:
-    """The house options; points Numba at the release's cache, and does without one where nothing can be written."""
+    """The house options; points Numba at the release's cache, and does without one where nothing can be written.
+
+    Numba looks for BLAS and cffi as it starts, which takes a third of a second of other packages' modules. No kernel
+    multiplies matrices by BLAS, as its bits differ from machine to machine, and none calls C.
+    """
     import numba
 
+    for unused, user in (("scipy.linalg", "numba.np.arraymath"), ("cffi", "numba.core.typing.cffi_utils")):
+        with _hidden(unused):
+            importlib.import_module(user)
     folder = cache_folder()
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # set at run time by numba itself
-    return {"cache": folder is not None, "nogil": True, "error_model": "numpy", "fastmath": False}
+    found = {"cache": folder is not None, "nogil": True, "error_model": "numpy", "fastmath": False}
+    return {**found, "no_cfunc_wrapper": True}  # nothing here is called by its address from C
 
 
 def kernel(signature: str | None = None, *, inline: bool = False) -> Callable[[Function], Function]:

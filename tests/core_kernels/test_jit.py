@@ -47,6 +47,13 @@ def test_by_default_kernels_are_compiled():
     assert run() == "True False True"
 
 
+def test_numba_starts_without_blas_and_cffi_and_leaves_both_to_others():
+    code = "import sys; import core_kernels.daily; print('scipy.linalg' in sys.modules, 'cffi' in sys.modules); "
+    code += "import cffi, scipy.linalg; print(cffi.FFI is not None, scipy.linalg.expm([[0.0]])[0, 0])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False", "True", "1.0"]
+
+
 def test_the_cache_is_named_by_the_sources_and_lies_where_the_service_says(tmp_path, monkeypatch):
     from core_kernels.jit import cache_folder
 
