@@ -15,14 +15,14 @@ from core_kernels import vmath
 from core_kernels.arguments import check_matrix, check_positive, check_vectors
 from core_kernels.jit import kernel
 from core_kernels.matrix_exp import invert
-from core_kernels.predictor import fill_predictor
+from core_kernels.predictor import predictor_of
 from core_kernels.registry import registered
 from core_kernels.thermal import (
     ThermalInputs,
     ThermalNetwork,
+    check_inputs,
     example_inputs,
     example_network,
-    input_matrix,
     pack,
     simulate,
 )
@@ -41,80 +41,69 @@ class ThermalNoise(NamedTuple):
     measured_k: float = 0.05
 
 
-@kernel("void(float64[:, :, ::1], float64[::1], float64[:, ::1], int64, float64[::1])")
-def _advance(blocks: FloatArray, now: FloatArray, drive: FloatArray, t: int, after: FloatArray) -> None:
-    """``after = now blocks + drive[:, t]``, eight states at once in registers."""
-    for block in range(blocks.shape[0]):
-        rows = blocks[block]
-        a = b = c = d = e = f = g = h = 0.0
-        for i in range(rows.shape[0]):
-            x = now[i]
-            a += rows[i, 0] * x
-            b += rows[i, 1] * x
-            c += rows[i, 2] * x
-            d += rows[i, 3] * x
-            e += rows[i, 4] * x
-            f += rows[i, 5] * x
-            g += rows[i, 6] * x
-            h += rows[i, 7] * x
-        add, out = drive[8 * block : 8 * block + 8], after[8 * block : 8 * block + 8]
-        out[0], out[1], out[2], out[3] = a + add[0, t], b + add[1, t], c + add[2, t], d + add[3, t]
-        out[4], out[5], out[6], out[7] = e + add[4, t], f + add[5, t], g + add[6, t], h + add[7, t]
+@kernel()
+def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
+    """Add what ``now`` does to ``after``, eight states by eight; in pairs, so that few additions wait for another."""
+    for j in range(blocks.shape[0]):
+        out = after[j]
+        for i in range(blocks.shape[1]):
+            x, w = now[i], blocks[j, i]
+            a, b, c, d, e, f, g, h = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+            for k in range(out.shape[0]):
+                low = (w[k] * a + w[8 + k] * b) + (w[16 + k] * c + w[24 + k] * d)
+                out[k] += low + ((w[32 + k] * e + w[40 + k] * f) + (w[48 + k] * g + w[56 + k] * h))
 
 
-@kernel(f"void(float64[:, ::1], {_MATRIX}, {_MATRIX}, float64[:, ::1], float64[:, ::1])")
-def _drive(
-    weights: FloatArray, inputs: FloatArray, measured_c: FloatArray, columns: FloatArray, drive: FloatArray
+@kernel()
+def _drive(gains: FloatArray, columns: FloatArray, begin: int, lane: FloatArray, path: FloatArray) -> None:
+    """What inputs and measurements add to each state after each slot from ``begin`` on: long loops over time."""
+    for j in range(gains.shape[1]):
+        lane[:] = 0.0
+        for i in range(0, columns.shape[0], 4):
+            a, b, c, d = gains[i, j], gains[i + 1, j], gains[i + 2, j], gains[i + 3, j]
+            one, two = columns[i, begin:], columns[i + 1, begin:]
+            three, four = columns[i + 2, begin:], columns[i + 3, begin:]
+            for t in range(lane.shape[0]):
+                lane[t] += (a * one[t] + b * two[t]) + (c * three[t] + d * four[t])
+        for t in range(lane.shape[0]):
+            path[t + 1, j // 8, j % 8] = lane[t]
+
+
+@kernel(f"void(float64[:, ::1], float64[:, ::1], {_MATRIX}, float64[::1], float64[:, ::1])")
+def follow(
+    rows: FloatArray, columns: FloatArray, measured_c: FloatArray, states_c: FloatArray, out: FloatArray
 ) -> None:
-    """What inputs and measurements add to each state in each slot of a span: long loops over time, state by state."""
-    k = inputs.shape[1]
-    for t in range(inputs.shape[0]):
-        for i in range(k):
-            columns[i, t] = inputs[t, i]
-        for i in range(measured_c.shape[1]):
-            value = measured_c[t, i]
-            columns[k + i, t] = 0.0 if math.isnan(value) else value
-    for j in range(drive.shape[0]):
-        state = drive[j]
-        state[:] = 0.0
-        for i in range(0, columns.shape[0], 4):  # the columns come padded to fours with zeros
-            a, b, c, d = weights[i, j], weights[i + 1, j], weights[i + 2, j], weights[i + 3, j]
-            one, two, three, four = columns[i], columns[i + 1], columns[i + 2], columns[i + 3]
-            for t in range(_SPAN):
-                state[t] += (a * one[t] + b * two[t]) + (c * three[t] + d * four[t])
-
-
-@kernel(f"void(float64[:, ::1], {_MATRIX}, {_MATRIX}, float64[::1], float64[:, ::1])")
-def follow(rows: FloatArray, inputs: FloatArray, measured_c: FloatArray, states_c: FloatArray, out: FloatArray) -> None:
     """Innovations of each slot; ``states_c`` goes along from the begin of the first slot to the end of the last.
 
-    Steps ``x' = (A - K C) x + (B u + K y)``. A missing measurement corrects nothing and leaves a NaN.
+    Steps ``x' = (A - K C) x + (B u + K y)`` with the ``columns`` of :func:`lay_out`. A missing measurement corrects
+    nothing and leaves a NaN.
     """
-    zones, m, k = measured_c.shape[1], rows.shape[1], inputs.shape[1]
-    blocks = np.zeros(((m + 7) // 8, m, 8))
+    zones, m = measured_c.shape[1], rows.shape[1]
+    first, eights = rows.shape[0] - zones, (m + 7) // 8  # first: where what the measurements do begins
+    blocks, gains = np.zeros((eights, eights, 64)), np.zeros((columns.shape[0], m))
     for j in range(m):
         for i in range(m):
-            blocks[j // 8, i, j % 8] = rows[i, j] - (rows[m + k + i, j] if i < zones else 0.0)
-    wide = 8 * blocks.shape[0]
-    now, after = np.zeros(wide), np.zeros(wide)
-    now[:m] = states_c
-    padded = (k + zones + 3) // 4 * 4
-    columns, weights, drive = np.zeros((padded, _SPAN)), np.zeros((padded, wide)), np.empty((wide, _SPAN))
-    weights[: k + zones, :m] = rows[m:]
-    for begin in range(0, inputs.shape[0], _SPAN):
-        span = inputs[begin : begin + _SPAN]
-        _drive(weights, span, measured_c[begin : begin + _SPAN], columns, drive)
-        for t in range(span.shape[0]):
-            _advance(blocks, now, drive, t, after)
+            correction = rows[first + i, j] if i < zones else 0.0
+            blocks[j // 8, i // 8, i % 8 * 8 + j % 8] = rows[i, j] - correction
+        for i in range(rows.shape[0] - m):
+            gains[i, j] = rows[m + i, j]
+    lane, path = np.empty(_SPAN), np.zeros((_SPAN + 1, eights, 8))
+    for begin in range(0, measured_c.shape[0], _SPAN):
+        seen_c, off = measured_c[begin : begin + _SPAN], out[begin : begin + _SPAN]
+        _drive(gains, columns, begin, lane, path)
+        for j in range(m):
+            path[0, j // 8, j % 8] = states_c[j]
+        for t in range(seen_c.shape[0]):
+            now, after = path[t], path[t + 1]
+            _advance(blocks, now, after)
             for i in range(zones):
-                off = measured_c[begin + t, i] - now[i]
-                out[begin + t, i] = off
-                if math.isnan(measured_c[begin + t, i]):
+                predicted_c = now[i // 8, i % 8]
+                off[t, i] = seen_c[t, i] - predicted_c
+                if math.isnan(seen_c[t, i]):
                     for j in range(m):
-                        after[j] += rows[m + k + i, j] * now[i]
-            now, after = after, now
-    for j in range(m):
-        states_c[j] = now[j]
+                        after[j // 8, j % 8] += rows[first + i, j] * predicted_c
+        for j in range(m):
+            states_c[j] = path[seen_c.shape[0], j // 8, j % 8]
 
 
 @kernel("boolean(float64[:, ::1], float64[:, ::1])")
@@ -135,6 +124,22 @@ def cholesky(a: FloatArray, out: FloatArray) -> bool:
     return True
 
 
+@kernel()
+def _whiten(whitener: FloatArray, columns: FloatArray, out: FloatArray) -> None:
+    """The rows of ``whitener columns``, and in the last row the sum of their squares."""
+    squares = out[columns.shape[0]]
+    squares[:] = 0.0
+    for i in range(columns.shape[0]):
+        row = out[i]
+        row[:] = 0.0
+        for k in range(i + 1):
+            factor, column = whitener[i, k], columns[k]
+            for t in range(row.shape[0]):
+                row[t] += factor * column[t]
+        for t in range(row.shape[0]):
+            squares[t] += row[t] * row[t]
+
+
 @kernel("float64(float64[:, ::1], float64[:, ::1], float64[:, ::1])")
 def weigh(innovations: FloatArray, spread: FloatArray, white: FloatArray) -> float:
     """Log-likelihood of innovations; ``white``, which may be the same memory, becomes them whitened.
@@ -149,21 +154,23 @@ def weigh(innovations: FloatArray, spread: FloatArray, white: FloatArray) -> flo
     for i in range(n):
         log_volume += 2.0 * vmath.log(lower[i, i])
     invert(lower, whitener)
-    total, counted = 0.0, 0
-    for t in range(innovations.shape[0]):
-        square = 0.0
-        for back in range(n):  # from the last row up, as both may be one memory
-            i = n - 1 - back
-            value = 0.0
-            for k in range(i + 1):
-                value += whitener[i, k] * innovations[t, k]
-            white[t, i] = value
-            square += value * value
-        if math.isnan(square):
+    columns, whites = np.empty((n, _SPAN)), np.empty((n + 1, _SPAN))
+    sums, total, counted = np.zeros(_SPAN), 0.0, 0
+    for begin in range(0, innovations.shape[0], _SPAN):
+        part, whitened = innovations[begin : begin + _SPAN], white[begin : begin + _SPAN]
+        for t in range(part.shape[0]):
             for i in range(n):
-                white[t, i] = 0.0
-        else:
-            total, counted = total + square, counted + 1
+                columns[i, t] = part[t, i]
+        _whiten(whitener, columns, whites)
+        squares = whites[n]
+        for t in range(part.shape[0]):
+            known = squares[t] == squares[t]  # false for NaN only
+            counted += known
+            sums[t] += squares[t] if known else 0.0
+            for i in range(n):
+                whitened[t, i] = whites[i, t] if known else 0.0
+    for t in range(_SPAN):
+        total += sums[t]
     return float(-0.5 * (total + counted * log_volume))
 
 
@@ -188,11 +195,19 @@ def check_noise(noise: ThermalNoise) -> tuple[float, float, float]:
     return float(noise.air_k), float(noise.mass_k), float(noise.measured_k)
 
 
-def check_observations(observations: Observations, zones: int) -> tuple[FloatArray, FloatArray]:
-    """Input and measurement matrices; wrong ones are named."""
+def lay_out(observations: Observations, zones: int) -> tuple[FloatArray, FloatArray]:
+    """Columns of inputs and measurements as :func:`follow` takes them, and the measurements; wrong ones are named.
+
+    0 stands for what was not measured and fills the columns up to fours, the slots to whole spans.
+    """
     check_positive(dt_s=observations.dt_s)
-    rows = input_matrix(observations.inputs, zones)
-    return rows, check_matrix("measured_c", observations.measured_c, rows=rows.shape[0], columns=zones)
+    outdoor_c, solar, heat_w = check_inputs(observations.inputs, zones)
+    measured_c = check_matrix("measured_c", observations.measured_c, rows=outdoor_c.shape[0], columns=zones)
+    count, k = outdoor_c.shape[0], 2 + zones
+    columns = np.zeros((-(-(k + zones) // 4) * 4, -(-count // _SPAN) * _SPAN))
+    columns[0, :count], columns[1, :count], columns[2:k, :count] = outdoor_c, solar, heat_w.T
+    columns[k : k + zones, :count] = np.where(np.isnan(measured_c), 0.0, measured_c).T
+    return columns, measured_c
 
 
 def first_states(network: ThermalNetwork, observations: Observations) -> FloatArray:
@@ -237,8 +252,8 @@ def log_likelihood(
     float
         ``-1/2 sum (e' S^-1 e + log det S + n log 2 pi)`` over the slots with all rooms known. Relative error 1e-10.
     """
-    innovations, spread, _ = _follow(network, noise, observations, start_c)
-    if not all(np.isfinite(part).all() for part in observations.inputs):
+    innovations, spread, end_c = _follow(network, noise, observations, start_c)
+    if np.isnan(end_c).any():  # what an input that is not finite does to every state after it
         return math.nan
     return float(weigh(innovations, spread, innovations))
 
@@ -275,12 +290,11 @@ def _follow(
     """Innovations, their covariance, and the states at the end."""
     values, pairs = pack(network)
     zones = network.air_j_per_k.shape[0]
-    inputs, measured = check_observations(observations, zones)
-    rows, spread = np.empty((4 * zones + 2, 2 * zones)), np.empty((zones, zones))
-    fill_predictor(values, pairs, check_noise(noise), float(observations.dt_s), rows, spread)
+    columns, measured_c = lay_out(observations, zones)
+    rows, spread = predictor_of(values, pairs, check_noise(noise), zones, float(observations.dt_s))
     (start,) = check_vectors(start_c=first_states(network, observations) if start_c is None else start_c)
     if start.shape[0] != 2 * zones:
         raise ValueError(f"start_c must hold {2 * zones} temperatures, got {start.shape[0]}")
-    innovations, states_c = np.empty_like(measured), start.copy()
-    follow(rows, inputs, measured, states_c, innovations)
+    innovations, states_c = np.empty_like(measured_c), start.copy()
+    follow(rows, columns, measured_c, states_c, innovations)
     return innovations, spread, states_c

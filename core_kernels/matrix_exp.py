@@ -17,7 +17,6 @@ from core_kernels.units import FloatArray
 
 _NORM = 0.5  # scaled below this, sixteen terms of Taylor's series leave 2e-20
 _FACTORIAL = tuple(float(math.factorial(i)) for i in range(17))
-_MATRIX = "Array(float64, 2, 'C', readonly=True)"
 
 
 @kernel("void(float64[:, ::1], float64[:, ::1], float64[:, ::1])")
@@ -30,6 +29,14 @@ def multiply(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
             factor, other = a[i, k], b[k]
             for j in range(row.shape[0]):
                 row[j] += factor * other[j]
+
+
+@kernel()
+def copy(a: FloatArray, out: FloatArray) -> None:
+    """As ``out[:] = a``, which takes the compiler twenty times as long."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[i, j] = a[i, j]
 
 
 @kernel("void(float64[:, ::1], float64[:, ::1])")
@@ -112,27 +119,19 @@ def exponential(a: FloatArray, out: FloatArray) -> None:
             add_scaled(1.0 / _FACTORIAL[4 * block + term], powers[term], out)
         if block > 0:
             multiply(out, powers[4], other)
-            out[:] = other
+            copy(other, out)
     for _ in range(halvings):
         multiply(out, out, other)
-        out[:] = other
+        copy(other, out)
 
 
-@kernel(f"void({_MATRIX}, {_MATRIX}, float64, float64[:, ::1])")
-def hold(a: FloatArray, b: FloatArray, dt_s: float, out: FloatArray) -> None:
-    """Both matrices of the zero-order hold, side by side in ``out``, from one exponential of ``[a b; 0 0] dt``."""
-    n, inputs = a.shape[0], b.shape[1]
-    block = np.zeros((n + inputs, n + inputs))
-    for i in range(n):
-        for j in range(n):
-            block[i, j] = a[i, j] * dt_s
-        for j in range(inputs):
-            block[i, n + j] = b[i, j] * dt_s
-    grown = np.empty((n + inputs, n + inputs))
+def hold(a: FloatArray, b: FloatArray, dt_s: float) -> FloatArray:
+    """Both matrices of the zero-order hold, side by side, from one exponential of ``[a b; 0 0] dt``."""
+    n, width = a.shape[0], a.shape[0] + b.shape[1]
+    block, grown = np.zeros((width, width)), np.empty((width, width))
+    block[:n, :n], block[:n, n:] = a * dt_s, b * dt_s
     exponential(block, grown)
-    for i in range(n):
-        for j in range(n + inputs):
-            out[i, j] = grown[i, j]
+    return grown[:n]
 
 
 def _example() -> FloatArray:
@@ -200,6 +199,5 @@ def zero_order_hold(a: FloatArray, b: FloatArray, dt_s: float) -> tuple[FloatArr
     check_matrix("a", a, rows=square.shape[1])
     wide = check_matrix("b", b, rows=square.shape[0])
     check_positive(dt_s=dt_s)
-    out = np.empty((square.shape[0], square.shape[0] + wide.shape[1]))
-    hold(square, wide, float(dt_s), out)
+    out = hold(square, wide, float(dt_s))
     return out[:, : square.shape[0]].copy(), out[:, square.shape[0] :].copy()

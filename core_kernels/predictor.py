@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core_kernels.jit import kernel
-from core_kernels.matrix_exp import add_scaled, invert, multiply
+from core_kernels.matrix_exp import add_scaled, copy, invert, multiply
 from core_kernels.rainflow import IntArray
 from core_kernels.thermal import hold_network
 from core_kernels.units import SECONDS_PER_HOUR, FloatArray
@@ -57,49 +57,27 @@ def stationary_covariance(step: FloatArray, measured_k: float, zones: int, p: Fl
         multiply(a, other, right)
         add_scaled(1.0, right, g)
         multiply(a, left, other)
-        a[:] = other
+        copy(other, a)
         if change <= 1e-17 * size:
             break
 
 
-@kernel(
-    "void(Array(float64, 1, 'C', readonly=True), int64[:, ::1], UniTuple(float64, 3), float64,"
-    " float64[:, ::1], float64[:, ::1])"
-)
-def fill_predictor(
-    values: FloatArray,
-    pairs: IntArray,
-    noise_k: tuple[float, float, float],
-    dt_s: float,
-    rows: FloatArray,
-    spread: FloatArray,
-) -> None:
+def predictor_of(
+    values: FloatArray, pairs: IntArray, noise_k: tuple[float, float, float], zones: int, dt_s: float
+) -> tuple[FloatArray, FloatArray]:
     """The predictor of packed values: what each state, input and innovation adds to the next states.
 
-    ``rows`` float64[2n + 2 + n + n, 2n] holds one row for each of them, ``spread`` float64[n, n] the covariance of the
-    innovations.
+    float64[2n + 2 + n + n, 2n] holds one row for each of them, float64[n, n] is the covariance of the innovations.
     """
-    zones = spread.shape[0]
     m = 2 * zones
-    matrix = np.empty((m, m + 2 + zones))
-    hold_network(values, pairs, dt_s, matrix)
-    step, p = np.empty((m, m)), np.zeros((m, m))
-    hours = dt_s / SECONDS_PER_HOUR
-    for i in range(m):
-        hourly_k = noise_k[0] if i < zones else noise_k[1]
-        p[i, i] = hourly_k * hourly_k * hours
-        for j in range(m):
-            step[i, j] = matrix[i, j]
+    matrix = hold_network(values, pairs, zones, dt_s)
+    step, p = matrix[:, :m].copy(), np.zeros((m, m))
+    hourly_k = np.repeat(noise_k[:2], zones)
+    p[range(m), range(m)] = hourly_k * hourly_k * (dt_s / SECONDS_PER_HOUR)
     stationary_covariance(step, noise_k[2], zones, p)
-    for i in range(zones):
-        for j in range(zones):
-            spread[i, j] = p[i, j] + (noise_k[2] * noise_k[2] if i == j else 0.0)
-    work, weight, seen, gain = spread.copy(), np.empty((zones, zones)), np.empty((m, zones)), np.empty((m, zones))
-    invert(work, weight)
+    spread = p[:zones, :zones] + noise_k[2] * noise_k[2] * np.eye(zones)
+    weight, seen, gain = np.empty((zones, zones)), np.empty((m, zones)), np.empty((m, zones))
+    invert(spread.copy(), weight)
     multiply(step, p[:, :zones].copy(), seen)
     multiply(seen, weight, gain)
-    for i in range(m):
-        for j in range(m + 2 + zones):
-            rows[j, i] = matrix[i, j]
-        for j in range(zones):
-            rows[m + 2 + zones + j, i] = gain[i, j]
+    return np.ascontiguousarray(np.concatenate((matrix, gain), axis=1).T), spread

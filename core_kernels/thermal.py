@@ -68,14 +68,11 @@ def fill_network(values: FloatArray, pairs: IntArray, a: FloatArray, b: FloatArr
         a[j, i] += flow / values[j]
 
 
-@kernel("void(Array(float64, 1, 'C', readonly=True), int64[:, ::1], float64, float64[:, ::1])")
-def hold_network(values: FloatArray, pairs: IntArray, dt_s: float, out: FloatArray) -> None:
-    """Exact step of packed values: state and input matrix side by side in ``out``, float64[2n, 2n + 2 + n]."""
-    states = out.shape[0]
-    a = np.zeros((states, states))
-    b = np.zeros((states, out.shape[1] - states))
+def hold_network(values: FloatArray, pairs: IntArray, zones: int, dt_s: float) -> FloatArray:
+    """Exact step of packed values: state and input matrix side by side, float64[2n, 2n + 2 + n]."""
+    a, b = np.zeros((2 * zones, 2 * zones)), np.zeros((2 * zones, 2 + zones))
     fill_network(values, pairs, a, b)
-    hold(a, b, dt_s, out)
+    return hold(a, b, dt_s)
 
 
 @kernel("void(float64[:, ::1], Array(float64, 2, 'C', readonly=True), float64[:, ::1])")
@@ -117,13 +114,10 @@ def unpack(values: FloatArray, pairs: IntArray) -> ThermalNetwork:
     return ThermalNetwork(air, mass, inner, outer, solar, values[5 * zones :].copy(), pairs)
 
 
-def input_matrix(inputs: ThermalInputs, zones: int) -> FloatArray:
-    """The inputs as one float64[N, 2 + n] matrix: outdoor, sun, heat."""
+def check_inputs(inputs: ThermalInputs, zones: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Outdoor temperature, sun and heat as the kernels take them; wrong ones are named."""
     outdoor, solar = check_vectors(outdoor_c=inputs.outdoor_c, solar_w_per_m2=inputs.solar_w_per_m2)
-    heat = check_matrix("heat_w", inputs.heat_w, rows=outdoor.shape[0], columns=zones)
-    rows = np.empty((outdoor.shape[0], 2 + zones))
-    rows[:, 0], rows[:, 1], rows[:, 2:] = outdoor, solar, heat
-    return rows
+    return outdoor, solar, check_matrix("heat_w", inputs.heat_w, rows=outdoor.shape[0], columns=zones)
 
 
 def matrices(network: ThermalNetwork) -> tuple[FloatArray, FloatArray]:
@@ -194,12 +188,11 @@ def simulate(network: ThermalNetwork, inputs: ThermalInputs, start_c: FloatArray
     values, pairs = pack(network)
     check_positive(dt_s=dt_s)
     zones = network.air_j_per_k.shape[0]
-    rows = input_matrix(inputs, zones)
+    rows = np.column_stack(check_inputs(inputs, zones))
     (start,) = check_vectors(start_c=start_c)
     if start.shape[0] != 2 * zones:
         raise ValueError(f"start_c must hold {2 * zones} temperatures, got {start.shape[0]}")
-    matrix = np.empty((2 * zones, 3 * zones + 2))
-    hold_network(values, pairs, float(dt_s), matrix)
+    matrix = hold_network(values, pairs, zones, float(dt_s))
     states_c = np.empty((rows.shape[0] + 1, 2 * zones))
     states_c[0] = start
     _simulate_kernel(matrix, rows, states_c)
