@@ -113,13 +113,6 @@ def _split_block(true_up: FloatArray, work: FloatArray) -> None:
         dhi[i] = b
 
 
-@kernel(inline=True)
-def _copy(values: FloatArray, out: FloatArray) -> None:
-    """As ``out[:] = values``, which takes the compiler twenty times as long."""
-    for i in range(values.shape[0]):
-        out[i] = values[i]
-
-
 @kernel()
 def _light_block(
     times_s: FloatArray, light: tuple[FloatArray, ...], linke: FloatArray, site: FloatArray, work: FloatArray
@@ -133,17 +126,14 @@ def _light_block(
         work[EXTRA, begin:end] = extra
         work[INVERSE, begin:end] = 1.0 / extra
         begin = end
-    kind, ghi = site[LIGHT_KIND], work[GHI, :count]
+    kind, ghi, dni, dhi = site[LIGHT_KIND], work[GHI, :count], work[DNI, :count], work[DHI, :count]
     if kind in (FROM_CLEAR_SKY, FROM_INDEX):
         _clear_block(times_s, linke, site, work)
-    else:
-        _copy(light[0], ghi)
-    if kind == FROM_INDEX:
-        for i in range(count):
-            ghi[i] *= light[0][i]
+    for i in range(0 if kind == FROM_CLEAR_SKY else count):
+        ghi[i] = ghi[i] * light[0][i] if kind == FROM_INDEX else light[0][i]
     if kind == FROM_THREE:
-        _copy(light[1], work[DNI, :count])
-        _copy(light[2], work[DHI, :count])
+        for i in range(count):
+            dni[i], dhi[i] = light[1][i], light[2][i]
     elif kind != FROM_CLEAR_SKY:
         _split_block(work[TRUE_UP, :count], work)
 
