@@ -70,6 +70,8 @@ FORECAST_PREFIX = "fc_"
 
 def signal(name: str) -> Signal:
     """Look a signal up; rooms, heaters and the forecast prefix ``fc_`` are patterns. Raises ``KeyError``."""
+    if name in SIGNALS:
+        return SIGNALS[name]
     base = name.removeprefix(FORECAST_PREFIX)
     if base in SIGNALS:
         row = SIGNALS[base]

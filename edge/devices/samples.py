@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from core_kernels.signals import Kind, signal
 from edge.devices.blocks import Block
@@ -38,6 +37,8 @@ class Samples:
         self.latest: dict[str, Sample] = {}
         self.is_blank = False  # the last answer that could have shown a life sign was blank
         self._profile = profile
+        self._life_signs = {point.name for point in profile.points if _is_life_sign(point)}
+        self._whole_numbers = {point.name for point in profile.points if can_tear(point)}
         self._halves = Halves()
         self._totals = Totals()
 
@@ -85,7 +86,7 @@ class Samples:
 
     def _look_for_life(self, block: Block, words_at: Mapping[int, int]) -> None:
         """Refuse an answer of nothing but zeros or ones from registers that have shown that the device lives."""
-        signs = [self.latest[p.name].value for p in block.points if _is_life_sign(p) and p.name in self.latest]
+        signs = [self.latest[p.name].value for p in block.points if p.name in self._life_signs & self.latest.keys()]
         if not any(value for value in signs if not math.isnan(value)):
             return
         words = {words_at[cell] for point in block.points for cell in point.addresses}
@@ -97,7 +98,7 @@ class Samples:
         """The points whose second read agreed with nothing; ``None`` while one waits for its second read."""
         verdicts = {}
         for point in block.points:
-            if can_tear(point) and not decoded[point.name].reason:
+            if point.name in self._whole_numbers and not decoded[point.name].reason:
                 pattern = join_words(decoded[point.name].words, point.order(self._profile.link.word_order))
                 verdicts[point.name] = self._halves.judge(point, number_from_pattern(pattern, point.type))
         if "again" in verdicts.values():
@@ -105,7 +106,6 @@ class Samples:
         return {name for name, verdict in verdicts.items() if verdict == "torn"}
 
 
-@lru_cache(maxsize=4096)
 def _is_life_sign(point: Point) -> bool:
     """A measured value that is 0 in no living device: charge, voltage, frequency, a total that has begun."""
     if not point.signal:

@@ -7,7 +7,6 @@ by 65536 steps. A value that moved by half of that is therefore taken only when 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -45,7 +44,6 @@ class Halves:
         return "again" if doubted is None else "torn"
 
 
-@lru_cache(maxsize=4096)
 def can_tear(point: Point) -> bool:
     """A whole number of several words, whose words differ by enough to matter."""
     if point.type in ("str", "f32") or point.words < 2:
@@ -111,7 +109,10 @@ class Totals:
         """Why a counter's reading is not believed; empty for every other point."""
         if not point.signal or signal(point.signal).kind is not Kind.COUNTER:
             return ""
-        total = self._known.setdefault(point.name, Total(value=value, measured_s=now_s))
+        total = self._known.get(point.name)
+        if total is None:
+            self._known[point.name] = Total(value=value, measured_s=now_s)
+            return ""
         modulus_wh = np.inf if point.type == "f32" else 2.0 ** (16 * point.words) * point.scale
         return total.judge(value, now_s, modulus_wh)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from edge.clock import Clock
 from edge.devices.agenda import Agenda
@@ -87,9 +88,10 @@ class Unit:
     @property
     def doubt(self) -> str:
         """Why nothing that the device says is believed; empty when there is no such reason."""
-        words = {word for sample in self.samples.values() for word in sample.words}
-        if words in ({0}, {0xFFFF}):
-            return f"every register reads {words.pop()}: this is no device"
+        words = chain.from_iterable(sample.words for sample in self.samples.values())
+        first = next(words, None)
+        if first in (0, 0xFFFF) and all(word == first for word in words):
+            return f"every register reads {first}: this is no device"
         return stranger(self.profile, {name: sample.words for name, sample in self.samples.items()})
 
     @property
@@ -108,18 +110,19 @@ class Unit:
 
     def is_asleep(self, now_s: float) -> bool:
         """An inverter that knew its totals and is silent, or says only zeros, while the sun is low."""
-        is_quiet = self._liveness.is_dead or self._samples.is_blank or self._samples.lifeless
-        return is_quiet and bool(self.samples) and self.profile.header.role == "inverter" and self._is_night(now_s)
+        if self.profile.header.role != "inverter" or not self.samples or not self._is_night(now_s):
+            return False
+        return self._liveness.is_dead or self._samples.is_blank or self._samples.lifeless
 
     def due(self, now_s: float) -> list[Turn]:
         """Reads that wait, latest first. A silent unit is left alone, and then probed with any one of its reads."""
         if self.is_silent(now_s):
             return []
         turns = self._agenda.turns if self._survey.turn is None else [self._survey.turn]
-        waiting = [turn for turn in turns if turn.lateness(now_s) > 0.0]
+        ranked = [(-late, turn.lane, index) for index, turn in enumerate(turns) if (late := turn.lateness(now_s)) > 0.0]
         if self._liveness.is_dead:
-            return [self._random.choice(waiting)] if waiting else []
-        return sorted(waiting, key=lambda turn: (-turn.lateness(now_s), turn.lane))
+            ranked = [self._random.choice(ranked)] if ranked else []
+        return [turns[index] for *_, index in sorted(ranked)]
 
     def poll(self, turn: Turn) -> None:
         """Do one planned read; what goes wrong becomes the reason of its points."""
@@ -189,7 +192,7 @@ class Unit:
                 self._survey.lose()
                 raise
             found = dict(enumerate(words, address))
-            if any(words_at.get(cell, word) != word for cell, word in found.items()):
+            if words_at and any(words_at.get(cell, word) != word for cell, word in found.items()):
                 self._samples.spoil(block, self._clock.now_s(), "its high word changed while the low word was read")
                 return True
             words_at |= found
@@ -221,7 +224,7 @@ class Unit:
 
     def _rest_if_asleep(self, now_s: float) -> None:
         """Look again in a while at an inverter that answers, but with nothing, while the sun is low."""
-        if (self._samples.is_blank or self._samples.lifeless) and self.is_asleep(now_s):
+        if self.is_asleep(now_s) and (self._samples.is_blank or self._samples.lifeless):
             self._liveness.rest(now_s, ASLEEP_PAUSE_S)
 
     def _rejected(self, turn: Turn, error: DeviceRejected) -> None:
