@@ -45,6 +45,8 @@ class ControlPorts:
         self._to_keep: deque[Plan] = deque(maxlen=20)
         self._store = self._open_store(state / STORE_NAME)
         self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
+        for problem in self._devices.serve():
+            self.alarm(problem)
         self._obedience = Obedience(site.battery)
         self._distrust = ""
         self._refusal = self._last_reports()

@@ -77,13 +77,16 @@ class Link:
     """One device on one wire. ``serial:///dev/ttyUSB0?baud=9600`` or ``tcp://host:port``.
 
     ``allow_control`` names ways of control that are used only with this permission: what is known of them is
-    disputed, or their mode stays for ever if this box dies.
+    disputed, or their mode stays for ever if this box dies. ``proxy`` is a Modbus TCP port (``tcp://127.0.0.1:1502``)
+    through which other programs share the link; they may write only where ``proxy_writes`` says so.
     """
 
     profile: str
     url: str
     unit: int = 1
     allow_control: tuple[str, ...] = ()
+    proxy: str = ""
+    proxy_writes: bool = False
 
     @property
     def name(self) -> str:
@@ -196,10 +199,12 @@ def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
     if annotation == "tuple[float, ...]" and isinstance(value, list):
         return tuple(_coerce(f"{path}[{i}]", item, "float", problems) for i, item in enumerate(value))
     whole = annotation == "int" and isinstance(value, int) and not isinstance(value, bool)
-    if whole or ((annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str)):
+    truth = annotation == "bool" and isinstance(value, bool)
+    text = (annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str)
+    if whole or truth or text:
         return value
-    expected = {"float": "a number", "int": "a whole number", "str": "text"}.get(annotation, annotation)
-    problems.append(f"{path} must be {expected}, got {value!r}")
+    expected = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
+    problems.append(f"{path} must be {expected.get(annotation, annotation)}, got {value!r}")
     return value
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 from edge.clock import Clock
@@ -11,6 +13,7 @@ from edge.devices.bus import Connect, Link
 from edge.devices.night import Night
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
+from edge.devices.proxy import Port, Proxy, registers_of
 from edge.devices.scheduler import Bus, Lane
 from edge.devices.signals import MAX_AGE_PERIODS, one_voice, readings
 from edge.devices.transport import Address, open_wire, parse_url
@@ -18,7 +21,7 @@ from edge.devices.turns import Turn
 from edge.devices.unit import Unit
 from edge.devices.wear import WriteLedger
 from edge.devices.writes import BatteryWriter
-from edge.errors import ConfigError, ProfileError
+from edge.errors import ConfigError, DeviceUnreachable, ProfileError, StoreError
 from edge.messages import Command, Reading, WriteResult
 
 DeviceMode = Literal["native", "charge", "discharge", "hold", "unknown"]
@@ -36,10 +39,23 @@ class Devices:
         if battery_unit is not None and site.battery is not None:
             allowed = site.links[self.units.index(battery_unit)].allow_control
             self._writer = BatteryWriter(battery_unit, site.battery, clock, ledger, grid=site.grid, allowed=allowed)
+        self._ledger = ledger
+        self._ports = _ports(site, self.units)
+        self._proxies: list[Proxy] = []
         rated_w = site.battery.rated_w if site.battery is not None else math.nan
         self._rated_w = math.inf if math.isnan(rated_w) else rated_w
         self._bus_w = math.nan  # what the grid would carry with an idle battery
         self._read_s = clock.now_s()
+
+    def serve(self) -> list[str]:
+        """Open the site's proxies for other programs; what could not be opened, in words."""
+        problems: list[str] = []
+        for port in self._ports:
+            try:
+                self._proxies.append(Proxy(port, self._clock))
+            except DeviceUnreachable as error:
+                problems.append(str(error))
+        return problems
 
     @property
     def writer(self) -> BatteryWriter | None:
@@ -55,6 +71,7 @@ class Devices:
         cycle_s, self._read_s = max(started_s - self._read_s, budget_s / MAX_AGE_PERIODS), started_s
         if budget_s > 0.0:
             self._poll(started_s + budget_s)
+        self._note_guests()
         now_s = self._clock.now_s()
         found = ((unit, readings(unit, now_s, cycle_s, self._rated_w)) for unit in self.units)
         spoken = one_voice((unit, reading) for unit, listed in found for reading in listed)
@@ -74,8 +91,20 @@ class Devices:
 
     def close(self) -> None:
         """Let go of all ports."""
+        for proxy in self._proxies:
+            proxy.close()
+        self._proxies.clear()
         for link in self._links.values():
             link.close()
+
+    def _note_guests(self) -> None:
+        """What other programs wrote counts for a register's life like our own writes."""
+        for proxy in self._proxies:
+            units = [unit for unit in self.units if unit.link is proxy.bus]
+            with suppress(StoreError):  # what cannot be noted now is noted later
+                while proxy.written:
+                    self._ledger.note(registers_of(proxy.written[0], units), None)
+                    proxy.written.popleft()
 
     def _poll(self, deadline_s: float) -> None:
         """Ask as long as something is due that ends in time; each link gets one read, even late after a write."""
@@ -132,6 +161,29 @@ def _units(site: Site, clock: Clock, links: dict[str, Bus], connect: Connect) ->
     if problems:
         raise ConfigError(site.name, problems)
     return units
+
+
+def _ports(site: Site, units: Sequence[Unit]) -> list[Port]:
+    """The proxies that the site asks for, one a link; raises :class:`ConfigError`."""
+    problems: list[str] = []
+    ports: dict[str, Port] = {}
+    for index, (entry, unit) in enumerate(zip(site.links, units, strict=True)):
+        if not entry.proxy:
+            continue
+        where = f"link[{index}].proxy"
+        try:
+            address = parse_url(entry.proxy, unit.profile.link)
+        except ValueError as error:
+            problems.append(f"{where} {error}")
+            continue
+        port = Port(address=address, bus=unit.link, allow_writes=entry.proxy_writes)
+        if address.kind != "tcp":
+            problems.append(f"{where} {entry.proxy} is not tcp://host:port")
+        elif ports.setdefault(address.key, port) != port:
+            problems.append(f"{where} {entry.proxy} is another link's, or this link's with other rights")
+    if problems:
+        raise ConfigError(site.name, problems)
+    return list(ports.values())
 
 
 def _profile(name: str, where: str, problems: list[str]) -> Profile | None:
