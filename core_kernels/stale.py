@@ -76,38 +76,6 @@ def _close_kernel(
                 marked = _mark(found, base + s + window - 1, span, marked)
 
 
-@kernel(f"void({_IN}, int64, float64, float64, int64, boolean[::1])")
-def _line_kernel(
-    values: FloatArray, window: int, relative: OwnUnit, absolute: OwnUnit, span: int, found: BoolArray
-) -> None:
-    """:func:`_close_kernel` on the steps between values, ``window`` steps; no array of steps is made."""
-    marked = 0
-    close, first = np.empty(_BLOCK, dtype=np.int64), np.empty(_BLOCK)
-    for base in range(0, values.shape[0] - window, _BLOCK):
-        size = min(_BLOCK, values.shape[0] - window - base)
-        x, y, z = values[base : base + size], values[base + 1 : base + 1 + size], values[base + 2 : base + 2 + size]
-        hits = 0
-        for s in range(size):
-            step = y[s] - x[s]
-            hits += abs((z[s] - y[s]) - step) <= absolute + relative * abs(step)
-        if hits == 0:
-            continue
-        close[:] = 1
-        for s in range(size):
-            first[s] = y[s] - x[s]
-        for k in range(1, window):
-            y, z = values[base + k : base + k + size], values[base + k + 1 : base + k + 1 + size]
-            for s in range(size):
-                difference = abs((z[s] - y[s]) - first[s])
-                close[s] &= (difference <= absolute + relative * abs(first[s])) & (difference < math.inf)
-        if _sum(close, size) == size:
-            marked = _mark(found, base + size + window - 1, span + size - 1, marked)
-            continue
-        for s in range(size):
-            if close[s]:
-                marked = _mark(found, base + s + window, span, marked)
-
-
 @kernel(f"void({_IN}, int64, float64, int64, boolean[::1])")
 def _round_kernel(values: FloatArray, window: int, scale: float, span: int, found: BoolArray) -> None:
     """Runs of ``window`` values that are equal after rounding to 1 / ``scale``."""
@@ -269,5 +237,6 @@ def interpolated(
     _check(values, window_count, 3)
     found = np.zeros(values.shape[0], dtype=np.bool_)
     with np.errstate(all="ignore"):
-        _line_kernel(values, window_count - 1, relative, absolute, _span(mark, window_count), found)
+        steps = np.diff(values, prepend=math.nan)
+        _close_kernel(steps, window_count - 1, relative, absolute, _span(mark, window_count), found)
     return found

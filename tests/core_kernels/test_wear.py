@@ -32,6 +32,31 @@ def test_naumann_at_a_quarter_c_costs_a_few_cents():
     assert 0.002 < price[0] < price[-1] < 0.08
 
 
+def full_cycle(chemistry, terms=TERMS):
+    return float(cycle_cost(chemistry, np.ones(1), terms)[0])
+
+
+def test_the_level_is_the_cell_s_cycle_life_and_beside_the_literature():
+    """Halfway to the end of life a cycle costs its share of the replacement: 400 EUR/kWh over the cycles to 80 %."""
+    lfp_rate, nmc_rate = (0.0630 / 4.0 + 0.0971) * (4.0253 * 0.4**3 + 1.0923) / 100.0, 7.6e-4 + 4.081e-3
+    assert full_cycle("lfp") == pytest.approx(400.0 / (0.2 / lfp_rate) ** 2, rel=1e-12)
+    assert full_cycle("nmc") == pytest.approx(400.0 / ((0.2 / nmc_rate) ** 2 / (2.0 * 2.05)), rel=0.02)
+    xu_eur_per_kwh = 5.24e-4 * 400.0  # Xu et al. 2018, table I, at depth 1
+    assert full_cycle("lfp") < xu_eur_per_kwh < full_cycle("nmc") < 5.0 * xu_eur_per_kwh
+    shallow = float(cycle_cost("nmc", np.array([0.2]), TERMS)[0])
+    assert 1.0 < shallow / (xu_eur_per_kwh * 0.2**2.03) < 3.0
+
+
+@pytest.mark.parametrize("chemistry", ["lfp", "nmc"])
+def test_a_named_cycle_life_sets_the_level_and_leaves_the_shape(chemistry):
+    named = TERMS._replace(cycle_life_count=4000.0)
+    assert full_cycle(chemistry, named) == pytest.approx(0.1, rel=1e-12)
+    shape = cycle_cost(chemistry, DEPTH, TERMS) / full_cycle(chemistry)
+    assert cycle_cost(chemistry, DEPTH, named) == pytest.approx(shape * 0.1, rel=1e-12)
+    with pytest.raises(ValueError, match="cycle_life_count"):
+        cycle_cost(chemistry, DEPTH, TERMS._replace(cycle_life_count=0.0))
+
+
 @pytest.mark.parametrize("chemistry", ["lfp", "nmc"])
 def test_prices_never_fall_with_depth_and_stay_close_to_the_cost(chemistry):
     depth, price = wear_price(chemistry, TERMS)
