@@ -8,8 +8,9 @@ import numpy as np
 
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, at_mids, known_mean, weekday
 from core_kernels.records import Frame
+from core_kernels.solar import check_f64
 from core_kernels.timegrid import TimeGrid
-from core_kernels.units import SECONDS_PER_HOUR, FloatArray
+from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 
 
 def quarter_s(issued_s: float, grid: TimeGrid, history: Frame) -> float:
@@ -45,6 +46,10 @@ class Clock(NamedTuple):
 
 def clock_of(issued_s: float, grid: TimeGrid, history: Frame, calendar: Calendar) -> Clock:
     """The local slot numbers, for folding by clock time."""
+    for name, offset_s, slots in zip(calendar._fields, calendar, (grid, history.grid), strict=True):
+        check_f64(name, offset_s, slots.count)
+        if not (np.abs(offset_s) <= SECONDS_PER_DAY).all():
+            raise ValueError(f"{name} must be finite, and a day at most")
     past = ((history.grid.starts_s() + calendar.history_offset_s) // SLOT_S).astype(np.int64)
     wanted = ((grid.starts_s() + calendar.grid_offset_s) // SLOT_S).astype(np.int64)
     since_count = int((issued_s - history.grid.end_s) // SLOT_S)

@@ -146,7 +146,7 @@ def check_f64(name: str, values: FloatArray, count: int | None = None) -> None:
     if values.ndim != 1 or not values.flags.c_contiguous:
         raise ValueError(f"{name} must be one-dimensional and contiguous, got shape {values.shape}")
     if count is not None and values.shape[0] != count:
-        raise ValueError(f"{name} has {values.shape[0]} values, times_s has {count}")
+        raise ValueError(f"{name} must have {count} values, got {values.shape[0]}")
 
 
 def room(out: FloatArray | None, *shape: int) -> FloatArray:

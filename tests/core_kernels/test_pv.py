@@ -98,9 +98,9 @@ def test_impossible_arrays_are_refused(arrays):
 
 
 def test_inputs_of_another_length_are_refused_by_name():
-    with pytest.raises(ValueError, match="temp_air_c has 2 values"):
+    with pytest.raises(ValueError, match="temp_air_c must have"):
         clear_sky_power_w(TIMES_S, BRNO, ROOFS, temp_air_c=np.zeros(2))
-    with pytest.raises(ValueError, match="wind_m_per_s has 1 values"):
+    with pytest.raises(ValueError, match="wind_m_per_s must have"):
         power_from_ghi_w(TIMES_S, BRNO, ROOFS, GHI, np.zeros(5), np.zeros(1))
     with pytest.raises(TypeError, match="ghi_w_per_m2"):
         power_from_ghi_w(TIMES_S, BRNO, ROOFS, GHI.astype(np.float32), np.zeros(5), np.zeros(5))
