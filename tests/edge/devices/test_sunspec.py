@@ -70,6 +70,19 @@ def test_silence_is_no_answer_about_the_map():
         discover(silent, BASES)
 
 
+@pytest.mark.parametrize("at", [40000, 40070])
+def test_a_busy_device_is_no_answer_about_the_map(at):
+    plain = reader(chain(40000, [(1, 66), (103, 50)]))
+
+    def busy(address: int, count: int) -> list[int]:
+        if address == at:
+            raise DeviceRejected("busy", 6)
+        return plain(address, count)
+
+    with pytest.raises(DeviceRejected):
+        discover(busy, BASES)
+
+
 @pytest.mark.parametrize(
     "registers",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 import pytest
@@ -42,6 +43,9 @@ class Sun:
     def __init__(self, models: list[tuple[int, int]], power_raw: int = 321) -> None:
         self.asked: list[int] = []
         self.silent = False
+        self.refusal = 0  # an exception code instead of every answer
+        self.trouble_frac, self.troubles = 0.0, random.Random(1)  # lost answers, and older ones under the present id
+        self.answers: list[bytes] = []
         self.install(models, power_raw)
 
     def install(self, models: list[tuple[int, int]], power_raw: int) -> None:
@@ -61,7 +65,13 @@ class Sun:
             pdu = words_pdu(function, [self.registers[address + offset] for offset in range(count)])
         except KeyError:
             pdu = bytes((function | 0x80, 2))
-        return [mbap(frame[0] << 8 | frame[1], 1, pdu)]
+        pdu = bytes((function | 0x80, self.refusal)) if self.refusal else pdu
+        self.answers.append(pdu)
+        trouble = self.troubles.random()
+        if trouble < self.trouble_frac / 2.0:
+            return []
+        late = trouble < self.trouble_frac and len(self.answers) > 3
+        return [mbap(frame[0] << 8 | frame[1], 1, self.answers[-self.troubles.choice((2, 3))] if late else pdu)]
 
 
 def unit_of(sun: Sun) -> tuple[Unit, Now]:
@@ -165,3 +175,30 @@ def test_a_device_without_an_honest_map_tells_nothing_and_is_asked_seldom(regist
     assert good(unit, now) == {}
     assert reason in unit.why_unconfirmed
     assert len(sun.asked) < 60
+
+
+@pytest.mark.parametrize(("code", "cause"), [(6, "busy"), (11, "gateway")])
+def test_a_device_that_is_not_ready_says_nothing_about_its_map(code, cause):
+    sun = Sun(HYBRID)
+    sun.refusal = code
+    unit, now = unit_of(sun)
+    poll(unit, now, 5)
+    assert good(unit, now) == {}
+    assert unit.absent["pv_w"][1] == cause
+    sun.refusal = 0
+    poll(unit, now, 60)
+    assert good(unit, now)["pv_w"] == pytest.approx(32.1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lost_and_repeated_answers_never_lead_to_a_wrong_map_or_value(seed):
+    sun = Sun(HYBRID)
+    unit, now = unit_of(sun)
+    sun.troubles, sun.trouble_frac = random.Random(seed), 0.2
+    right = {"pv_w": 32.1, "soc_frac": 0.73, "battery_w": 900.0, "grid_hz": 50.0}
+    for second in range(600):
+        if second == 300:
+            sun.trouble_frac = 0.0
+        poll(unit, now, 1)
+        assert all(value == pytest.approx(right[name]) for name, value in good(unit, now).items())
+    assert set(good(unit, now)) == set(right)
