@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hand_wires import HandClock, HandWire
+from hand_clock import HandClock
+from hand_wires import HandWire
 from wires import Action, mbap
 
 from edge.config import Battery, Grid, Link, Site

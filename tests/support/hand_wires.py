@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hand_clock import HandClock
 from memory_wire import MemoryWire
 from wires import RegisterBank, Script
 
@@ -17,30 +18,9 @@ from edge.devices.transport import Address, LinkDown, Wire
 from edge.devices.wear import MemoryLedger
 from edge.messages import Reading
 
-NOON_S = 1_717_243_200.0  # 2024-06-01 12:00 UTC
 FUNCTION = {"holding": 3, "input": 4}
 _BYTES_PER_S = 960.0  # 9600 baud
 SPH, METER = "growatt/sph", "eastron/sdm630"
-
-
-class HandClock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self, time_s: float = NOON_S) -> None:
-        self.time_s = time_s
-        self.speed = 1.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def wall_s(self, simulated_s: float) -> float:
-        return simulated_s
-
-    def sleep(self, simulated_s: float) -> None:
-        self.time_s += max(simulated_s, 0.0)
-
-    def sleep_until(self, time_s: float) -> None:
-        self.sleep(time_s - self.time_s)
 
 
 class HandWire(MemoryWire):

@@ -12,7 +12,8 @@ from dataclasses import replace
 from itertools import count, pairwise
 
 import pytest
-from hand_wires import METER, NOON_S, SPH, HandClock, HandHouse, HandWire, golden_bank, put_raw, sph_house
+from hand_clock import NOON_S, HandClock
+from hand_wires import METER, SPH, HandHouse, HandWire, golden_bank, put_raw, sph_house
 from hypothesis import given
 from hypothesis import strategies as st
 from wires import RegisterBank

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hand_clock import HandClock
 from wires import PtyServer, RegisterBank, TcpServer
 
 from edge.config import Battery, Link, Site, parse_site
@@ -20,28 +21,10 @@ from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, StoreError
 from edge.messages import Command, Reading, RegisterWrite
 
-NOON_S = 1_717_243_200.0
 FUNCTION = {"holding": 3, "input": 4}
 METER = "eastron/sdm630#1"
 SPH = "growatt/sph#1"
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
-
-
-class HandClock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time_s = NOON_S
-        self.speed = 1000.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def sleep(self, simulated_s: float) -> None:
-        self.time_s += max(simulated_s, 0.0)
-
-    def sleep_until(self, time_s: float) -> None:
-        self.sleep(time_s - self.time_s)
 
 
 def golden_bank(name: str) -> RegisterBank:
@@ -74,7 +57,7 @@ class House:
     """An SPH on a pty and a meter on TCP, with a hand-driven clock."""
 
     def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True, battery: Battery = BATTERY) -> None:
-        self.clock = HandClock()
+        self.clock = HandClock(speed=1000.0)
         self.sph, self.meter = golden_bank("growatt/sph"), golden_bank("eastron/sdm630")
         self.set(30407, 0)
         self.set(1082, 0)
@@ -326,7 +309,7 @@ def test_all_configuration_problems_are_reported_at_once():
     )
     site = Site(name="home", latitude_deg=0.0, longitude_deg=0.0, links=links)
     with pytest.raises(ConfigError) as caught:
-        Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+        Devices(site, HandClock(speed=1000.0), ledger=MemoryLedger(HandClock(speed=1000.0)))
     assert len(caught.value.problems) == 4
     text = str(caught.value)
     for expected in (
@@ -341,7 +324,7 @@ def test_all_configuration_problems_are_reported_at_once():
 def problems_of(*links: Link) -> tuple[str, ...]:
     site = Site(name="home", latitude_deg=0.0, longitude_deg=0.0, links=links)
     with pytest.raises(ConfigError) as caught:
-        Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+        Devices(site, HandClock(speed=1000.0), ledger=MemoryLedger(HandClock(speed=1000.0)))
     return caught.value.problems
 
 
@@ -392,7 +375,7 @@ def test_a_url_that_names_nothing_is_a_problem(url, problem):
 )
 def test_a_place_that_cannot_be_a_device_is_unreachable(url, reason):
     site = Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=(Link(profile="growatt/sph", url=url),))
-    devices = Devices(site, HandClock(), ledger=MemoryLedger(HandClock()))
+    devices = Devices(site, HandClock(speed=1000.0), ledger=MemoryLedger(HandClock(speed=1000.0)))
     (found,) = {reading.reason for reading in devices.read(0.5)}
     assert found.endswith(reason)
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from hand_clock import HandClock
 
 from edge.config import Battery, Link, Site
 from edge.devices.driver import Devices
@@ -20,34 +21,16 @@ from edge.devices.twin_battery import RATED_W, BatteryDevice
 from edge.devices.wear import MemoryLedger
 from edge.messages import Command, Reading
 
-NOON_S = 1_717_243_200.0
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=RATED_W, discharge_w=RATED_W)
 CONTROLS = [(name, control.name) for name in profile_names() for control in load_profile(name).controls]
 PERSISTENT = [(name, c.name) for name in profile_names() for c in load_profile(name).controls if c.why_opt_in]
-
-
-class HandClock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time_s = self.start_s = NOON_S
-        self.speed = 1000.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def sleep(self, simulated_s: float) -> None:
-        self.time_s += max(simulated_s, 0.0)
-
-    def sleep_until(self, time_s: float) -> None:
-        self.sleep(time_s - self.time_s)
 
 
 class Pair:
     """A device of a family behind TCP, and the box that reads and commands it."""
 
     def __init__(self, stack: ExitStack, name: str, allow: tuple[str, ...] = (), state: Values | None = None) -> None:
-        self.profile, self.clock = load_profile(name), HandClock()
+        self.profile, self.clock = load_profile(name), HandClock(speed=1000.0)
         shown, told, writable = served(self.profile), state or {}, bool(self.profile.writes)
         self.device = BatteryDevice(shown, told, self.clock) if writable else ImageDevice(shown, told)
         unit = self.profile.link.default_unit

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from itertools import product
 
 import pytest
+from hand_clock import NOON_S, HandClock
 
 from core_kernels.signals import signal
 from edge.devices.image import WRITE_MANY, WRITE_ONE
@@ -20,7 +21,6 @@ from edge.devices.sunspec_twin import served
 from edge.devices.translate import Facts, Group, Wish, groups, scale_points, state_of, state_points
 from edge.devices.twin_battery import BatteryDevice
 
-NOON_S = 1_717_243_200.0
 RATED_W = 5000.0
 FORCED_FRAC = {"charge": -0.4, "discharge": 0.6, "hold": 0.0}
 
@@ -119,17 +119,6 @@ PERSISTENT = {
 MINE = tuple(name for name in profile_names() if name in ADDRESSES)
 CONTROLS = [(name, control.name) for name in MINE for control in load_profile(name).controls]
 BLIND = {"sma/hybrid", "sma/hybrid_3mppt"}  # what is written there is never shown again
-
-
-class HandClock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.time_s = self.start_s = NOON_S
-        self.speed = 1.0
-
-    def now_s(self) -> float:
-        return self.time_s
 
 
 def control_of(profile: Profile, name: str) -> Control:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from hand_clock import HandClock
 
 from edge.config import Battery, Link, Site
 from edge.devices.driver import Devices
@@ -20,25 +21,7 @@ from edge.devices.twin_battery import BatteryDevice
 from edge.devices.wear import MemoryLedger
 from edge.messages import Command, Reading
 
-NOON_S = 1_717_243_200.0
 FLT_MAX = 3.4028234663852886e38
-
-
-class HandClock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time_s = self.start_s = NOON_S
-        self.speed = 1000.0
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def sleep(self, simulated_s: float) -> None:
-        self.time_s += max(simulated_s, 0.0)
-
-    def sleep_until(self, time_s: float) -> None:
-        self.sleep(time_s - self.time_s)
 
 
 class Recorder:
@@ -71,7 +54,7 @@ class Pair:
         state: Values | None = None,
         source: Callable[[], Values] | None = None,
     ) -> None:
-        self.clock, shown = HandClock(), served(load_profile(name), models)
+        self.clock, shown = HandClock(speed=1000.0), served(load_profile(name), models)
         commanded = bool(shown.writes) and source is None
         device = BatteryDevice(shown, state or {}, self.clock) if commanded else ImageDevice(shown, state or {}, source)
         self.device = Recorder(device)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hand_clock import HandClock
 
 from edge.devices.image import ImageDevice, respond
 from edge.devices.profile import Profile
@@ -15,20 +16,8 @@ from edge.devices.profile_file import FOLDER, load_profile, parse_profile
 from edge.devices.twin_battery import BatteryDevice
 from edge.errors import ConfigError
 
-NOON_S = 1_717_243_200.0
 EMS_MODE, EMS_POWER = 47511, 47512
 AUTO, STANDBY, CHARGE, DISCHARGE = 1, 8, 11, 12
-
-
-class HandClock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.time_s = self.start_s = NOON_S
-        self.speed = 1.0
-
-    def now_s(self) -> float:
-        return self.time_s
 
 
 def device(name: str, **state: float) -> BatteryDevice:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
+from hand_clock import NOON_S, HandClock
 
 from edge.devices.image import respond
 from edge.devices.plant import HousePlant, PlantParams, Series
@@ -17,21 +17,9 @@ from edge.devices.twin_battery import BatteryDevice
 from edge.devices.twin_sph import SphInverter, measured
 from edge.errors import ConfigError, DeviceRejected
 
-NOON_S = datetime(2024, 6, 1, 12, 0, tzinfo=UTC).timestamp()
 START, END, ENABLE = 1100, 1101, 1102
 GRID_START = 1080
 VPP_ENABLE, VPP_MINUTES, VPP_POWER = 30407, 30408, 30409
-
-
-class HandClock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.start_s = NOON_S
-        self.time_s = NOON_S
-
-    def now_s(self) -> float:
-        return self.time_s
 
 
 class Bench:
