@@ -111,7 +111,7 @@ def step(soc_frac: float, power_w: float, dt_s: float, parameters: BatteryParame
 @registered(
     name="battery.simulate_self_consumption",
     unit="1, W",
-    source="energy balance of the cells; constant voltage as a line: Tremblay and Dessaint 2009, WEVJ 3, 289-298",
+    source="issue 3, item 4: energy balance, losses a leg, constant-voltage phase as a line",
     reference="core_kernels.battery.step, one slot after the other",
     tolerance=0.0,
     example=lambda: (4000.0 * np.sin(0.2 * np.arange(200.0)), 0.4, 900.0, BatteryParameters(10000.0, 5000.0, 5000.0)),

@@ -54,11 +54,28 @@ class LossyBattery(NamedTuple):
     discharge_derating: Derating = LFP_DISCHARGE
 
 
+@registered(
+    name="battery_losses.curve_from_efficiency",
+    unit="W, 1, 1/W",
+    source="Schmidt and Sauer 1996, Wechselrichter-Wirkungsgrade, Sonnenenergie 4, 43-47",
+    reference="numpy.polyfit of degree 2",
+    tolerance=1e-9,
+    example=lambda: (np.array([500.0, 2500.0, 5000.0]), np.array([0.93, 0.965, 0.95])),
+)
 def curve_from_efficiency(power_w: FloatArray, efficiency_frac: FloatArray) -> LossCurve:
     """The loss curve through three measured points of one leg's efficiency, AC power over DC or DC over AC.
 
-    ``power_w`` float64[3] are different AC powers of a discharging leg, whose loss is ``p (1 / eta - 1)``; a charging
-    leg's loss is ``p (1 - eta)``: give ``1 / (2 - eta)`` for it.
+    Parameters
+    ----------
+    power_w : float64[3]
+        Different AC powers of a discharging leg, whose loss is ``p (1 / eta - 1)``; a charging leg's loss is
+        ``p (1 - eta)``: give ``1 / (2 - eta)`` for it. [W]
+    efficiency_frac : float64[3]
+        Above 0, at most 1. [1]
+
+    Returns
+    -------
+    LossCurve
     """
     power, efficiency = check_vectors(power_w=power_w, efficiency_frac=efficiency_frac)
     if power.shape[0] != 3 or np.unique(power).size != 3 or not (power > 0.0).all():

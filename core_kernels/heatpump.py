@@ -192,8 +192,29 @@ def carnot_cop(
     return cop
 
 
+@registered(
+    name="heatpump.carnot_share",
+    unit="-",
+    source="Carnot 1824; shares of 0.35-0.5: Arpagaus et al. 2018, Energy 152, 985-1010",
+    reference="the mean of the quotients in numpy",
+    tolerance=1e-12,
+    example=lambda: (operate(*_example()), *_example()[1:3]),
+)
 def carnot_share(operation: Operation, source_c: FloatArray, flow_c: FloatArray) -> float:
-    """The share of Carnot's COP that a machine reaches over its operating points; NaN without one."""
+    """The share of Carnot's COP that a machine reaches over its operating points.
+
+    Parameters
+    ----------
+    operation : Operation
+    source_c, flow_c : float64[n]
+        [degC]
+
+    Returns
+    -------
+    float
+        NaN without an operating point.
+    """
     ideal = carnot_cop(source_c, flow_c, 1.0)
+    operation = Operation(*check_vectors(source_c=source_c, **operation._asdict())[1:])
     known = np.isfinite(operation.cop) & np.isfinite(ideal)
     return float(np.mean(operation.cop[known] / ideal[known])) if known.any() else math.nan

@@ -29,6 +29,7 @@ from core_kernels.daily import SOLAR_CONSTANT_W_PER_M2, day_of_year_at, end_of_d
 from core_kernels.decomposition import MAX_ZENITH_DEG, MIN_COS_ZENITH, erbs_at, erbs_of
 from core_kernels.iam import GLASS_EXTINCTION, GLASS_INDEX, Cosine, iam_physical_at
 from core_kernels.jit import kernel
+from core_kernels.registry import registered
 from core_kernels.solar import Location, check_f64, check_times, pressure_pa, sun_position
 from core_kernels.transposition import ALBEDO_FRAC, MIN_PROJECTION, Plane, Sky, hay_davies_at, positive_at
 from core_kernels.units import FloatArray
@@ -151,14 +152,68 @@ def erbs_matrix(times_s: FloatArray, ghi_w_per_m2: FloatArray, zenith_deg: Float
     return out
 
 
+def _times_example() -> FloatArray:
+    return 1.7e9 + 2477.0 * np.arange(200.0)
+
+
+@registered(
+    name="irradiance.clear_sky",
+    unit="W/m2",
+    source="Ineichen and Perez 2002, Solar Energy 73(3), 151-157",
+    reference="pvlib.location.Location.get_clearsky(model='ineichen')",
+    tolerance=1e-5,
+    example=lambda: (_times_example(), Location(49.2, 16.6, 230.0), (3.0,) * 12),
+)
 def clear_sky(times_s: FloatArray, location: Location, linke: Linke) -> Sky:
-    """Cloudless sky at each instant (Ineichen and Perez 2002, altitude and standard pressure of the location)."""
+    """Cloudless sky at each instant, with the altitude and standard pressure of the location.
+
+    Parameters
+    ----------
+    times_s : float64[n]
+        Unix UTC seconds. [s]
+    location : Location
+    linke : 12 floats
+        Turbidity of the months, January first, at least 1. [1]
+
+    Returns
+    -------
+    Sky
+        0 at night. [W/m2]
+    """
     position = sun_position(times_s, location)
     matrix = clear_sky_matrix(times_s, position.apparent_zenith_deg, location, linke)
     return Sky(matrix[0], matrix[1], matrix[2])
 
 
+def _ghi_example() -> tuple[FloatArray, FloatArray, FloatArray]:
+    return _times_example(), np.linspace(0.0, 1000.0, 200), np.linspace(20.0, 100.0, 200)
+
+
+@registered(
+    name="irradiance.decompose",
+    unit="W/m2",
+    source="Erbs, Klein and Duffie 1982, Solar Energy 28(4), 293-302",
+    reference="pvlib.irradiance.erbs",
+    tolerance=1e-9,
+    example=_ghi_example,
+    missing=(1, 2),
+)
 def decompose(times_s: FloatArray, ghi_w_per_m2: FloatArray, zenith_deg: FloatArray) -> Sky:
-    """Measured GHI split into direct and diffuse (Erbs et al. 1982); ``zenith_deg`` without refraction."""
+    """Measured GHI split into direct and diffuse.
+
+    Parameters
+    ----------
+    times_s : float64[n]
+        Unix UTC seconds; the day decides the light outside the atmosphere. [s]
+    ghi_w_per_m2 : float64[n]
+        NaN gives NaN. [W/m2]
+    zenith_deg : float64[n]
+        Without refraction. [deg]
+
+    Returns
+    -------
+    Sky
+        [W/m2]
+    """
     matrix = erbs_matrix(times_s, ghi_w_per_m2, zenith_deg)
     return Sky(matrix[0], matrix[1], matrix[2])

@@ -73,7 +73,7 @@ def _interval_example() -> tuple[FloatArray, FloatArray, FloatArray]:
 @registered(
     name="coverage_frac",
     unit="1",
-    source="Gneiting, Balabdaoui and Raftery 2007, J. R. Stat. Soc. B 69, 243, section 3.2",
+    source="Gneiting, Balabdaoui and Raftery 2007, J. R. Stat. Soc. B 69, 243",
     reference="counting in numpy",
     tolerance=0.0,
     example=_interval_example,
@@ -106,7 +106,7 @@ def _crossed_example() -> tuple[FloatArray]:
 @registered(
     name="crossing_frac",
     unit="1",
-    source="Chernozhukov, Fernandez-Val and Galichon 2010 (10.3982/ECTA7880), section 1",
+    source="Chernozhukov, Fernandez-Val and Galichon 2010 (10.3982/ECTA7880)",
     reference="counting in numpy",
     tolerance=0.0,
     example=_crossed_example,

@@ -15,12 +15,12 @@ from core_kernels.solar import check_times
 from core_kernels.transposition import ALBEDO_FRAC
 from core_kernels.units import SECONDS_PER_HOUR, FloatArray
 
-# Marion et al. 2013, sections 4.2-4.3; Ryberg and Freeman 2017, section 2
+# Marion et al. 2013; the depth: Ryberg and Freeman 2017
 COVERING_M_PER_H = 0.01  # a snowfall that covers a row at once
 LEAST_DEPTH_M = 0.01  # below it on the ground a row is clear, too
 _SLIDE_W_PER_M2_K = -80.0  # snow slides where the air is warmer than the light in the plane over this
 _SLIDE_PER_H = 0.197  # of the slant height, times the sine of the tilt
-# Verseghy 1991 (CLASS), section 2: albedos of fresh, old dry and old melting snow, and how fast they are reached
+# Verseghy 1991 (CLASS): albedos of fresh, old dry and old melting snow, and how fast they are reached
 FRESH_FRAC, _DRY_FRAC, _MELTING_FRAC, _DECAY_PER_H = 0.84, 0.70, 0.50, 0.01
 _COVERED_M = 0.10  # depth from which on no ground shows
 _REFRESH_M = 0.013  # CLASS 2.7: 1.3 mm of water in one step, as fresh snow of 100 kg/m3
@@ -163,7 +163,7 @@ def dc_loss(coverage_frac: FloatArray, strings_count: int) -> FloatArray:
 @registered(
     name="snow.albedo",
     unit="frac",
-    source="Verseghy 1991, Int. J. Climatology 11, 111-133 (CLASS), section 2",
+    source="Verseghy 1991, Int. J. Climatology 11, 111-133 (CLASS)",
     reference="the formula in plain Python",
     tolerance=1e-14,
     example=lambda: (_example()[0], _example()[1].snowfall_m, _example()[1].temp_air_c, _example()[1].depth_m),

@@ -129,8 +129,29 @@ def matrices(network: ThermalNetwork) -> tuple[FloatArray, FloatArray]:
     return a, b
 
 
+@registered(
+    name="thermal.discretise",
+    unit="K/K, K/unit of the input",
+    source="Van Loan 1978, IEEE Trans. Automatic Control 23(3), 395-404, eq. 1.2",
+    reference="scipy.linalg.expm of the augmented matrix",
+    tolerance=1e-12,
+    example=lambda: (example_network(), 300.0),
+)
 def discretise(network: ThermalNetwork, dt_s: float) -> tuple[FloatArray, FloatArray]:
-    """Exact step and effect matrices over ``dt_s`` seconds, see :func:`core_kernels.matrix_exp.zero_order_hold`."""
+    """Exact step of a network, see :func:`core_kernels.matrix_exp.zero_order_hold`.
+
+    Parameters
+    ----------
+    network : ThermalNetwork
+    dt_s : float
+        Length of the step. [s]
+
+    Returns
+    -------
+    step : float64[2n, 2n]
+    effect : float64[2n, 2 + n]
+        Of outdoor, sun and each zone's heat.
+    """
     return zero_order_hold(*matrices(network), dt_s)
 
 

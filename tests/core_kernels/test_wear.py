@@ -41,7 +41,7 @@ def test_the_level_is_the_cell_s_cycle_life_and_beside_the_literature():
     lfp_rate, nmc_rate = (0.0630 / 4.0 + 0.0971) * (4.0253 * 0.4**3 + 1.0923) / 100.0, 7.6e-4 + 4.081e-3
     assert full_cycle("lfp") == pytest.approx(400.0 / (0.2 / lfp_rate) ** 2, rel=1e-12)
     assert full_cycle("nmc") == pytest.approx(400.0 / ((0.2 / nmc_rate) ** 2 / (2.0 * 2.05)), rel=0.02)
-    xu_eur_per_kwh = 5.24e-4 * 400.0  # Xu et al. 2018, table I, at depth 1
+    xu_eur_per_kwh = 5.24e-4 * 400.0  # Xu et al. 2018, at depth 1
     assert full_cycle("lfp") < xu_eur_per_kwh < full_cycle("nmc") < 5.0 * xu_eur_per_kwh
     shallow = float(cycle_cost("nmc", np.array([0.2]), TERMS)[0])
     assert 1.0 < shallow / (xu_eur_per_kwh * 0.2**2.03) < 3.0
