@@ -110,7 +110,14 @@ def bench_replay() -> tuple[Row, ...]:
     )
 
 
-GROUPS: dict[str, Callable[[], tuple[Row, ...]]] = {"cli": bench_cli, "replay": bench_replay}
+def bench_devices() -> tuple[Row, ...]:
+    """The device layer on real wires, beside raw pymodbus."""
+    from edge.bench_devices import rows
+
+    return rows()
+
+
+GROUPS: dict[str, Callable[[], tuple[Row, ...]]] = {"cli": bench_cli, "replay": bench_replay, "devices": bench_devices}
 
 
 def run(group: str) -> Report:

@@ -11,7 +11,7 @@ import click
 
 from edge.cli.options import json_option
 
-_GROUPS = ("cli", "replay", "kernels")
+_GROUPS = ("cli", "replay", "devices", "kernels")
 
 
 @click.command()

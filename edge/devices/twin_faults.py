@@ -128,10 +128,11 @@ def wrong_count(exchange: Exchange) -> Iterable[Action]:
 
 
 def wrong_function(exchange: Exchange) -> Iterable[Action]:
-    """7: input registers answer a question for holding registers, and the other way round."""
+    """7: holding registers answer a question for input registers, and the other way round."""
     pdu = exchange.answer.pdu
     swapped = {3: 4, 4: 3}.get(pdu[0], pdu[0] ^ 0x10)
-    return [exchange.with_pdu(bytes((swapped,)) + pdu[1:]).packed()]
+    other = bytes(byte ^ 0x01 for byte in pdu[2:])
+    return [exchange.with_pdu(bytes((swapped, pdu[1])) + other).packed()]
 
 
 def refusal(code: int) -> Fault:
