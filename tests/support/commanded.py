@@ -14,6 +14,7 @@ from edge.devices.driver import Devices
 from edge.devices.image import Values, respond
 from edge.devices.profile import Control, Profile
 from edge.devices.profile_file import load_profile, profile_names
+from edge.devices.sunspec_twin import served
 from edge.devices.transport import Address, Wire
 from edge.devices.twin_battery import BatteryDevice
 from edge.devices.wear import MemoryLedger, WriteLedger
@@ -93,7 +94,7 @@ class Commanded:
 
     @property
     def profile(self) -> Profile:
-        return load_profile(self.name)
+        return served(load_profile(self.name))
 
     @property
     def device(self) -> BatteryDevice:
