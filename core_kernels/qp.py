@@ -17,6 +17,10 @@ rows       bal   ``load - pv <= gi - cu - pc + pd <= load - pv + export limit``
 Export is eliminated: ``ge = gi - cu - pc + pd - (load - pv)``. Minimised is, in EUR,
 ``sum h [(ci - ce) gi + ce cu + ce pc + (wear - ce) pd + ce (load - pv)] + w sum (pb_k - pb_(k-1))^2 - vT s_N`` with
 ``pb = pd - pc``. The dual of the first ``soc`` row is the water value: what one more stored kWh is worth.
+
+A capacity tariff adds, behind all steps, one unknown for each billed peak (a month's highest quarter hour) [kW], one row
+a step, ``gi - peak <= 0``, one row a peak for its bounds, and ``c peak + w/2 (peak - near)^2`` to the cost: the pull to
+the last plan's peak makes this one purely linear unknown strictly convex, which the solver needs.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ import numpy.typing as npt
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 
 IntArray = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
 
 UNKNOWNS = 5
 ROWS = 7
@@ -57,6 +62,12 @@ class Structure(NamedTuple):
     leg_efficiency_frac: float
     quadratic: Csc
     rows: Csc
+    peaks: int = 0
+    peak_pull_eur: float = 0.0
+
+    def by_step(self, x: FloatArray) -> FloatArray:
+        """The steps' unknowns, float64[n, UNKNOWNS]."""
+        return x[: self.steps * UNKNOWNS].reshape(self.steps, UNKNOWNS)
 
 
 class Slots(NamedTuple):
@@ -74,12 +85,26 @@ class Slots(NamedTuple):
     stored_max_kwh: FloatArray
 
 
+class Peaks(NamedTuple):
+    """What a capacity tariff adds to a plan.
+
+    ``least_kw`` is float64[g]: what each billed peak is at least (reached already, or the tariff's floor); ``near_kw``
+    float64[g]: the last plan's; ``counts`` bool[n]: steps whose import counts for their peak.
+    """
+
+    eur_per_kw: float
+    least_kw: FloatArray
+    near_kw: FloatArray
+    counts: BoolArray
+
+
 class Terms(NamedTuple):
-    """The scalars of one plan: energy in the battery now, cost of wear, worth of what is left at the end."""
+    """The rest of one plan: energy in the battery now, cost of wear, worth of what is left at the end, billed peaks."""
 
     stored_wh: float
     wear_eur_per_kwh: float
     terminal_eur_per_kwh: float
+    peaks: Peaks | None = None
 
 
 class Vectors(NamedTuple):
@@ -106,21 +131,30 @@ def compress(
     )
 
 
-def _ramp(count: int, ramp_eur: float) -> Csc:
-    """Upper triangle of ``2 w D'D`` with ``D`` the differences of ``pd - pc`` from step to step."""
+def _ramp(count: int, ramp_eur: float, peaks: int, pull_eur: float) -> Csc:
+    """Upper triangle of ``2 w D'D``, ``D`` the differences of ``pd - pc`` from step to step, and the peaks' pull."""
     k = np.arange(count, dtype=np.int64)
     touching = (k > 0).astype(np.float64) + (k < count - 1)
     here, before = UNKNOWNS * k, UNKNOWNS * k[1:] - UNKNOWNS
     after = UNKNOWNS * k[1:]
-    one = np.ones(max(count - 1, 0))
-    row = np.concatenate((here + PC, here + PC, here + PD, before + PC, before + PC, before + PD, before + PD))
-    column = np.concatenate((here + PC, here + PD, here + PD, after + PC, after + PD, after + PC, after + PD))
-    value = np.concatenate((touching, -touching, touching, -one, one, one, -one))
-    size = UNKNOWNS * count
-    return compress(row, column, 2.0 * ramp_eur * value, (size, size))
+    peak = UNKNOWNS * count + np.arange(peaks, dtype=np.int64)
+    one = 2.0 * ramp_eur * np.ones(max(count - 1, 0))
+    twice = 2.0 * ramp_eur * touching
+    row = np.concatenate((here + PC, here + PC, here + PD, before + PC, before + PC, before + PD, before + PD, peak))
+    column = np.concatenate((here + PC, here + PD, here + PD, after + PC, after + PD, after + PC, after + PD, peak))
+    value = np.concatenate((twice, -twice, twice, -one, one, one, -one, np.full(peaks, pull_eur)))
+    size = UNKNOWNS * count + peaks
+    return compress(row, column, value, (size, size))
 
 
-def structure(count: int, slot_s: float, leg_efficiency_frac: float, ramp_eur: float) -> Structure:
+def structure(
+    count: int,
+    slot_s: float,
+    leg_efficiency_frac: float,
+    ramp_eur: float,
+    peak_of: npt.NDArray[np.int64] | None = None,
+    peak_pull_eur: float = 0.0,
+) -> Structure:
     """The matrices of a horizon of ``count`` steps.
 
     Parameters
@@ -134,9 +168,15 @@ def structure(count: int, slot_s: float, leg_efficiency_frac: float, ramp_eur: f
     ramp_eur : float
         Cost of a change of battery power by 1 kW from step to step, growing with its square; an aid to the solver
         (1e-4 .. 1e-3), 0 for none. [EUR]
+    peak_of : int64[n], optional
+        For each step the billed peak it belongs to, from 0 without gaps; without it there is no capacity tariff.
+    peak_pull_eur : float
+        Cost of a peak 1 kW away from the last plan's, growing with its square. [EUR]
     """
     if count < 1 or not slot_s > 0.0 or not 0.0 < leg_efficiency_frac <= 1.0 or not ramp_eur >= 0.0:
         raise ValueError(f"no horizon of {count} steps of {slot_s} s at efficiency {leg_efficiency_frac}")
+    if peak_of is not None and (peak_of.shape != (count,) or peak_of.min() < 0):
+        raise ValueError(f"peak_of must be {count} numbers from 0 on")
     h = slot_s / SECONDS_PER_HOUR
     k = np.arange(count, dtype=np.int64)
     x, r = UNKNOWNS * k, ROWS * k
@@ -152,13 +192,26 @@ def structure(count: int, slot_s: float, leg_efficiency_frac: float, ramp_eur: f
         (r[1:] + SOC, x[:-1] + S, -one[1:]),
         *((r + BOUNDS + j, x + j, one) for j in range(UNKNOWNS)),
     ]
+    peaks = 0 if peak_of is None else int(peak_of.max()) + 1
+    if peak_of is not None:
+        g = np.arange(peaks, dtype=np.int64)
+        parts += [
+            (ROWS * count + k, x + GI, one),
+            (ROWS * count + k, UNKNOWNS * count + peak_of, -one),
+            ((ROWS + 1) * count + g, UNKNOWNS * count + g, np.ones(peaks)),
+        ]
     row, column, value = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    rows = compress(row, column, value, (ROWS * count, UNKNOWNS * count))
-    return Structure(count, slot_s, leg_efficiency_frac, _ramp(count, ramp_eur), rows)
+    size = (ROWS * count + (count + peaks if peaks else 0), UNKNOWNS * count + peaks)
+    quadratic = _ramp(count, ramp_eur, peaks, peak_pull_eur)
+    return Structure(
+        count, slot_s, leg_efficiency_frac, quadratic, compress(row, column, value, size), peaks, peak_pull_eur
+    )
 
 
 def vectors(shape: Structure, slots: Slots, terms: Terms) -> Vectors:
     """Linear cost and bounds of one plan; raises ``ValueError`` for a wrong length or a number that is not finite."""
+    if (terms.peaks is None) != (shape.peaks == 0):
+        raise ValueError("the terms and the structure do not agree on a capacity tariff")
     for name, values in zip(slots._fields, slots, strict=True):
         if values.shape != (shape.steps,) or not np.isfinite(values).all():
             raise ValueError(f"{name} must be {shape.steps} finite numbers")
@@ -188,16 +241,37 @@ def vectors(shape: Structure, slots: Slots, terms: Terms) -> Vectors:
     if (l > u).any():
         step, row = divmod(int(np.argmax(l > u)), ROWS)
         raise ValueError(f"step {step}, row {row}: lower bound {l[step, row]} is above {u[step, row]}")
-    return Vectors(q.ravel(), l.ravel(), u.ravel(), float(h * np.sum(ce * slots.net_load_kw)))
+    stepwise = Vectors(q.ravel(), l.ravel(), u.ravel(), float(h * np.sum(ce * slots.net_load_kw)))
+    return stepwise if terms.peaks is None else _with_peaks(shape, slots, terms.peaks, stepwise)
 
 
-def shift(x: FloatArray, y: FloatArray, steps: int) -> tuple[FloatArray, FloatArray]:
+def _with_peaks(shape: Structure, slots: Slots, peaks: Peaks, stepwise: Vectors) -> Vectors:
+    """The same with the capacity tariff's rows; its cost is what a peak costs beyond the least."""
+    for name, values in (("least_kw", peaks.least_kw), ("near_kw", peaks.near_kw)):
+        if values.shape != (shape.peaks,) or not np.isfinite(values).all():
+            raise ValueError(f"{name} must be {shape.peaks} finite numbers")
+    if peaks.counts.shape != (shape.steps,):
+        raise ValueError(f"counts must be {shape.steps} truth values")
+    most_kw = np.maximum(slots.import_max_kw.max(), peaks.least_kw)
+    # A mild bound instead of an infinite one keeps a row that does not count from slowing the solver.
+    above_kw = np.where(peaks.counts, 0.0, slots.import_max_kw)
+    return Vectors(
+        q=np.concatenate((stepwise.q, peaks.eur_per_kw - shape.peak_pull_eur * peaks.near_kw)),
+        l=np.concatenate((stepwise.l, np.full(shape.steps, -float(most_kw.max())), peaks.least_kw)),
+        u=np.concatenate((stepwise.u, above_kw, most_kw)),
+        constant_eur=stepwise.constant_eur - peaks.eur_per_kw * float(peaks.least_kw.sum()),
+    )
+
+
+def shift(shape: Structure, x: FloatArray, y: FloatArray, steps: int) -> tuple[FloatArray, FloatArray]:
     """Unknowns and duals of the horizon that begins ``steps`` later; the last step fills the end."""
-    count = x.size // UNKNOWNS
-    source = np.minimum(np.arange(count) + steps, count - 1)
-    shifted_x = x.reshape(count, UNKNOWNS)[source]
-    shifted_y = y.reshape(count, ROWS)[source]
-    return np.ascontiguousarray(shifted_x.ravel()), np.ascontiguousarray(shifted_y.ravel())
+    source = np.minimum(np.arange(shape.steps) + steps, shape.steps - 1)
+    ends = (shape.steps * UNKNOWNS, shape.steps * ROWS)
+    parts_x = [x[: ends[0]].reshape(shape.steps, UNKNOWNS)[source].ravel(), x[ends[0] :]]
+    parts_y = [y[: ends[1]].reshape(shape.steps, ROWS)[source].ravel()]
+    if shape.peaks:
+        parts_y += [y[ends[1] : ends[1] + shape.steps][source], y[ends[1] + shape.steps :]]
+    return np.concatenate(parts_x), np.concatenate(parts_y)
 
 
 def multiply(matrix: Csc, x: FloatArray) -> FloatArray:
@@ -216,4 +290,4 @@ def violation(shape: Structure, bounds: Vectors, x: FloatArray) -> float:
 
 def water_values(shape: Structure, y: FloatArray) -> FloatArray:
     """Worth of one more stored kWh at the start of each step, float64[n] [EUR/kWh]."""
-    return np.ascontiguousarray(y.reshape(shape.steps, ROWS)[:, SOC])
+    return np.ascontiguousarray(y[: shape.steps * ROWS].reshape(shape.steps, ROWS)[:, SOC])

@@ -14,6 +14,7 @@ from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
 from edge.control.obedience import Obedience
+from edge.control.peak import QuarterImport, month_peak_w
 from edge.devices.driver import Devices
 from edge.errors import BundleError, ConfigError, PlanError, StoreError
 from edge.ingest.store import Store, StoreReader
@@ -48,6 +49,7 @@ class ControlPorts:
         for problem in self._devices.serve():
             self.alarm(problem)
         self._obedience = Obedience(site.battery)
+        self._quarter = QuarterImport()
         self._distrust = ""
         self._refusal = self._last_reports()
         self._plan = _kept_plan(self._store, clock.now_s())
@@ -82,6 +84,10 @@ class ControlPorts:
     def plan(self) -> Plan | None:
         """The last plan that the planner published."""
         return self._plan
+
+    def imported_wh(self, now_s: float, grid_w: float) -> float:
+        """Import of the running quarter hour so far."""
+        return self._quarter.add(now_s, grid_w)
 
     def distrust(self, now_s: float) -> str:
         """Why the battery is left alone: its link did not pass commissioning, or it did not do what it was told."""
@@ -222,6 +228,10 @@ class PlannerPorts:
     def prices(self, grid: TimeGrid, issued_s: float) -> Prices:
         """Prices as the market had published them at ``issued_s``."""
         return self._prices.forecast(grid, issued_s)
+
+    def reached_peak_w(self, history: Frame, issued_s: float) -> float:
+        """The running month's highest import of a quarter hour that the store has seen."""
+        return month_peak_w(history.column("grid_w"), history.grid, issued_s, self._site.zone)
 
     def soc_frac(self) -> float:
         """What control last read; NaN where it could not."""

@@ -64,11 +64,16 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """Fees on top of the market price, and where the market prices are read from (a table)."""
+    """Fees on top of the market price, and where the market prices are read from (a table).
+
+    ``peak_eur_per_kw_month``: what the highest import of a quarter hour costs in each calendar month (a capacity
+    tariff); below ``peak_floor_w`` it costs no less.
+    """
 
     import_fee_eur_per_kwh: float = 0.0
     export_fee_eur_per_kwh: float = 0.0
     peak_eur_per_kw_month: float = 0.0
+    peak_floor_w: float = 0.0
     prices: str = ""
 
 
@@ -182,6 +187,7 @@ _CHECKS: dict[str, _Check] = {
     "grid.export_w": _NOT_NEGATIVE,
     "grid.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
     "tariff.peak_eur_per_kw_month": _NOT_NEGATIVE,
+    "tariff.peak_floor_w": _NOT_NEGATIVE,
     "link.unit": (lambda v: 1 <= v <= 247, "must be 1..247"),
     "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),
 }

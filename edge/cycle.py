@@ -37,6 +37,10 @@ class Ports(Protocol):
         """The last published plan, valid or not."""
         ...
 
+    def imported_wh(self, now_s: float, grid_w: float) -> float:
+        """Import of the running quarter hour so far, this cycle's meter power (NaN: unknown) included [Wh]."""
+        ...
+
     def distrust(self, now_s: float) -> str:
         """Why the battery must not be commanded now; empty while it obeys."""
         ...
@@ -60,7 +64,7 @@ def control_cycle(ports: Ports, site: Site) -> CycleRecord:
     readings = ports.read()
     house = judge(readings, ports.now_s())
     plan = plan_in_force(ports.plan(), house.time_s)
-    wish = wish_of(house, plan, site)
+    wish = wish_of(house, plan, site, ports.imported_wh(house.time_s, house.grid_w))
     command = guard.narrow(wish, house, site, now_s=house.time_s, distrust=ports.distrust(house.time_s))
     result = ports.write(command)
     record = CycleRecord(
@@ -86,11 +90,11 @@ def plan_in_force(plan: Plan | None, now_s: float) -> Plan | None:
     return plan
 
 
-def wish_of(house: House, plan: Plan | None, site: Site) -> Command:
+def wish_of(house: House, plan: Plan | None, site: Site, imported_wh: float = 0.0) -> Command:
     """What control would like to do, before the guard."""
     if plan is None or site.battery is None:
         return rules_command(site)
-    return fastloop.wish(house, plan, site.battery)
+    return fastloop.wish(house, plan, site.battery, imported_wh)
 
 
 def judge(readings: Sequence[Reading], now_s: float) -> House:

@@ -141,7 +141,8 @@ class RegisterCount:
 class Plan:
     """48 h of intentions with a lease: after ``valid_until_s`` nobody acts on it.
 
-    Tuples of powers hold one value a slot, ``soc_frac`` one an edge (n + 1).
+    Tuples of powers hold one value a slot, ``soc_frac`` one an edge (n + 1). ``peak_w`` is the import that no quarter
+    hour of the running month shall exceed, where a capacity tariff bills it (``peak_eur_per_kw``); else NaN.
     """
 
     issued_s: float
@@ -165,6 +166,8 @@ class Plan:
     load_p90_w: tuple[float, ...]
     price_import_eur_per_kwh: tuple[float, ...]
     price_export_eur_per_kwh: tuple[float, ...]
+    peak_w: float = math.nan
+    peak_eur_per_kw: float = 0.0
 
     def slot(self, time_s: float) -> int | None:
         """Index of the slot in force, ``None`` outside the plan."""
@@ -202,6 +205,7 @@ def to_json(value: Any) -> Any:
 
 _MAX_POWER_W = 1e6
 _MAX_PRICE_EUR_PER_KWH = 100.0
+_MAX_PEAK_EUR_PER_KW = 1e6
 _PLAN_SLOT_S = 900
 _MAX_SLOTS = 7 * 96
 _TEXTS = ("source", "reason")
@@ -228,6 +232,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         raise ValueError("not a plan: an instant, a battery power or the water value is missing")
     if abs(plan.water_value_eur_per_kwh) > _MAX_PRICE_EUR_PER_KWH:
         raise ValueError(f"not a plan: a water value of {plan.water_value_eur_per_kwh:g} EUR/kWh")
+    if plan.peak_w < 0.0 or not 0.0 <= plan.peak_eur_per_kw <= _MAX_PEAK_EUR_PER_KW:
+        raise ValueError(f"not a plan: a peak of {plan.peak_w:g} W at {plan.peak_eur_per_kw:g} EUR/kW")
     return plan
 
 

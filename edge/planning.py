@@ -48,6 +48,10 @@ class PlanningPorts(Protocol):
         """Prices as known at ``issued_s``."""
         ...
 
+    def reached_peak_w(self, history: Frame, issued_s: float) -> float:
+        """The running month's highest import of a quarter hour, for a capacity tariff."""
+        ...
+
     def soc_frac(self) -> float:
         """The battery's charge now; NaN where unknown."""
         ...
@@ -81,6 +85,7 @@ def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
         pv=forecasts["pv_w"],
         load=forecasts["load_w"],
         prices=ports.prices(grid, issued_s),
+        reached_peak_w=ports.reached_peak_w(history, issued_s),
     )
     plan = replace(plan, source=f"{plan.source} on {sources_of(forecasts)}")
     ports.publish(plan)

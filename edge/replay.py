@@ -22,6 +22,7 @@ from edge.config import Battery, Site
 from edge.control import fastloop, guard
 from edge.control.ledger import Ledger, Market
 from edge.control.mpc import Mpc
+from edge.control.peak import months
 from edge.control.ways import Ways, parameters_of
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
@@ -131,7 +132,7 @@ def replay(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = S
     if missing.all():
         raise StoreError("pv_w and load_w are never both there in the span")
     in_force = days.prices.actual(days.span)
-    market = Market(import_eur_per_kwh=in_force.import_eur_per_kwh, export_eur_per_kwh=in_force.export_eur_per_kwh)
+    market = Market.of(in_force, site)
     loop = _Loop(site, battery, days, forecaster, soc_frac)
     for k in range(days.span.count):
         loop.slot(k, float(pv_w[k]), float(load_w[k]))
@@ -187,6 +188,8 @@ class _Loop:
         self.solve_s: list[float] = []
         self.failures: list[str] = []
         self._banded_until = 0
+        self._months = months(days.span, site.zone)
+        self._import_w = np.zeros(days.span.count)
 
     def slot(self, k: int, pv_w: float, load_w: float) -> None:
         """Plan at the slot's start, then act on what was measured in it."""
@@ -213,6 +216,7 @@ class _Loop:
         native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
         power_w = native_w if command.mode == "native" else command.battery_w
         self.soc_frac[k + 1], self.battery_w[k] = step(float(self.soc_frac[k]), power_w, SLOT_S, self._parameters)
+        self._import_w[k] = 0.0 if math.isnan(net_w) else max(net_w - self.battery_w[k], 0.0)
 
     def _make_plan(self, k: int, issued_s: int) -> Plan:
         now = self._offset + k
@@ -224,12 +228,23 @@ class _Loop:
         self.source = self.source or f"{pv.source}, {load.source}"
         started_s = time.perf_counter()
         plan = self._mpc.plan(
-            issued_s=issued_s, grid=grid, soc_frac=float(self.soc_frac[k]), pv=pv, load=load, prices=prices
+            issued_s=issued_s,
+            grid=grid,
+            soc_frac=float(self.soc_frac[k]),
+            pv=pv,
+            load=load,
+            prices=prices,
+            reached_peak_w=self._reached_peak_w(k),
         )
         self.solve_s.append(time.perf_counter() - started_s)
         if k >= self._banded_until:
             self._keep_bands(k, {"pv": pv, "load": load})
         return plan
+
+    def _reached_peak_w(self, k: int) -> float:
+        """The running month's highest import so far, of the days lived through."""
+        same = self._months[:k] == self._months[k]
+        return float(self._import_w[:k][same].max(initial=0.0))
 
     def _keep_bands(self, k: int, forecasts: Mapping[str, Forecast]) -> None:
         """Keep a day of forecasts as issued a day ahead, for the picture."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli import costs
 from edge.cli.options import FiniteFloatRange, json_option
 
 if TYPE_CHECKING:
@@ -59,12 +60,8 @@ def command(days: int, speed: float, start: str, out: Path, firmware: str, web_p
 
 def as_data(result: Settlement) -> dict[str, object]:
     """The result as JSON."""
-    ledger = result.ledger
-    ways = ("no_battery", "rules", "ours", "perfect_foresight")
     return {
-        "costs_eur": {way: getattr(ledger, way).total_eur for way in ways},
-        "bills_eur": {way: getattr(ledger, way).bill_eur for way in ways},
-        "share_frac": ledger.share_frac,
+        **costs.as_data(result.ledger),
         "writes_count": result.writes,
         "stored_writes_count": result.stored_writes,
         "worst_balance_w": result.worst_balance_w,
@@ -74,23 +71,12 @@ def as_data(result: Settlement) -> dict[str, object]:
 
 def as_table(result: Settlement, days: int) -> str:
     """The result for a person."""
-    ledger = result.ledger
-    ways = (
-        ("no battery", ledger.no_battery),
-        ("rules (self-consumption)", ledger.rules),
-        ("PEMS Edge", ledger.ours),
-        ("perfect foresight", ledger.perfect_foresight),
-    )
-    share = "nothing to be saved" if math.isnan(ledger.share_frac) else f"{100 * ledger.share_frac:.0f} %"
-    rows = [f"{'':26}{'bill':>9}{'+ wear':>9}{'- stored':>10}{'= cost EUR':>12}"]
-    rows += [
-        f"{name:26}{way.bill_eur:9.2f}{way.wear_eur:9.2f}{way.stored_eur:10.2f}{way.total_eur:12.2f}"
-        for name, way in ways
-    ]
+    share_frac = result.ledger.share_frac
+    share = "nothing to be saved" if math.isnan(share_frac) else f"{100 * share_frac:.0f} %"
     return "\n".join(
         [
             f"\n{days} {'day' if days == 1 else 'days'}, at the meter's own registers and the (made) example prices:",
-            *rows,
+            *costs.as_rows(result.ledger),
             f"Share of the possible saving over the rules: {share}",
             f"Writes to the inverter: {result.writes}, of these to stored registers: {result.stored_writes}",
             f"Worst balance error of a quarter hour: {result.worst_balance_w:.0f} W",

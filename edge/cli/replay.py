@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.cli import costs
 from edge.cli.options import FiniteFloatRange, json_option, site_option
 
 if TYPE_CHECKING:
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from edge.ingest.tariff import PriceBook
     from edge.planning import Forecasts
     from edge.replay import Replay
-
-WAYS = {
-    "no_battery": "no battery",
-    "rules": "rules (self-consumption)",
-    "ours": "PEMS Edge",
-    "perfect_foresight": "perfect foresight",
-}
 
 
 def instant_s(text: str) -> float:
@@ -146,11 +140,7 @@ def as_data(result: Replay) -> dict[str, Any]:
         "from_utc": format_time(span.start_s),
         "until_utc": format_time(span.end_s),
         "days": span.count * span.slot_s / 86400.0,
-        "costs_eur": {way: getattr(ledger, way).total_eur for way in WAYS},
-        "bills_eur": {way: getattr(ledger, way).bill_eur for way in WAYS},
-        "wear_eur": {way: getattr(ledger, way).wear_eur for way in WAYS},
-        "stored_eur": {way: getattr(ledger, way).stored_eur for way in WAYS},
-        "share_frac": ledger.share_frac,
+        **costs.as_data(ledger),
         "foresight_gap_eur": ledger.foresight_gap_eur,
         "forecasts": result.source,
         "missing_slots": result.missing_count,
@@ -171,11 +161,8 @@ def as_table(result: Replay, prices: str) -> str:
     rows = [
         f"{format_time(span.start_s)} to {format_time(span.end_s)}, forecasts: {result.source or 'none'}",
         f"prices: {prices}",
-        f"{'':26}{'bill':>9}{'+ wear':>9}{'- stored':>10}{'= cost EUR':>12}",
+        *costs.as_rows(ledger),
     ]
-    for way, label in WAYS.items():
-        cost = getattr(ledger, way)
-        rows.append(f"{label:26}{cost.bill_eur:9.2f}{cost.wear_eur:9.2f}{cost.stored_eur:10.2f}{cost.total_eur:12.2f}")
     share = ledger.share_frac
     possible = f"{ledger.possible_saving_eur:.2f} EUR that were possible over the rules"
     rows.append(

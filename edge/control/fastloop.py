@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from core_kernels.units import W_PER_KW
 from edge.config import Battery
-from edge.control.words import Marginals, explain
+from edge.control.peak import Cap, cap_of
+from edge.control.words import IDLE_W, Marginals, explain, explain_peak
 from edge.messages import Command, House, Plan
 
 LEASE_S = 900.0
@@ -22,8 +23,11 @@ SAME_W = 100.0
 STEP_W = 10.0
 
 
-def wish(house: House, plan: Plan | None, battery: Battery) -> Command:
-    """The best battery power for this house now; native where that is the same, or where there is no valid plan."""
+def wish(house: House, plan: Plan | None, battery: Battery, imported_wh: float = 0.0) -> Command:
+    """The best battery power for this house now; native where that is the same, or where there is no valid plan.
+
+    ``imported_wh`` is the running quarter hour's import so far, for a capacity tariff. [Wh]
+    """
     if plan is None:
         return Command.native("no plan: the inverter's own rules")
     slot = plan.slot(house.time_s)
@@ -35,8 +39,12 @@ def wish(house: House, plan: Plan | None, battery: Battery) -> Command:
     marginals = marginals_of(plan, slot, battery)
     if not all(map(math.isfinite, (*marginals, plan.battery_w[slot]))):
         return Command.native("the plan lacks a price or a power: the inverter's own rules")
-    best_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery)
-    reason = explain(best_w, net_w, marginals)
+    best_w = free_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery)
+    reason = explain(free_w, net_w, marginals)
+    if (cap := cap_of(plan, house.time_s, imported_wh)) is not None:
+        best_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery, cap)
+        if abs(best_w - free_w) > IDLE_W:
+            reason = explain_peak(cap.peak_w, cap.peak_eur_per_kw)
     if abs(best_w - self_consumption_w(net_w, battery)) <= SAME_W:
         return Command.native(f"{reason}; so does the inverter by itself")
     return Command(mode="power", battery_w=STEP_W * round(best_w / STEP_W), lease_s=LEASE_S, reason=reason)
@@ -58,22 +66,33 @@ def marginals_of(plan: Plan, slot: int, battery: Battery) -> Marginals:
     )
 
 
-def best_power_w(net_w: float, planned_w: float, marginals: Marginals, battery: Battery) -> float:
+def best_power_w(
+    net_w: float, planned_w: float, marginals: Marginals, battery: Battery, cap: Cap | None = None
+) -> float:
     """Cheapest battery power for a net load, positive discharge [W].
 
-    Cost an hour is linear between the corners 0 (charge or discharge), ``net_w`` (import or export) and the limits,
-    plus a weak pull to the planned power; the best of each piece is a corner or the piece's own stationary point.
+    Cost an hour is linear between the corners 0 (charge or discharge), ``net_w`` (import or export), the cap of a
+    capacity tariff and the limits, plus a weak pull to the planned power; the best of each piece is a corner or the
+    piece's own stationary point.
     """
-    corners = sorted({-battery.charge_w, battery.discharge_w, 0.0, self_consumption_w(net_w, battery)})
+
+    def hourly_eur(power_w: float) -> float:
+        return _hourly_eur(power_w, net_w, marginals) + (cap.excess_eur(net_w - power_w) if cap else 0.0)
+
+    def pulled_eur(power_w: float) -> float:
+        distance_kw = (power_w - planned_w) / W_PER_KW
+        return hourly_eur(power_w) + PULL_EUR_PER_KWH * distance_kw * distance_kw
+
+    capped = {self_consumption_w(net_w - cap.allowed_w, battery)} if cap else set()
+    corners = sorted({-battery.charge_w, battery.discharge_w, 0.0, self_consumption_w(net_w, battery), *capped})
     candidates = list(corners)
     for low, high in pairwise(corners):
         if high - low < STEP_W:
             continue
-        slope = _hourly_eur(high, net_w, marginals) - _hourly_eur(low, net_w, marginals)
-        slope /= (high - low) / W_PER_KW
+        slope = (hourly_eur(high) - hourly_eur(low)) * W_PER_KW / (high - low)
         stationary_w = planned_w - W_PER_KW * slope / (2.0 * PULL_EUR_PER_KWH)
         candidates.append(min(max(stationary_w, low), high))
-    return min(candidates, key=lambda power_w: _pulled_eur(power_w, net_w, planned_w, marginals))
+    return min(candidates, key=pulled_eur)
 
 
 def _hourly_eur(power_w: float, net_w: float, marginals: Marginals) -> float:
@@ -83,8 +102,3 @@ def _hourly_eur(power_w: float, net_w: float, marginals: Marginals) -> float:
     if power_kw > 0.0:
         return bill + power_kw * marginals.use_above_eur_per_kwh
     return bill + power_kw * marginals.store_below_eur_per_kwh
-
-
-def _pulled_eur(power_w: float, net_w: float, planned_w: float, marginals: Marginals) -> float:
-    distance_kw = (power_w - planned_w) / W_PER_KW
-    return _hourly_eur(power_w, net_w, marginals) + PULL_EUR_PER_KWH * distance_kw * distance_kw

@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from core_kernels.units import W_PER_KW, FloatArray, cost_eur
-from edge.config import Battery
+from core_kernels.records import Prices
+from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray, cost_eur
+from edge.config import Battery, Site
+from edge.control.peak import QUARTER_S, months
 from edge.control.problem import wear_eur_per_kwh
 
 # A possible saving smaller than this is no basis for a share.
@@ -17,16 +20,17 @@ SMALLEST_SAVING_EUR = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """One way through the days: the bill, the wear, and the worth of the energy gained in the battery."""
+    """One way through the days: the bill, the wear, the worth of the energy gained in the battery, the billed peaks."""
 
     bill_eur: float
     wear_eur: float = 0.0
     stored_eur: float = 0.0
+    peak_eur: float = 0.0
 
     @property
     def total_eur(self) -> float:
-        """Bill and wear less what was gained in stored energy."""
-        return self.bill_eur + self.wear_eur - self.stored_eur
+        """Bill, peaks and wear less what was gained in stored energy."""
+        return self.bill_eur + self.peak_eur + self.wear_eur - self.stored_eur
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,39 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Market:
-    """Prices in force in every slot of the days, float64[n] [EUR/kWh]."""
+    """Prices in force in every slot of the days, float64[n] [EUR/kWh], and what a capacity tariff bills.
+
+    ``month`` (int64[n]) numbers the calendar months of the slots from 0: each one's highest import of a slot costs
+    ``peak_eur_per_kw``, and counts as ``peak_floor_w`` at least.
+    """
 
     import_eur_per_kwh: FloatArray
     export_eur_per_kwh: FloatArray
+    month: npt.NDArray[np.int64] | None = None
+    peak_eur_per_kw: float = 0.0
+    peak_floor_w: float = 0.0
+
+    @classmethod
+    def of(cls, prices: Prices, site: Site) -> Market:
+        """The market of a site over the slots of its prices."""
+        tariff, billed = site.tariff, site.tariff.peak_eur_per_kw_month > 0.0
+        month = np.unique(months(prices.grid, site.zone), return_inverse=True)[1] if billed else None
+        return cls(
+            import_eur_per_kwh=prices.import_eur_per_kwh,
+            export_eur_per_kwh=prices.export_eur_per_kwh,
+            month=month,
+            peak_eur_per_kw=tariff.peak_eur_per_kw_month,
+            peak_floor_w=tariff.peak_floor_w,
+        )
+
+    def peak_eur(self, grid_wh: FloatArray) -> float:
+        """What the months' peaks cost; 0 without a capacity tariff. ``grid_wh`` as in :func:`cost_of`."""
+        if self.month is None:
+            return 0.0
+        peaks_wh = np.zeros(int(self.month.max()) + 1)
+        np.maximum.at(peaks_wh, self.month, grid_wh)
+        peaks_w = np.maximum(peaks_wh * SECONDS_PER_HOUR / QUARTER_S, self.peak_floor_w)
+        return float(self.peak_eur_per_kw * peaks_w.sum() / W_PER_KW)
 
 
 def stored_value_eur_per_kwh(market: Market, battery: Battery) -> float:
@@ -83,10 +116,12 @@ def cost_of(
     if not np.isfinite(grid_wh).all():
         raise ValueError(f"grid_wh lacks slot {int(np.argmin(np.isfinite(grid_wh)))}")
     bill_eur = float(np.sum(cost_eur(grid_wh, market.import_eur_per_kwh, market.export_eur_per_kwh)))
+    peak_eur = market.peak_eur(grid_wh)
     if battery is None:
-        return Cost(bill_eur=bill_eur)
+        return Cost(bill_eur=bill_eur, peak_eur=peak_eur)
     return Cost(
         bill_eur=bill_eur,
+        peak_eur=peak_eur,
         wear_eur=wear_eur_per_kwh(battery) * discharge_wh / W_PER_KW,
         stored_eur=stored_value_eur_per_kwh(market, battery) * stored_gain_wh / W_PER_KW,
     )

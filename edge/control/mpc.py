@@ -7,21 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core_kernels.qp import CU, GI, PC, PD, UNKNOWNS, Slots, Structure, Terms, structure, vectors, water_values
+from core_kernels.qp import CU, GI, PC, PD, Peaks, Slots, Structure, Terms, structure, vectors, water_values
 from core_kernels.records import Forecast, Prices
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Battery, Site
+from edge.control import peak
 from edge.control.problem import (
     MIN_SPREAD_EUR_PER_KWH,
     Inputs,
     Problem,
+    battery_of,
     inputs,
     problem,
     terminal_value_eur_per_kwh,
 )
 from edge.control.solver import Solved, Solver
-from edge.control.words import Marginals, explain
+from edge.control.words import IDLE_W, Marginals, explain, explain_peak
 from edge.errors import PlanError
 from edge.messages import Plan
 
@@ -45,28 +47,48 @@ class Mpc:
     """Plans for one site; keeps the last answer to start the next from."""
 
     def __init__(self, site: Site) -> None:
-        if site.battery is None:
-            raise PlanError("the site has no battery to plan for")
-        self._site, self._battery = site, site.battery
+        self._site, self._battery = site, battery_of(site)
         self._shape: Structure | None = None
         self._solver: Solver | None = None
         self._start_s: int | None = None
         self._tail_eur_per_kwh = math.nan
+        self._peak_w = math.nan
 
     def plan(
-        self, *, issued_s: float, grid: TimeGrid, soc_frac: float, pv: Forecast, load: Forecast, prices: Prices
+        self,
+        *,
+        issued_s: float,
+        grid: TimeGrid,
+        soc_frac: float,
+        pv: Forecast,
+        load: Forecast,
+        prices: Prices,
+        reached_peak_w: float = 0.0,
     ) -> Plan:
-        """The cheapest 48 h from here; raises :class:`PlanError` with the reason where there is none."""
+        """The cheapest 48 h from here; raises :class:`PlanError` with the reason where there is none.
+
+        ``reached_peak_w`` is the running month's highest import of a quarter hour so far, for a capacity tariff. [W]
+        """
         if prices.grid != grid:
             raise PlanError("the prices are on another grid than the plan")
         known = inputs(pv, load, prices)
-        posed = problem(self._site, self._battery, soc_frac, known, self._terminal(known))
+        peaks = self._peaks(grid, known, reached_peak_w)
+        posed = problem(self._site, soc_frac, known, self._terminal(known), peaks)
         shape, solver = self._prepare(known, grid.start_s)
         solved = optimise(shape, solver, posed)
         values = water_values(shape, solved.y)
         self._remember(values, known)
-        lived = rollout(solved.x, soc_frac, known, self._site, self._battery)
+        lived = rollout(shape.by_step(solved.x), soc_frac, known, self._site, self._battery)
+        self._peak_w = peak_w(peaks, lived)
         return self._publish(issued_s, grid, posed, (pv, load), known, lived, float(values[0]))
+
+    def _peaks(self, grid: TimeGrid, known: Inputs, reached_w: float) -> Peaks | None:
+        """What the capacity tariff adds; nothing without one."""
+        tariff = self._site.tariff
+        if tariff.peak_eur_per_kw_month <= 0.0:
+            return None
+        month = peak.months(grid, self._site.zone)[: known.pv_w.size]
+        return peak.planned_peaks(tariff, reached_w, self._peak_w, month == month[0], known.load_w - known.pv_w)
 
     def _terminal(self, known: Inputs) -> float:
         """Worth of energy at the end: the last plan's water value a day before its end, else the price tail's."""
@@ -85,7 +107,16 @@ class Mpc:
         count = known.pv_w.size
         fits = self._shape is not None and (self._shape.steps, self._shape.slot_s) == (count, known.slot_s)
         if self._shape is None or self._solver is None or not fits:
-            self._shape = structure(count, known.slot_s, self._battery.leg_efficiency_frac, RAMP_EUR)
+            price_eur = self._site.tariff.peak_eur_per_kw_month
+            billed = np.zeros(count, dtype=np.int64) if price_eur > 0.0 else None
+            self._shape = structure(
+                count,
+                known.slot_s,
+                self._battery.leg_efficiency_frac,
+                RAMP_EUR,
+                billed,
+                peak.PULL_FRAC * price_eur,
+            )
             self._solver = Solver(self._shape)
         elif self._start_s is not None:
             self._solver.shift((start_s - self._start_s) // known.slot_s)
@@ -112,6 +143,9 @@ class Mpc:
             leg_efficiency_frac=self._battery.leg_efficiency_frac,
         )
         net_w = float(known.load_w[0] - known.pv_w[0])
+        peak_eur_per_kw = self._site.tariff.peak_eur_per_kw_month
+        at_peak = float(lived.grid_w[0]) >= self._peak_w - IDLE_W and self._peak_w > 0.0
+        reason = explain(float(lived.battery_w[0]), net_w, marginals)
 
         def band(values: FloatArray) -> tuple[float, ...]:
             return tuple(values[:count].tolist())
@@ -122,7 +156,7 @@ class Mpc:
             start_s=grid.start_s,
             slot_s=grid.slot_s,
             source="mpc",
-            reason=explain(float(lived.battery_w[0]), net_w, marginals),
+            reason=explain_peak(self._peak_w, peak_eur_per_kw) if at_peak else reason,
             violations=posed.violations,
             water_value_eur_per_kwh=water_value_eur_per_kwh,
             wear_eur_per_kwh=posed.terms.wear_eur_per_kwh,
@@ -138,6 +172,8 @@ class Mpc:
             load_p90_w=band(load.p90),
             price_import_eur_per_kwh=band(known.import_eur_per_kwh),
             price_export_eur_per_kwh=band(known.export_eur_per_kwh),
+            peak_w=self._peak_w,
+            peak_eur_per_kw=peak_eur_per_kw,
         )
 
 
@@ -146,7 +182,7 @@ def optimise(shape: Structure, solver: Solver, posed: Problem) -> Solved:
     slots, terms = posed.slots, posed.terms
     solved, slots = _first_pass(shape, solver, slots, terms)
     for _ in range(MAX_PASSES):
-        step = solved.x.reshape(shape.steps, UNKNOWNS)
+        step = shape.by_step(solved.x)
         both = np.minimum(step[:, PC], step[:, PD]) > SIMULTANEOUS_KW
         if not both.any():
             break
@@ -166,7 +202,7 @@ def _first_pass(shape: Structure, solver: Solver, slots: Slots, terms: Terms) ->
         return solver.solve(vectors(shape, slots, terms)), slots
     clamped = np.minimum(slots.export_eur_per_kwh, slots.import_eur_per_kwh - MIN_SPREAD_EUR_PER_KWH)
     solved = solver.solve(vectors(shape, slots._replace(export_eur_per_kwh=clamped), terms))
-    step = solved.x.reshape(shape.steps, UNKNOWNS)
+    step = shape.by_step(solved.x)
     export_kw = step[:, GI] - step[:, CU] - step[:, PC] + step[:, PD] - slots.net_load_kw
     imports = step[:, GI] >= export_kw
     # A slot whose load cannot be met without import keeps it, whatever the first pass said.
@@ -178,9 +214,15 @@ def _first_pass(shape: Structure, solver: Solver, slots: Slots, terms: Terms) ->
     return solver.solve(vectors(shape, directed, terms)), directed
 
 
-def rollout(x: FloatArray, soc_frac: float, known: Inputs, site: Site, battery: Battery) -> Rollout:
+def peak_w(peaks: Peaks | None, lived: Rollout) -> float:
+    """The import that the plan lets no quarter hour of the running month exceed [W]; NaN without a capacity tariff."""
+    if peaks is None:
+        return math.nan
+    return max(W_PER_KW * float(peaks.least_kw[0]), float(lived.grid_w[peaks.counts].max()))
+
+
+def rollout(step: FloatArray, soc_frac: float, known: Inputs, site: Site, battery: Battery) -> Rollout:
     """The optimum walked forward step by step with exact energy, clipped to every limit."""
-    step = x.reshape(known.pv_w.size, UNKNOWNS)
     wished_w = W_PER_KW * (step[:, PD] - step[:, PC])
     slot_h, leg = known.slot_s / SECONDS_PER_HOUR, battery.leg_efficiency_frac
     low_wh = min(battery.soc_min_frac, soc_frac) * battery.capacity_wh

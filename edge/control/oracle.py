@@ -121,7 +121,7 @@ def foresee(shape: Structure, slots: Slots, terms: Terms) -> Foreseen:
         answer = _run(solver)
         if answer is None:
             return _nearly(shape, slots, terms, float(solver.getInfo().mip_dual_bound))
-        step = answer[: shape.steps * UNKNOWNS].reshape(shape.steps, UNKNOWNS)
+        step = shape.by_step(answer)
         found = _impossible(step, slots, shape.slot_s)
         new = Impossible(*(now & ~before for now, before in zip(found, forbidden, strict=True)))
         if not new.any():
@@ -141,7 +141,7 @@ def _nearly(shape: Structure, slots: Slots, terms: Terms, least_eur: float) -> F
     answer = solve_linear(shape, bounds)
     free = _bounds(shape, slots, terms)
     relaxed_eur = float(free.q @ solve_linear(shape, free)) + free.constant_eur  # a bound even where no time was left
-    step = answer.reshape(shape.steps, UNKNOWNS)
+    step = shape.by_step(answer)
     cost_eur = float(bounds.q @ answer) + bounds.constant_eur
     return Foreseen(W_PER_KW * (step[:, PD] - step[:, PC]), max(cost_eur - max(least_eur, relaxed_eur), 0.0))
 

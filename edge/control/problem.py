@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core_kernels.qp import Slots, Terms
+from core_kernels.qp import Peaks, Slots, Terms
 from core_kernels.quantiles import mean_of
 from core_kernels.records import Forecast, Prices
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
@@ -47,6 +47,13 @@ class Problem(NamedTuple):
     violations: tuple[str, ...]
 
 
+def battery_of(site: Site) -> Battery:
+    """The site's battery; raises :class:`PlanError` where there is none to plan for."""
+    if site.battery is None:
+        raise PlanError("the site has no battery: nothing to decide")
+    return site.battery
+
+
 def wear_eur_per_kwh(battery: Battery) -> float:
     """Cost of wear for each kWh discharged [EUR/kWh]."""
     return battery.replacement_eur_per_kwh / CYCLE_LIFE_COUNT[battery.chemistry]
@@ -84,8 +91,11 @@ def terminal_value_eur_per_kwh(battery: Battery, known: Inputs) -> float:
     return max(battery.leg_efficiency_frac * (mean - wear_eur_per_kwh(battery)), 0.0)
 
 
-def problem(site: Site, battery: Battery, soc_frac: float, known: Inputs, terminal_eur_per_kwh: float) -> Problem:
+def problem(
+    site: Site, soc_frac: float, known: Inputs, terminal_eur_per_kwh: float, peaks: Peaks | None = None
+) -> Problem:
     """The QP's numbers; feasible by construction, with every relaxation named."""
+    battery = battery_of(site)
     if not math.isfinite(soc_frac) or not 0.0 <= soc_frac <= 1.0:
         raise PlanError(f"the battery's state of charge is {soc_frac}, not a fraction")
     count, slot_h = known.pv_w.size, known.slot_s / SECONDS_PER_HOUR
@@ -114,7 +124,7 @@ def problem(site: Site, battery: Battery, soc_frac: float, known: Inputs, termin
         stored_min_kwh=low_frac * battery.capacity_wh / W_PER_KW,
         stored_max_kwh=high_frac * battery.capacity_wh / W_PER_KW,
     )
-    terms = Terms(soc_frac * battery.capacity_wh, wear_eur_per_kwh(battery), terminal_eur_per_kwh)
+    terms = Terms(soc_frac * battery.capacity_wh, wear_eur_per_kwh(battery), terminal_eur_per_kwh, peaks)
     return Problem(slots, terms, violations)
 
 

@@ -75,7 +75,7 @@ class Solver:
         if not 0 < steps < self._shape.steps:
             self._last = None
             return
-        x, y = shift(self._last.x, self._last.y, steps)
+        x, y = shift(self._shape, self._last.x, self._last.y, steps)
         self._last = self._last._replace(x=x, y=y)
 
     def solve(self, vectors: Vectors) -> Solved:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core_kernels.battery import BatteryParameters, simulate_self_consumption
-from core_kernels.qp import Slots, Terms, structure
+from core_kernels.qp import Peaks, Slots, Terms, structure
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Battery, Site
 from edge.control.ledger import Cost, Ledger, Market, cost_of, stored_value_eur_per_kwh
@@ -93,11 +93,12 @@ class Ways:
         missing = np.isnan(net_w)
         net_w = np.where(missing, 0.0, net_w)
         battery, count = self.battery, net_w.size
-        shape = structure(count, self.slot_s, battery.leg_efficiency_frac, 0.0)
+        shape = structure(count, self.slot_s, battery.leg_efficiency_frac, 0.0, self.market.month)
         terms = Terms(
             self.start_soc_frac * battery.capacity_wh,
             wear_eur_per_kwh(battery),
             stored_value_eur_per_kwh(self.market, battery),
+            self._peaks(),
         )
         battery_w, gap_eur = foresee(shape, self._slots(net_w, missing), terms)
         leg = battery.leg_efficiency_frac
@@ -105,6 +106,14 @@ class Ways:
         gained_wh = np.cumsum(stored_w) * self.slot_s / SECONDS_PER_HOUR
         soc_frac = self.start_soc_frac + np.concatenate(([0.0], gained_wh)) / battery.capacity_wh
         return Foresight(cost=self._cost(net_w, battery_w, soc_frac), gap_eur=gap_eur)
+
+    def _peaks(self) -> Peaks | None:
+        """Every month's peak, from the tariff's floor on."""
+        month = self.market.month
+        if month is None:
+            return None
+        floor_kw = np.full(int(month.max()) + 1, self.market.peak_floor_w / W_PER_KW)
+        return Peaks(self.market.peak_eur_per_kw, floor_kw, floor_kw, np.ones(month.size, dtype=np.bool_))
 
     def _slots(self, net_w: FloatArray, missing: npt.NDArray[np.bool_]) -> Slots:
         battery, grid = self.battery, self.site.grid

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from core_kernels.units import W_PER_KW
+
 # Below this a power is idle: meters and inverters do not resolve less.
 IDLE_W = 50.0
 
@@ -41,6 +43,11 @@ class Marginals(NamedTuple):
 def cents(price_eur_per_kwh: float) -> str:
     """A price for a person."""
     return f"{100.0 * price_eur_per_kwh:.1f} ct"
+
+
+def explain_peak(peak_w: float, eur_per_kw: float) -> str:
+    """The sentence where the capacity tariff decides."""
+    return f"hold the month's highest quarter hour at {peak_w / W_PER_KW:.1f} kW: a kW more costs {eur_per_kw:.2f} EUR"
 
 
 def explain(battery_w: float, net_w: float, marginals: Marginals) -> str:

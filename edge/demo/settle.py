@@ -57,7 +57,7 @@ def settle(house: House) -> Settlement:
     """Add up the days; raises :class:`DemoError` where the journal does not cover them."""
     grid = TimeGrid(start_s=house.start_s, slot_s=SLOT_S, count=house.days * SECONDS_PER_DAY // SLOT_S)
     prices = house.book.actual(grid)
-    market = Market(import_eur_per_kwh=prices.import_eur_per_kwh, export_eur_per_kwh=prices.export_eur_per_kwh)
+    market = Market.of(prices, house.site)
     journal = read_journal(house.out / "journal" / "quarters.csv", grid)
     net_w = (np.diff(journal["load_wh"]) - np.diff(journal["pv_wh"])) * (3600.0 / SLOT_S)
     series = read_series(house.out / "house.csv")
@@ -106,12 +106,13 @@ def metered(journal: Mapping[str, FloatArray]) -> Energies:
 def cost(energies: Energies, market: Market, battery: Battery | None) -> Cost:
     """Bill, wear and stored energy of one way through the days; import and export are billed as the meter counts."""
     bill = energies.import_wh @ market.import_eur_per_kwh - energies.export_wh @ market.export_eur_per_kwh
-    bill_eur = float(bill) / W_PER_KW
+    bill_eur, peak_eur = float(bill) / W_PER_KW, market.peak_eur(energies.import_wh)
     if battery is None:
-        return Cost(bill_eur=bill_eur)
+        return Cost(bill_eur=bill_eur, peak_eur=peak_eur)
     gain_kwh = (energies.soc_frac[-1] - energies.soc_frac[0]) * battery.capacity_wh / W_PER_KW
     return Cost(
         bill_eur=bill_eur,
+        peak_eur=peak_eur,
         wear_eur=wear_eur_per_kwh(battery) * float(energies.discharge_wh.sum()) / W_PER_KW,
         stored_eur=stored_value_eur_per_kwh(market, battery) * float(gain_kwh),
     )

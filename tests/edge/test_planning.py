@@ -53,6 +53,9 @@ class World:
     def prices(self, grid: TimeGrid, issued_s: float) -> Any:
         return "prices"
 
+    def reached_peak_w(self, history, issued_s):
+        return 0.0
+
     def soc_frac(self) -> float:
         return self.soc
 

@@ -70,6 +70,9 @@ class FakePorts:
     def plan(self) -> Plan | None:
         return self.current
 
+    def imported_wh(self, now_s: float, grid_w: float) -> float:
+        return 0.0
+
     def distrust(self, now_s: float) -> str:
         return self.distrusted
 

@@ -49,7 +49,7 @@ def optimum(site, arguments, *, whole_numbers: bool = False) -> tuple[float, flo
     """HiGHS' value of the same problem and the terminal price; with binaries for negative prices."""
     known = inputs(arguments["pv"], arguments["load"], arguments["prices"])
     terminal = terminal_value_eur_per_kwh(site.battery, known)
-    posed = problem(site, site.battery, arguments["soc_frac"], known, terminal)
+    posed = problem(site, arguments["soc_frac"], known, terminal)
     shape = qp.structure(known.pv_w.size, known.slot_s, site.battery.leg_efficiency_frac, 0.0)
     vectors = qp.vectors(shape, posed.slots, posed.terms)
     if whole_numbers:
