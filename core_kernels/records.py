@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.quantiles import mean_of
 from core_kernels.signals import signal
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FlagArray, FloatArray
@@ -49,7 +50,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Forecast:
-    """Quantiles of one signal on a grid, as known at ``issued_s``; p10 <= p50 <= p90 in the signal's unit."""
+    """Quantiles of one signal on a grid, as known at ``issued_s``; p10 <= p50 <= p90 in the signal's unit.
+
+    ``mean`` is what to add up: energy adds up by means. Without one it follows from the quantiles.
+    """
 
     signal: str
     issued_s: float
@@ -58,13 +62,18 @@ class Forecast:
     p50: FloatArray
     p90: FloatArray
     source: str
+    mean: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         for name in ("p10", "p50", "p90"):
-            values = frozen_f64(getattr(self, name))
-            if values.shape != (self.grid.count,):
-                raise ValueError(f"{name} has shape {values.shape}, the grid has {self.grid.count} slots")
-            object.__setattr__(self, name, values)
+            self._freeze(name, getattr(self, name))
+        self._freeze("mean", self.mean if self.mean.size else mean_of(self.p10, self.p50, self.p90))
+
+    def _freeze(self, name: str, given: FloatArray) -> None:
+        values = frozen_f64(given)
+        if values.shape != (self.grid.count,):
+            raise ValueError(f"{name} has shape {values.shape}, the grid has {self.grid.count} slots")
+        object.__setattr__(self, name, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

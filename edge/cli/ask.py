@@ -73,6 +73,8 @@ def plan(site_path: Path, state: Path | None, as_json: bool) -> None:
     until = _local(current.valid_until_s, zone)
     click.echo(f"Plan by {current.source}, issued {_local(current.issued_s, zone)}, valid until {until}")
     click.echo(current.reason)
+    if math.isfinite(current.peak_w):
+        click.echo(f"Highest quarter hour of the month: {current.peak_w:.0f} W")
     for violation in current.violations:
         click.echo(f"Not kept: {violation}")
     rows = []

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels.qp import Peaks, Slots, Terms
-from core_kernels.quantiles import mean_of
 from core_kernels.records import Forecast, Prices
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Battery, Site
@@ -68,8 +67,7 @@ def inputs(pv: Forecast, load: Forecast, prices: Prices) -> Inputs:
     for name, grid in (("pv", pv.grid), ("load", load.grid)):
         if grid != prices.grid:
             raise PlanError(f"the {name} forecast is on another grid than the prices")
-    means_w = (mean_of(forecast.p10, forecast.p50, forecast.p90) for forecast in (pv, load))
-    columns = (*means_w, prices.import_eur_per_kwh, prices.export_eur_per_kwh)
+    columns = (pv.mean, load.mean, prices.import_eur_per_kwh, prices.export_eur_per_kwh)
     known = np.logical_and.reduce([np.isfinite(column) for column in columns])
     count = int(np.argmin(known)) if not known.all() else count
     if count < MIN_SLOTS:

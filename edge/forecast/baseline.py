@@ -136,4 +136,5 @@ def _forecast(signal: str, issued_s: float, grid: TimeGrid, spread_w: FloatArray
         p50=p50,
         p90=np.maximum(spread_w[:, 2], p50),
         source=source,
+        mean=p50,
     )
