@@ -43,7 +43,9 @@ CHEATED_EUR = 1e-9
 # Binaries may miss 0 or 1 by this much: 1e-8 kW at a house's limits.
 INTEGER_TOLERANCE = 1e-9
 MIP_GAP_EUR = 1e-7
-MIP_LIMIT_S = 3.0
+# The nodes end a hard search at the same place on every machine; the seconds only where the root alone is too large.
+MIP_NODES_COUNT = 2000
+MIP_LIMIT_S = 20.0
 LEVELS_COUNT = 400
 
 
@@ -84,15 +86,16 @@ def _opened(shape: Structure, bounds: Vectors) -> highspy.Highs:
     solver.setOptionValue("mip_feasibility_tolerance", INTEGER_TOLERANCE)
     solver.setOptionValue("mip_rel_gap", 0.0)
     solver.setOptionValue("mip_abs_gap", MIP_GAP_EUR)
+    solver.setOptionValue("mip_max_nodes", MIP_NODES_COUNT)
     solver.passModel(model)
     return solver
 
 
 def _run(solver: highspy.Highs) -> FloatArray | None:
-    """Optimum of the programme; ``None`` where time ran out."""
+    """Optimum of the programme; ``None`` where the search was ended before it was proven."""
     solver.run()
     status = solver.getModelStatus()
-    if status == highspy.HighsModelStatus.kTimeLimit:
+    if status in (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit):
         return None
     if status != highspy.HighsModelStatus.kOptimal:
         raise PlanError(f"HiGHS found no optimum: {solver.modelStatusToString(status)}")
