@@ -19,8 +19,8 @@ Export is eliminated: ``ge = gi - cu - pc + pd - (load - pv)``. Minimised is, in
 ``pb = pd - pc``. The dual of the first ``soc`` row is the water value: what one more stored kWh is worth.
 
 A capacity tariff adds, behind all steps, one unknown for each billed peak (a month's highest quarter hour) [kW], one
-row a step, ``gi - peak <= 0``, one row a peak for its bounds, and ``c peak + w/2 (peak - near)^2`` to the cost: the pull
-to the last plan's peak makes this one purely linear unknown strictly convex, which the solver needs.
+row a step, ``gi - peak <= 0``, one row a peak for its bounds, and ``c peak + w/2 (peak - near)^2`` to the cost: the
+pull to the last plan's peak makes this one purely linear unknown strictly convex, which the solver needs.
 """
 
 from __future__ import annotations
