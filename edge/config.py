@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from edge.config_tables import section
 from edge.errors import ConfigError
-
-Section = TypeVar("Section")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,86 +159,6 @@ class Site:
         return ZoneInfo(self.timezone)
 
 
-_Check = tuple[Callable[[Any], bool], str]
-_LARGEST = 1e9  # W, Wh, EUR: no home has more
-_POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
-_NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
-_FRACTION: _Check = (lambda v: 0 <= v <= 1, "must be 0..1")
-_CHECKS: dict[str, _Check] = {
-    "site.latitude_deg": (lambda v: -90 <= v <= 90, "must be -90..90"),
-    "site.longitude_deg": (lambda v: -180 <= v <= 180, "must be -180..180"),
-    "site.altitude_m": (lambda v: -500 <= v <= 9000, "must be -500..9000"),
-    "site.linke_ratio": (lambda v: len(v) == 12 and all(1 <= x <= 10 for x in v), "must be twelve numbers of 1..10"),
-    "array.dc_w": _POSITIVE,
-    "array.inverter_w": _POSITIVE,
-    "array.tilt_deg": (lambda v: 0 <= v <= 90, "must be 0..90"),
-    "array.azimuth_deg": (lambda v: 0 <= v < 360, "must be 0..360 (north 0, clockwise)"),
-    "battery.capacity_wh": _POSITIVE,
-    "battery.charge_w": _POSITIVE,
-    "battery.discharge_w": _POSITIVE,
-    "battery.rated_w": _POSITIVE,
-    "battery.efficiency_frac": (lambda v: 0.3 <= v <= 1, "must be 0.3..1"),
-    "battery.soc_min_frac": _FRACTION,
-    "battery.soc_max_frac": _FRACTION,
-    "battery.chemistry": (lambda v: v in ("lfp", "nmc"), 'must be "lfp" or "nmc"'),
-    "battery.replacement_eur_per_kwh": _NOT_NEGATIVE,
-    "grid.import_w": _NOT_NEGATIVE,
-    "grid.export_w": _NOT_NEGATIVE,
-    "grid.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
-    "tariff.peak_eur_per_kw_month": _NOT_NEGATIVE,
-    "tariff.peak_floor_w": _NOT_NEGATIVE,
-    "link.unit": (lambda v: 1 <= v <= 247, "must be 1..247"),
-    "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),
-}
-
-
-def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
-    """A TOML value as the field's type; a problem is noted and the value returned as it is."""
-    if annotation == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not abs(value) <= _LARGEST:
-            problems.append(f"{path} must be a finite number, at most {_LARGEST:g}")
-            return math.nan
-        return float(value)
-    if annotation == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    if annotation == "tuple[float, ...]" and isinstance(value, list):
-        return tuple(_coerce(f"{path}[{i}]", item, "float", problems) for i, item in enumerate(value))
-    whole = annotation == "int" and isinstance(value, int) and not isinstance(value, bool)
-    truth = annotation == "bool" and isinstance(value, bool)
-    text = (annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str)
-    if whole or truth or text:
-        return value
-    expected = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
-    problems.append(f"{path} must be {expected.get(annotation, annotation)}, got {value!r}")
-    return value
-
-
-def _section(kind: type[Section], path: str, data: Any, problems: list[str]) -> Section | None:
-    """One table of the file as its record, or ``None`` with the problems noted."""
-    if not isinstance(data, Mapping):
-        problems.append(f"{path} must be a table")
-        return None
-    before = len(problems)
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if key not in known:
-            problems.append(f"{path}.{key} is not a known key")
-            continue
-        noted = len(problems)
-        values[key] = _coerce(f"{path}.{key}", value, str(known[key].type), problems)
-        check = _CHECKS.get(f"{path.split('[', maxsplit=1)[0]}.{key}")
-        if check and len(problems) == noted and not check[0](values[key]):
-            problems.append(f"{path}.{key} {check[1]}, got {value!r}")
-    if len(problems) > before:
-        return None
-    try:
-        return kind(**values)
-    except TypeError as error:
-        problems.append(f"{path}: {str(error).split('__init__() ')[-1]}")
-        return None
-
-
 _TABLES: dict[str, type[Any]] = {
     "battery": Battery,
     "grid": Grid,
@@ -266,14 +185,14 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
     """A site from parsed TOML; raises :class:`ConfigError` with every problem found."""
     problems: list[str] = []
     values: dict[str, Any] = {}
-    head = _section(_Head, "site", data.get("site", {}), problems)
+    head = section(_Head, "site", data.get("site", {}), problems)
     for key, content in data.items():
         if key in _TABLES:
-            values[key] = _section(_TABLES[key], key, content, problems)
+            values[key] = section(_TABLES[key], key, content, problems)
         elif key in _LISTS:
             name, kind = _LISTS[key]
             rows = content if isinstance(content, list) else [content]
-            values[name] = tuple(_section(kind, f"{key}[{i}]", row, problems) for i, row in enumerate(rows))
+            values[name] = tuple(section(kind, f"{key}[{i}]", row, problems) for i, row in enumerate(rows))
         elif key != "site":
             problems.append(f"{key} is not a known section")
     if head is not None:
