@@ -1,52 +1,121 @@
-"""``pems device scan``: what is connected."""
+"""``pems device scan``: what is connected, and the lines for site.toml."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from edge.cli.device.common import BUDGET_S, open_devices, unit_option
-from edge.cli.options import json_option
+from edge.cli.device.common import unit_option
+from edge.cli.options import clock_option, json_option
+from edge.clock import Clock
+
+if TYPE_CHECKING:
+    from edge.devices.finder import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One port or host: what answers there."""
+
+    url: str
+    description: str
+    answer: str
+    candidates: tuple[Candidate, ...] = ()
 
 
 @click.command()
-@click.option("--profile", help="Ask each port for a device of this family as well.")
+@click.option("--tcp", "hosts", multiple=True, metavar="HOST[:PORT]", help="Ask this host as well; may be repeated.")
+@click.option("--port", "ports", multiple=True, metavar="PATH", help="Only these serial ports. [default: all]")
+@click.option("--profile", "profiles", multiple=True, help="Look for this family only; may be repeated. [default: all]")
 @unit_option
+@click.option("--list", "only_list", is_flag=True, help="Name the serial ports and ask nothing.")
 @json_option
-def scan(profile: str | None, unit: int | None, as_json: bool) -> None:
-    """List the serial ports of this machine, and what answers there. Exit 1 when there is none.
+@clock_option
+def scan(
+    *,
+    hosts: Sequence[str],
+    ports: Sequence[str],
+    profiles: Sequence[str],
+    unit: int | None,
+    only_list: bool,
+    as_json: bool,
+    clock: Clock | None,
+) -> None:
+    """Find devices on serial ports and on the hosts that are named: which family answers, and its lines for site.toml.
+
+    Asks each family's registers in turn, half a minute for a port on which nothing answers; writes nothing. Only hosts
+    that are named are asked. Exit 1 when no device was found.
 
     \b
     Example:
-      pems device scan --profile growatt/sph
+      pems device scan
+      pems device scan --tcp 192.168.1.20 --tcp 192.168.1.21:1502 --json
     """
-    import json
+    from edge.devices.profile_file import load_profile, profile_names
 
+    for name in profiles:
+        load_profile(name)
+    rows: list[_Row] = []
+    for url, description in _targets(hosts, ports):
+        row = _Row(url=url, description=description, answer="not asked")
+        if not only_list:
+            row = _asked(row, profiles or profile_names(), unit, clock or Clock.real())
+        rows.append(row)
+    click.echo(json.dumps([_json_of(row) for row in rows]) if as_json else _text(rows))
+    sys.exit(0 if any(row.candidates for row in rows) or (only_list and rows) else 1)
+
+
+def _targets(hosts: Sequence[str], ports: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """URLs and descriptions of all that is to be asked; serial ports by the names that last."""
     from serial.tools import list_ports
 
+    from edge.devices.finder import lasting_name
+
+    if ports:
+        yield from ((f"serial://{path}", "named") for path in ports)
+    elif not hosts:
+        found = sorted(list_ports.comports(), key=lambda port: str(port.device))
+        yield from ((f"serial://{lasting_name(port.device)}", str(port.description)) for port in found)
+    yield from ((f"tcp://{host}", "named") for host in hosts)
+
+
+def _asked(row: _Row, names: Sequence[str], unit: int | None, clock: Clock) -> _Row:
+    """What answers at a port or host; a port that cannot be opened says why."""
+    from edge.devices.finder import find
     from edge.errors import DeviceUnreachable
 
-    rows = []
-    for port in sorted(list_ports.comports(include_links=True), key=lambda found: str(found.device)):
-        url = f"serial://{port.device}"
-        answer = _first_words(profile, url, unit) if profile else "not asked"
-        rows.append({"url": url, "description": str(port.description), "answer": answer})
-    if as_json:
-        click.echo(json.dumps(rows))
-    else:
-        for row in rows:
-            click.echo(f"{row['url']:<40} {row['description']:<30} {row['answer']}")
-    if not rows:
-        raise DeviceUnreachable("this machine has no serial port")
-
-
-def _first_words(profile: str, url: str, unit: int | None) -> str:
-    """Whether a device of this family answers on a port, in a few words."""
-    from edge.clock import Clock
-
-    devices = open_devices(profile, url, unit, Clock.real(), rated_w=None)
     try:
-        readings = devices.read(BUDGET_S)
-    finally:
-        devices.close()
-    good = sum(reading.state == "good" for reading in readings)
-    return f"{profile} answers with {good} signals" if good else readings[0].reason
+        found = tuple(find(row.url, names, unit, clock, lambda text: click.echo(f"... {text}", err=True)))
+    except DeviceUnreachable as error:
+        return _Row(url=row.url, description=row.description, answer=str(error))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    answer = f"{found[0].profile} unit {found[0].unit}: {found[0].reason}" if found else "no family answers"
+    return _Row(url=row.url, description=row.description, answer=answer, candidates=found)
+
+
+def _json_of(row: _Row) -> dict[str, Any]:
+    from edge.messages import to_json
+
+    return {**to_json(row), "link": row.candidates[0].toml() if row.candidates else None}
+
+
+def _text(rows: Sequence[_Row]) -> str:
+    """The table, and below it what to paste."""
+    if not rows:
+        return "this machine has no serial port; name a host with --tcp HOST[:PORT]"
+    lines = [f"{row.url:<44} {row.description:<24} {row.answer}" for row in rows]
+    for row in rows:
+        if not row.candidates:
+            continue
+        best, *others = row.candidates
+        lines += ["", best.toml()]
+        if others:
+            lines.append(f"# or {', '.join(f'{other.profile} unit {other.unit}' for other in others)}")
+        lines.append(f"# next: pems device commission --profile {best.profile} --url '{best.url}' --unit {best.unit}")
+    return "\n".join(lines)

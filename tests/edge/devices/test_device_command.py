@@ -269,18 +269,48 @@ class Port:
         self.description = "test port"
 
 
-def test_scan_lists_ports_and_asks_them(opened, monkeypatch):
+def test_scan_lists_ports_and_asks_them(opened, monkeypatch, clock):
     server = opened.enter_context(PtyServer(bank("eastron/sdm630").rtu))
     ports = [Port(server.path), Port("/dev/ttyNONE")]
-    monkeypatch.setattr("serial.tools.list_ports.comports", lambda include_links: ports)
-    plain = run("scan")
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: ports)
+    plain = run("scan", "--list")
     assert plain.exit_code == 0
     assert plain.output.count("not asked") == 2
-    rows = {row["url"]: row for row in json.loads(run("scan", "--profile", "eastron/sdm630", "--json").output)}
-    assert rows[f"serial://{server.path}"]["answer"] == "eastron/sdm630 answers with 5 signals"
+    result = run("scan", "--profile", "eastron/sdm630", "--json", "--clock", clock)
+    rows = {row["url"]: row for row in json.loads(result.stdout)}
+    url = f"serial://{server.path}"
+    assert result.exit_code == 0
+    assert rows[url]["answer"].startswith("eastron/sdm630 unit 1: grid_v, grid_w, grid_hz")
+    assert rows[url]["link"] == f'[[link]]\nprofile = "eastron/sdm630"\nurl = "{url}?baud=9600"\nunit = 1'
     assert "No such file" in rows["serial:///dev/ttyNONE"]["answer"]
+    assert f"... {url}: eastron/sdm630" in result.stderr
 
 
-def test_scan_without_ports_is_exit_1(monkeypatch):
-    monkeypatch.setattr("serial.tools.list_ports.comports", lambda include_links: [])
-    assert run("scan").exit_code == 1
+def test_scan_of_a_named_host_says_what_to_paste_and_what_to_do_next(opened, clock):
+    server = opened.enter_context(TcpServer(bank("eastron/sdm120").tcp))
+    host = server.url.removeprefix("tcp://")
+    words = ("scan", "--tcp", host, "--tcp", "127.0.0.1:1", "--clock", clock)
+    result = run(*words, "--profile", "eastron/sdm120", "--profile", "eastron/sdm630")
+    assert result.exit_code == 0
+    assert "127.0.0.1:1 cannot be reached: Connection refused" in result.stdout
+    assert f'profile = "eastron/sdm120"\nurl = "{server.url}"\nunit = 1\n# or eastron/sdm630 unit 1' in result.stdout
+    assert result.stdout.endswith(
+        f"# next: pems device commission --profile eastron/sdm120 --url '{server.url}' --unit 1\n"
+    )
+
+
+def test_scan_that_finds_nothing_is_exit_1(monkeypatch, clock):
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    empty = run("scan")
+    assert (empty.exit_code, "this machine has no serial port" in empty.output) == (1, True)
+    assert run("scan", "--list").exit_code == 1
+    closed = run("scan", "--tcp", "127.0.0.1:1", "--json")
+    assert (closed.exit_code, json.loads(closed.stdout)[0]["candidates"]) == (1, [])
+
+
+def test_scan_takes_no_host_or_family_that_cannot_be(capsys):
+    assert run("scan", "--tcp", "a b/c").exit_code == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["device", "scan", "--profile", "eastron/sdm63"])
+    assert caught.value.code == 78
+    assert "did you mean eastron/sdm630?" in capsys.readouterr().err
