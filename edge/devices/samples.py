@@ -35,8 +35,10 @@ class Samples:
 
     def __init__(self, profile: Profile) -> None:
         self.latest: dict[str, Sample] = {}
+        self._has_lived = False  # a life sign was seen
         self.is_blank = False  # the last answer that could have shown a life sign was blank
         self._profile = profile
+        self._measured = [p.name for p in profile.points if p.signal and signal(p.signal).kind is not Kind.COUNTER]
         self._life_signs = {point.name for point in profile.points if _is_life_sign(point)}
         self._whole_numbers = {point.name for point in profile.points if can_tear(point)}
         self._halves = Halves()
@@ -62,6 +64,7 @@ class Samples:
                 reason, cause = doubt, "reset"
             value = math.nan if reason else found.value
             self.latest[point.name] = Sample(found.words, value, now_s, reason, cause)
+            self._has_lived |= point.name in self._life_signs and value > 0.0
         return True
 
     def spoil(self, block: Block, now_s: float, reason: str) -> None:
@@ -76,13 +79,9 @@ class Samples:
 
     @property
     def lifeless(self) -> bool:
-        """Nothing that is measured has another value than 0 or none: what an inverter says that falls asleep."""
-        measured = [
-            self.latest[point.name].value
-            for point in self._profile.points
-            if point.signal and point.name in self.latest and signal(point.signal).kind is not Kind.COUNTER
-        ]
-        return bool(measured) and all(value == 0.0 or math.isnan(value) for value in measured)
+        """Nothing that is measured has another value than 0 or none any more: an inverter that falls asleep says so."""
+        values = (self.latest[name].value for name in self._measured if name in self.latest)
+        return self._has_lived and all(value == 0.0 or math.isnan(value) for value in values)
 
     def _look_for_life(self, block: Block, words_at: Mapping[int, int]) -> None:
         """Refuse an answer of nothing but zeros or ones from registers that have shown that the device lives."""

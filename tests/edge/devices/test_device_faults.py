@@ -212,6 +212,15 @@ def test_a_sleeping_inverter_is_looked_at_now_and_then_only(fall_asleep):
     assert 0.0 < house.spent_s[1] < 0.1 * 1800.0
 
 
+def test_an_inverter_that_shows_zeros_from_the_first_is_read_on_by_night():
+    bank = golden_bank(SPH)
+    for point in PROFILE.points:
+        if point.signal:
+            put_raw(bank, PROFILE, point.name, 0)
+    house, _ = sph_house(bank, clock=HandClock(NIGHT_S))
+    assert {name: r.cause for name, r in house.cycles(15).items() if r.cause} == {"1 grid_hz": "implausible"}
+
+
 def test_the_same_silence_in_the_sun_is_a_fault_and_not_sleep():
     house, bank = sph_house()
     house.cycles(15)
