@@ -172,6 +172,15 @@ class BatteryDevice:
         if not counts.isdisjoint(taken):
             self._touched_s = self._clock.now_s()
 
+    def _widest_w(self, signal: str) -> float:
+        """The largest power that a signal's registers can carry with the scale factors of now."""
+        found = [math.inf]
+        for point in self._profile.signals().get(signal, ()):
+            if point.type != "f32":
+                bits = 16 * point.words - point.type.startswith("s")
+                found.append((2**bits - 1) * point.scale * 10.0 ** self._registers.exponent(point))
+        return min(found)
+
     def _moving_words(self) -> dict[str, tuple[int, ...]]:
         """The words of all that moves with the battery, by point."""
         moving = (self._profile.signals().get(name, ()) for name in ("battery_w", "grid_w"))
@@ -239,8 +248,10 @@ class BatteryDevice:
         return (number * write.scale + write.offset) * write.sign
 
     def _allowed_w(self, order: Order) -> float:
-        """The asked power inside the rating and inside what the battery allows now."""
-        limits_w = dict.fromkeys(("charge", "discharge"), self._rated_w)
+        """The asked power inside the rating, inside what the registers can say and what the battery allows now."""
+        grid_w, bus_w = self._widest_w("grid_w"), self._house.bus_w
+        widest_w = min(self._rated_w, self._widest_w("battery_w"))
+        limits_w = {"charge": min(widest_w, grid_w - bus_w), "discharge": min(widest_w, grid_w + bus_w)}
         for way, name in order.control.limit_points.items():
             limits_w[way] = min(limits_w[way], self._registers.value(self._profile.by_name[name]))
         return min(max(order.battery_w, -limits_w["charge"]), limits_w["discharge"])

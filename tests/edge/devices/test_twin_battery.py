@@ -13,6 +13,7 @@ from hand_clock import HandClock
 from edge.devices.image import ImageDevice, respond
 from edge.devices.profile import Profile
 from edge.devices.profile_file import FOLDER, load_profile, parse_profile
+from edge.devices.sunspec_twin import served
 from edge.devices.twin_battery import BatteryDevice
 from edge.errors import ConfigError
 
@@ -164,3 +165,10 @@ def test_unknown_state_names_what_there_is() -> None:
 def test_meter_takes_no_writes() -> None:
     meter = ImageDevice(load_profile("carlo_gavazzi/em24"), {})
     assert respond(meter, struct.pack(">BHH", 6, 0, 1)) == b"\x86\x02"
+
+
+def test_battery_does_no_more_than_the_registers_can_say() -> None:
+    """The meter of the golden SolarEdge counts tenths of a watt in 16 bits: no more than 3276.7 W go out."""
+    state = {"control_mode": 4.0, "command_mode": 4.0, "discharge_limit": 4900.0, "grid_w": 1000.0, "battery_w": 500.0}
+    storedge = BatteryDevice(served(load_profile("solaredge/storedge")), state, HandClock())
+    assert storedge.battery_w == pytest.approx(3276.7 + 1500.0)
