@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,13 @@ from edge.errors import ProfileError
 Record = TypeVar("Record")
 Problems = list[str]
 FOLDER = Path(firmware_profiles.__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """The device's own clock: the points year to second, where it has one."""
+
+    points: tuple[str, ...] = ()
 
 
 def profile_names(folder: Path = FOLDER) -> tuple[str, ...]:
@@ -70,8 +77,8 @@ def parse_profile(name: str, data: Mapping[str, Any]) -> Profile:
     writes = _rows(data, "write", lambda path, row: _sized(_record(Write, path, row, problems)), problems)
     controls = _rows(data, "control", lambda path, row: _control(path, row, problems), problems)
     identify = _rows(data, "identify", lambda path, row: _record(Identity, path, row, problems), problems)
-    clock = _texts("clock.points", data.get("clock", {}).get("points", []), problems)
-    if header is not None and link is not None and not problems:
+    clock = _record(_Clock, "clock", data.get("clock", {}), problems)
+    if header is not None and link is not None and clock is not None and not problems:
         profile = Profile(
             name=name,
             header=header,
@@ -79,7 +86,7 @@ def parse_profile(name: str, data: Mapping[str, Any]) -> Profile:
             points=points,
             writes=writes,
             controls=controls,
-            clock=clock,
+            clock=clock.points,
             identify=identify,
         )
         problems += problems_of(profile)
@@ -89,13 +96,13 @@ def parse_profile(name: str, data: Mapping[str, Any]) -> Profile:
 
 
 def _rows(
-    data: Mapping[str, Any], key: str, read: Callable[[str, Any], Record | None], problems: Problems
+    data: Mapping[str, Any], key: str, read: Callable[[str, Any], Record | None], problems: Problems, path: str = ""
 ) -> tuple[Record, ...]:
-    rows = data.get(key, [])
+    rows, where = data.get(key, []), f"{path}.{key}" if path else key
     if not isinstance(rows, list):
-        problems.append(f"{key} must be a list of tables")
+        problems.append(f"{where} must be a list of tables")
         return ()
-    found = (read(f"{key}[{i}]{_named(row)}", row) for i, row in enumerate(rows))
+    found = (read(f"{where}[{i}]{_named(row)}", row) for i, row in enumerate(rows))
     return tuple(row for row in found if row is not None)
 
 
@@ -165,11 +172,6 @@ def _words_for(hint: Any) -> str:
     return names.get(hint, str(hint).replace("typing.", "").replace("collections.abc.", ""))
 
 
-def _texts(path: str, value: Any, problems: Problems) -> tuple[str, ...]:
-    result = _coerce(path, value, tuple[str, ...], problems)
-    return result if isinstance(result, tuple) else ()
-
-
 def _control(path: str, row: Any, problems: Problems) -> Control | None:
     """One ``[[control]]`` with its nested actions and states."""
     if not isinstance(row, Mapping):
@@ -186,7 +188,7 @@ def _control(path: str, row: Any, problems: Problems) -> Control | None:
     steps = {mode: _steps(f"{path}.actions.{mode}", listed, problems) for mode, listed in actions.items()}
     enter = _steps(f"{path}.enter", row.get("enter", []), problems)
     compensation = _steps(f"{path}.compensation", row.get("compensation", []), problems)
-    states = _rows(row, "states", lambda where, state: _state(f"{path}.{where}", state, problems), problems)
+    states = _rows(row, "states", lambda where, state: _state(where, state, problems), problems, path)
     if bare is None or len(problems) > before:
         return None
     return replace(bare, actions=steps, states=states, enter=enter, compensation=compensation)
@@ -205,10 +207,9 @@ def _state(path: str, row: Any, problems: Problems) -> StateRule | None:
         problems.append(f"{path} must be a table")
         return None
     before = len(problems)
-    listed: Sequence[Any] = row.get("when", ())
-    conditions = tuple(_condition(f"{path}.when[{i}]", item, problems) for i, item in enumerate(listed))
+    conditions = _rows(row, "when", lambda where, item: _condition(where, item, problems), problems, path)
     bare = _record(StateRule, path, {**row, "when": []}, problems)
-    return None if bare is None or len(problems) > before else replace(bare, when=conditions)  # type: ignore[arg-type]
+    return None if bare is None or len(problems) > before else replace(bare, when=conditions)
 
 
 def _condition(path: str, row: Any, problems: Problems) -> Condition | None:
