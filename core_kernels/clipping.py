@@ -11,18 +11,14 @@ import math
 
 import numpy as np
 
+from core_kernels.clipping_days import between_kernel, brighten_kernel, flat_kernel, means_kernel, stretches_kernel
 from core_kernels.clipping_kernels import (
     BoolArray,
     IntArray,
-    day_extremes_kernel,
-    flat_kernel,
     greatest_kernel,
     histogram_kernel,
     least_step_kernel,
     level_kernel,
-    local_kernel,
-    means_kernel,
-    moments_kernel,
     span_kernel,
 )
 from core_kernels.registry import registered
@@ -203,15 +199,23 @@ def clipped_threshold(
     return power_w >= limit_w
 
 
-def _quarters(local_s: FloatArray, power_w: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Slot of each sample, and the mean power of each quarter of an hour from the first to the last."""
-    slots = np.floor(local_s / _COARSE_S).astype(np.int64)
-    slots -= slots[0]
-    sums = np.zeros((3, int(slots[-1]) + 1))
-    means_kernel(slots, power_w, sums)
-    mean_w = np.full(sums.shape[1], math.nan)
-    np.divide(sums[0], sums[1], out=mean_w, where=sums[1] > 0.0)
-    return slots, mean_w
+def _edges(times_s: FloatArray, offset_s: float, length_s: float) -> IntArray:
+    """Where each stretch of local time begins among the rows, from that of the first row to that of the last."""
+    first, last = (math.floor((time_s + offset_s) / length_s) for time_s in (times_s[0], times_s[-1]))
+    edges = np.empty(last - first + 2, dtype=np.int64)
+    stretches_kernel(times_s, offset_s, length_s, edges)
+    return edges
+
+
+def _quarters(times_s: FloatArray, power_w: FloatArray, offset_s: float) -> tuple[IntArray, IntArray, FloatArray]:
+    """Edges of the quarters of an hour among the rows, of the days among the quarters, and the quarters' means."""
+    edges = _edges(times_s, offset_s, _COARSE_S)
+    first, count = math.floor((times_s[0] + offset_s) / _COARSE_S), edges.shape[0] - 1
+    a_day = int(SECONDS_PER_DAY / _COARSE_S)
+    days = np.arange(first // a_day, (first + count - 1) // a_day + 2) * a_day - first
+    mean_w = np.empty(count)
+    means_kernel(edges, power_w, mean_w)
+    return edges, np.clip(days, 0, count), mean_w
 
 
 @registered(
@@ -252,35 +256,16 @@ def clipped_geometric(
     step_s = _check(times_s, power_w)
     if step_s == 0.0:
         return np.zeros(times_s.shape[0], dtype=np.bool_)
-    local_s = times_s + utc_offset_s
-    days, minutes = np.empty((2, times_s.shape[0]), dtype=np.int64)
-    local_kernel(times_s, utc_offset_s, days, minutes)
-    days -= days[0]
     fine = step_s < _FINE_S
-    slots, coarse_w = _quarters(local_s, power_w) if fine else (np.arange(times_s.shape[0]), power_w)
-    first_s = math.floor(local_s[0] / _COARSE_S) * _COARSE_S
-    coarse_s = first_s + _COARSE_S * np.arange(coarse_w.shape[0]) if fine else local_s
-    coarse_days = np.floor(coarse_s / SECONDS_PER_DAY).astype(np.int64)
-    coarse_days -= coarse_days[0]
-    extremes = np.full((2, int(coarse_days[-1]) + 1), math.nan)
-    day_extremes_kernel(coarse_days, coarse_w, extremes)
-    bright_w = np.where(coarse_w < 0.1 * extremes[0][coarse_days], math.nan, coarse_w)
-    flat = np.zeros(coarse_w.shape[0], dtype=np.bool_)
+    if fine:
+        edges, days, mean_w = _quarters(times_s, power_w, utc_offset_s)
+    else:
+        days, mean_w = _edges(times_s, utc_offset_s, SECONDS_PER_DAY), power_w
+        edges = np.arange(power_w.shape[0] + 1)
+    bright_w, flat = np.empty(mean_w.shape[0]), np.zeros(mean_w.shape[0], dtype=np.bool_)
+    found = np.empty(power_w.shape[0], dtype=np.bool_)
     with np.errstate(all="ignore"):
+        brighten_kernel(days, mean_w, bright_w)
         flat_kernel(bright_w, window_count, slope_max_percent_ratio, flat)
-    flat_w = np.where(flat[slots], power_w, math.nan)
-    extremes = np.full((2, int(days[-1]) + 1), math.nan)
-    day_extremes_kernel(days, flat_w, extremes)
-    high_w, low_w = _widened(days, flat_w, extremes) if fine else (extremes[0], extremes[1])
-    return (power_w >= low_w[days]) & (power_w <= high_w[days])
-
-
-def _widened(days: IntArray, flat_w: FloatArray, extremes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Bounds of each day: two standard deviations about the mean, but always beyond one of the extremes."""
-    moments = np.zeros((3, extremes.shape[1]))
-    moments_kernel(days, flat_w, moments)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread_w = 2.0 * np.sqrt(np.where(moments[0] > 1.0, moments[2] / (moments[0] - 1.0), math.nan))
-    high_w, low_w = moments[1] + spread_w, moments[1] - spread_w
-    low_w = np.where(low_w > extremes[0], extremes[0], low_w)
-    return np.where(high_w < extremes[1], extremes[1], high_w), low_w
+        between_kernel(power_w, edges, days, flat, fine, found)
+    return found

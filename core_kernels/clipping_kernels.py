@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +19,7 @@ OwnUnit: TypeAlias = float  # a number in the unit of the values
 _IN = "Array(float64, 1, 'C', readonly=True)"
 _INTS = "Array(int64, 1, 'C', readonly=True)"
 _BLOCK = 256  # samples that are first looked at together
-
-
-@kernel(f"void({_IN}, float64, int64[::1], int64[::1])")
-def local_kernel(times_s: FloatArray, offset_s: float, days: IntArray, minutes: IntArray) -> None:
-    """Day and minute of the day of each time, ``offset_s`` ahead of UTC."""
-    for i in range(times_s.shape[0]):
-        local_s = times_s[i] + offset_s
-        day = math.floor(local_s / 86400.0)
-        days[i] = day
-        minutes[i] = int((local_s - day * 86400.0) / 60.0)
+_RUN = 64  # the same, but few, as a run ends at midnight
 
 
 @kernel(f"float64({_IN})")
@@ -179,79 +170,51 @@ def level_kernel(values: FloatArray, low: float, high: float, window: int, least
         known += filled
 
 
+@kernel()
+def _minutes(when_s: FloatArray, offset_s: float, minutes: Any) -> bool:
+    """Minute of the day of each time; whether each is the one after that before it."""
+    for s in range(when_s.shape[0]):
+        local_s = when_s[s] + offset_s
+        minutes[s] = np.int32((local_s - np.floor(local_s / 86400.0) * 86400.0) / 60.0)
+    in_turn = 0
+    for s in range(when_s.shape[0]):
+        in_turn += minutes[s] == minutes[0] + np.int32(s)
+    return bool(in_turn == when_s.shape[0])
+
+
+@kernel()
+def _keep(kept: FloatArray, value: OwnUnit) -> float:
+    """Put a value among rising ones, of which the least goes, without a branch; the least after that."""
+    last = kept.shape[0] - 1
+    for k in range(last):
+        here = max(kept[k], value)
+        kept[k] = min(kept[k + 1], here)
+    kept[last] = max(kept[last], value)
+    return float(kept[0])
+
+
 @kernel(f"void({_IN}, float64, {_IN}, float64, float64[:, ::1], int64[::1])")
 def greatest_kernel(
     times_s: FloatArray, offset_s: float, values: FloatArray, least: OwnUnit, greatest: FloatArray, counts: IntArray
 ) -> None:
-    """The greatest values of each minute of the day, rising, in the columns of ``greatest`` (preset to -inf)."""
-    size = greatest.shape[1]
-    minutes = np.empty(_BLOCK, dtype=np.int32)
-    for base in range(0, values.shape[0], _BLOCK):
-        part, when_s = values[base : base + _BLOCK], times_s[base : base + _BLOCK]
-        for s in range(when_s.shape[0]):
-            local_s = when_s[s] + offset_s
-            minutes[s] = np.int32((local_s - np.floor(local_s / 86400.0) * 86400.0) / 60.0)
-        for s in range(part.shape[0]):
-            if not part[s] >= least:
-                continue
+    """The greatest values of each minute of the day, rising, in the columns of ``greatest`` (preset to -inf).
+
+    Runs of one sample a minute are compared with the least values kept all at once, and mostly have none to keep.
+    """
+    minutes, lows = np.empty(_RUN, dtype=np.int32), greatest[:, 0].copy()
+    for base in range(0, values.shape[0], _RUN):
+        part = values[base : base + _RUN]
+        news = part.shape[0]
+        if _minutes(times_s[base : base + _RUN], offset_s, minutes):
+            begin, news = minutes[0], 0
+            low, count = lows[begin : begin + part.shape[0]], counts[begin : begin + part.shape[0]]
+            for s in range(part.shape[0]):
+                count[s] += part[s] >= least
+                news += (part[s] >= least) & (part[s] > low[s])
+        else:
+            for s in range(part.shape[0]):
+                counts[minutes[s]] += part[s] >= least
+        for s in range(part.shape[0] if news > 0 else 0):
             minute = np.uint64(minutes[s])
-            counts[minute] += 1
-            if part[s] <= greatest[minute, 0]:
-                continue
-            k = 0
-            while k + 1 < size and greatest[minute, k + 1] < part[s]:
-                greatest[minute, k] = greatest[minute, k + 1]
-                k += 1
-            greatest[minute, k] = part[s]
-
-
-@kernel(f"void({_INTS}, {_IN}, float64[:, ::1])")
-def day_extremes_kernel(days: IntArray, values: FloatArray, extremes: FloatArray) -> None:
-    """Greatest known value of each day in row 0, least in row 1; preset to NaN."""
-    for i in range(values.shape[0]):
-        day = days[i]
-        if not extremes[0, day] >= values[i] and values[i] == values[i]:
-            extremes[0, day] = values[i]
-        if not extremes[1, day] <= values[i] and values[i] == values[i]:
-            extremes[1, day] = values[i]
-
-
-@kernel(f"void({_INTS}, {_IN}, float64[:, ::1])")
-def moments_kernel(days: IntArray, values: FloatArray, moments: FloatArray) -> None:
-    """Count, mean and sum of squared deviations of each day's known values in rows 0..2 (Welford 1962)."""
-    for i in range(values.shape[0]):
-        if math.isnan(values[i]):
-            continue
-        day = days[i]
-        moments[0, day] += 1.0
-        last = moments[1, day]
-        moments[1, day] += (values[i] - last) / moments[0, day]
-        moments[2, day] += (values[i] - moments[1, day]) * (values[i] - last)
-
-
-@kernel(f"void({_IN}, int64, float64, boolean[::1])")
-def flat_kernel(values: FloatArray, window: int, slope_max_ratio: float, flat: BoolArray) -> None:
-    """Every sample of a window whose greatest and least differ by less than so many percent of their middle."""
-    for i in range(values.shape[0] - window + 1):
-        greatest = least = values[i]
-        known = True
-        for k in range(i, i + window):
-            known &= not math.isnan(values[k])
-            greatest = max(greatest, values[k])
-            least = min(least, values[k])
-        if known and (greatest - least) / ((greatest + least) / 2.0) * 100.0 < slope_max_ratio:
-            flat[i : i + window] = True
-
-
-@kernel(f"void({_INTS}, {_IN}, float64[:, ::1])")
-def means_kernel(slots: IntArray, values: FloatArray, sums: FloatArray) -> None:
-    """Sum, known values and lost rounding of each slot in rows 0..2 (Kahan 1965, as pandas sums groups)."""
-    for i in range(values.shape[0]):
-        if math.isnan(values[i]):
-            continue
-        slot = slots[i]
-        y = values[i] - sums[2, slot]
-        total = sums[0, slot] + y
-        sums[2, slot] = (total - sums[0, slot]) - y
-        sums[0, slot] = total
-        sums[1, slot] += 1.0
+            if part[s] >= least and part[s] > lows[minute]:
+                lows[minute] = _keep(greatest[minute], part[s])
