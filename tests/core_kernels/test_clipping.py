@@ -72,7 +72,7 @@ def test_little_data_clip_nothing(count):
     [
         (lambda: clipped_levels(np.zeros(3), window_count=0), "window_count"),
         (lambda: clipped_threshold(np.zeros(3), np.zeros(3)), "must rise"),
-        (lambda: clipped_geometric(np.zeros(2), np.zeros(3)), "power_w has 3"),
+        (lambda: clipped_geometric(np.zeros(2), np.zeros(3)), "power_w must have 2 values, got 3"),
     ],
 )
 def test_unfit_input_is_refused_by_name(work, problem):
