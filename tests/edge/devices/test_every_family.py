@@ -5,51 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
-from hand_clock import HandClock
+from pair import Pair
 
-from edge.config import Battery, Link, Site
-from edge.devices.driver import Devices
-from edge.devices.image import ImageDevice, Values
 from edge.devices.profile_file import load_profile, profile_names
-from edge.devices.sunspec_twin import served
-from edge.devices.transport import parse_url
-from edge.devices.twin import World
-from edge.devices.twin_battery import RATED_W, BatteryDevice
-from edge.devices.wear import MemoryLedger
-from edge.messages import Command, Reading
+from edge.devices.twin_battery import RATED_W
+from edge.messages import Command
 
-BATTERY = Battery(capacity_wh=10_000.0, charge_w=RATED_W, discharge_w=RATED_W)
 CONTROLS = [(name, control.name) for name in profile_names() for control in load_profile(name).controls]
 PERSISTENT = [(name, c.name) for name in profile_names() for c in load_profile(name).controls if c.why_opt_in]
-
-
-class Pair:
-    """A device of a family behind TCP, and the box that reads and commands it."""
-
-    def __init__(self, stack: ExitStack, name: str, allow: tuple[str, ...] = (), state: Values | None = None) -> None:
-        self.profile, self.clock = load_profile(name), HandClock(speed=1000.0)
-        shown, told, writable = served(self.profile), state or {}, bool(self.profile.writes)
-        self.device = BatteryDevice(shown, told, self.clock) if writable else ImageDevice(shown, told)
-        unit = self.profile.link.default_unit
-        anywhere = replace(parse_url("tcp://127.0.0.1:502", self.profile.link), port=0)
-        line = World(self.clock, {"inverter": self.device}, None).line("inverter", anywhere, unit)
-        stack.callback(line.close)
-        link = Link(profile=name, url=f"tcp://127.0.0.1:{line.port}", unit=unit, allow_control=allow)
-        site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=BATTERY, links=(link,))
-        self.devices = Devices(site, self.clock, ledger=MemoryLedger(self.clock))
-        stack.callback(self.devices.close)
-
-    def read(self) -> dict[str, Reading]:
-        for _ in range(6):
-            self.clock.sleep(2.0)
-            readings = {reading.signal: reading for reading in self.devices.read(60.0)}
-        return readings
-
-    def power(self, battery_w: float):
-        return self.devices.write(Command(mode="power", battery_w=battery_w, lease_s=900.0, reason="test"))
 
 
 @pytest.fixture

@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
-from hand_clock import HandClock
+from pair import Pair
 
-from edge.config import Battery, Link, Site
-from edge.devices.driver import Devices
-from edge.devices.image import ImageDevice, Served, Values
-from edge.devices.profile import Profile, Space
+from edge.devices.image import ImageDevice, Values
 from edge.devices.profile_file import load_profile
 from edge.devices.sunspec_twin import served
-from edge.devices.transport import parse_url
-from edge.devices.twin import World
-from edge.devices.twin_battery import BatteryDevice
-from edge.devices.wear import MemoryLedger
-from edge.messages import Command, Reading
 
 FLT_MAX = 3.4028234663852886e38
-
-
-class Recorder:
-    """A device whose writes are noted as they come."""
-
-    def __init__(self, device: Served) -> None:
-        self.device = device
-        self.writes: list[tuple[int, tuple[int, ...]]] = []
-
-    @property
-    def profile(self) -> Profile:
-        return self.device.profile
-
-    def read(self, space: Space, first: int, count: int) -> Sequence[int]:
-        return self.device.read(space, first, count)
-
-    def write(self, function: int, first: int, words: Sequence[int]) -> None:
-        self.device.write(function, first, words)
-        self.writes.append((first, tuple(words)))
-
-
-class Pair:
-    """A device with these models, and the box that reads and commands it."""
-
-    def __init__(
-        self,
-        stack: ExitStack,
-        name: str,
-        models: Sequence[int] = (),
-        state: Values | None = None,
-        source: Callable[[], Values] | None = None,
-    ) -> None:
-        self.clock, shown = HandClock(speed=1000.0), served(load_profile(name), models)
-        commanded = bool(shown.writes) and source is None
-        device = BatteryDevice(shown, state or {}, self.clock) if commanded else ImageDevice(shown, state or {}, source)
-        self.device = Recorder(device)
-        unit = shown.link.default_unit
-        anywhere = replace(parse_url("tcp://127.0.0.1:502", shown.link), port=0)
-        line = World(self.clock, {"inverter": self.device}, None).line("inverter", anywhere, unit)
-        stack.callback(line.close)
-        link = Link(profile=name, url=f"tcp://127.0.0.1:{line.port}", unit=unit, allow_control=("setpoint",))
-        battery = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
-        site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=(link,))
-        self.devices = Devices(site, self.clock, ledger=MemoryLedger(self.clock))
-        stack.callback(self.devices.close)
-
-    def read(self) -> dict[str, Reading]:
-        for _ in range(6):
-            self.clock.sleep(2.0)
-            readings = {reading.signal: reading for reading in self.devices.read(60.0)}
-        return readings
-
-    def good(self) -> dict[str, float]:
-        return {name: reading.value for name, reading in self.read().items() if reading.state == "good"}
-
-    def power(self, battery_w: float) -> str:
-        command = Command(mode="power", battery_w=battery_w, lease_s=900.0, reason="test")
-        return self.devices.write(command).outcome
 
 
 @pytest.fixture
@@ -98,33 +31,33 @@ def stack() -> Iterator[ExitStack]:
     ],
 )
 def test_an_inverter_is_read_by_whatever_models_it_has(stack, models, pv_w, names):
-    good = Pair(stack, "sunspec/inverter", models).good()
+    good = Pair(stack, "sunspec/inverter", models=models).good()
     assert good["pv_w"] == pytest.approx(pv_w)
     assert set(good) == names
 
 
 def test_a_meter_of_one_phase_in_floats_is_read(stack):
-    good = Pair(stack, "sunspec/meter", (1, 211)).good()
+    good = Pair(stack, "sunspec/meter", models=(1, 211)).good()
     assert good["grid_w"] == -1234.5
     assert good["grid_export_wh"] == 7654400.0
 
 
 def test_a_gen24_without_storage_says_what_it_lacks_and_is_not_commanded(stack):
-    pair = Pair(stack, "fronius/gen24", (1, 103, 120, 160))
+    pair = Pair(stack, "fronius/gen24", models=(1, 103, 120, 160))
     readings = pair.read()
     assert (readings["soc_frac"].reason, readings["soc_frac"].cause) == ("the device has no model 124", "absent")
     assert readings["pv_w"].value == pytest.approx(3580.1)
-    assert pair.power(-2000.0) == "refused"
-    assert pair.device.writes == []
+    assert pair.power(-2000.0).outcome == "refused"
+    assert pair.wire.writes == []
 
 
 def test_a_gen24_is_charged_by_bounds_that_end_before_they_count(stack):
     pair = Pair(stack, "fronius/gen24", state={"grid_charging": 0.0})
     pair.read()
-    assert pair.power(-2000.0) == "applied"
+    assert pair.power(-2000.0).outcome == "applied"
     at = {point.name: point.address for point in pair.device.profile.points}
     # Upper bound -40.00 %, lower bound 100.00 %, at once, for 900 s; then the grid, then what makes it count.
-    assert pair.device.writes == [
+    assert pair.wire.writes == [
         (at["upper_rate"], (0x10000 - 4000, 10_000, 0, 900)),
         (at["grid_charging"], (1,)),
         (at["storage_mode"], (2,)),
@@ -135,9 +68,9 @@ def test_a_gen24_is_charged_by_bounds_that_end_before_they_count(stack):
 def test_a_percent_is_one_of_what_the_device_itself_can(stack):
     pair = Pair(stack, "fronius/gen24", state={"storage_power": 4000.0})
     pair.read()
-    assert pair.power(2000.0) == "applied"
+    assert pair.power(2000.0).outcome == "applied"
     at = {point.name: point.address for point in pair.device.profile.points}
-    assert pair.device.writes[0] == (at["upper_rate"], (10_000, 0x10000 - 5000, 0, 900))  # 50 % of 4000 W
+    assert pair.wire.writes[0] == (at["upper_rate"], (10_000, 0x10000 - 5000, 0, 900))  # 50 % of 4000 W
 
 
 def test_a_scale_factor_that_moves_with_its_value_never_shows_a_wrong_one(stack):
@@ -146,7 +79,7 @@ def test_a_scale_factor_that_moves_with_its_value_never_shows_a_wrong_one(stack)
     def source() -> Values:
         return {"power_sf": float(-(next(turn) % 3)), "pv_w": 320.0}
 
-    pair = Pair(stack, "sunspec/inverter", (1, 103), source=source)
+    pair = Pair(stack, "sunspec/inverter", models=(1, 103), source=source)
     for _ in range(8):
         assert pair.good()["pv_w"] == 320.0
 
@@ -187,16 +120,16 @@ def test_a_foreign_device_on_a_known_map_is_no_gen24(stack):
     readings = pair.read()
     assert {reading.state for reading in readings.values()} == {"invalid"}
     assert readings["pv_w"].reason == "this is no Fronius GEN24 Plus: manufacturer says 'Acme'"
-    assert pair.power(-2000.0) == "refused"
-    assert pair.device.writes == []
+    assert pair.power(-2000.0).outcome == "refused"
+    assert pair.wire.writes == []
 
 
 def test_a_battery_inverter_ends_before_it_counts(stack):
-    pair = Pair(stack, "sunspec/battery")
+    pair = Pair(stack, "sunspec/battery", allow=("setpoint",))
     pair.read()
-    assert pair.power(-2000.0) == "applied"
+    assert pair.power(-2000.0).outcome == "applied"
     at = {point.name: point.address for point in pair.device.profile.points}
-    assert pair.device.writes[-3:] == [
+    assert pair.wire.writes[-3:] == [
         (at["reversion_enable"], (0, 0, 900)),
         (at["setpoint"], (0xFFFF, 0x10000 - 20_000)),  # -2000.0 W
         (at["setpoint_enable"], (1, 1)),
