@@ -76,6 +76,9 @@ class Link:
 
     def read(self, unit: int, space: Space, address: int, count: int) -> Words:
         """The words of one block; raises :class:`DeviceError`."""
+        return self._once_more(lambda: self._read_block(unit, space, address, count))
+
+    def _read_block(self, unit: int, space: Space, address: int, count: int) -> Words:
         place = Place(space=space, address=address, count=count)
         step = self._step(unit)
         if step.doubt is not None:
@@ -88,7 +91,7 @@ class Link:
             words = self._read(unit, place, length)
         except DeviceRejected as error:
             if error.exception_code in _NO_SUCH_REGISTER and step.refused(place, length):
-                return self.read(unit, space, address, count)
+                return self._read_block(unit, space, address, count)
             raise
         except DeviceUnreachable:
             step.unanswered(place, length)
@@ -99,7 +102,8 @@ class Link:
     def write(self, unit: int, address: int, words: tuple[int, ...]) -> None:
         """Write holding registers (FC06 for one, FC16 for several) and check the echo; raises :class:`DeviceError`."""
         step = self._step(unit)
-        self._ask(unit, write_request(address, words, single=step.facts.write_single), step.owed)
+        request = write_request(address, words, single=step.facts.write_single)
+        self._once_more(lambda: self._transact(unit, request, step.owed))
 
     def close(self) -> None:
         """Let go of the port; the next request opens it again."""
@@ -112,7 +116,7 @@ class Link:
 
     def _read(self, unit: int, place: Place, length: int, late: frozenset[Shape] = frozenset()) -> Words:
         self._step(unit).asked(place.space, length)
-        return self._ask(unit, read_request(place.space, place.address, length), late)
+        return self._transact(unit, read_request(place.space, place.address, length), late)
 
     def _prove(self, unit: int, step: Lockstep, wanted: Place) -> None:
         """Ask what only the living, present unit can answer: its constant, else a length that no late answer has."""
@@ -130,18 +134,18 @@ class Link:
             raise DeviceMismatch(f"{self.address.url}: unit {unit} is not in step: what never changes came otherwise")
         step.proved()
 
-    def _ask(self, unit: int, request: Request, late: frozenset[Shape] = frozenset()) -> Words:
-        """One transaction; a hang-up on an old connection is answered by one new try."""
+    def _once_more(self, ask: Callable[[], Words]) -> Words:
+        """A hang-up on an old connection is answered by one new try, for a read with another length."""
         known = self._wire is not None
         try:
-            return self._transact(unit, request, late)
+            return ask()
         except LinkClosed:
-            self.close()
             if not known:
                 raise
-        return self._transact(unit, request, late)
+        return ask()
 
     def _transact(self, unit: int, request: Request, late: frozenset[Shape]) -> Words:
+        """One question and its answer."""
         timeout_wall_s = self._timeout_wall_s(self._step(unit), request)
         wire = self._opened(timeout_wall_s)
         self._clock.sleep_until(self.ready_s)

@@ -64,6 +64,7 @@ class RtuConversation:
 
     def ask(self, unit: int, request: Request) -> bytes:
         """The bytes that put the question."""
+        self._buffer.clear()  # what stood behind the last answer is none to this question
         self._unit, self._request, self._sent = unit, request, rtu_frame(unit, request)
         # The answer to FC06 is the question itself: only an adapter known to echo sends two of them.
         self._echo_due = self._echoes or request.function != WRITE_ONE

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lagging_device import NAME, SERIAL_NUMBER, SPH, URLS, Device, Now, link_to, outcomes
 from memory_wire import connect_to
+from wires import rtu, words_pdu
 
 from edge.devices.bus import Link
 from edge.devices.lockstep import Lockstep
@@ -208,3 +209,28 @@ def test_an_absent_unit_costs_less_and_less_but_now_and_then_gets_its_time():
     step.heard(0.05)
     step.distrust((4, 3), silent=False)
     assert (step.slowest_s, step.patience_s(1.0)) == (pytest.approx(0.095), 1.0)
+
+
+def test_what_stands_behind_an_answer_is_none_to_the_next_question():
+    device = Device("serial")
+    left = [rtu(1, words_pdu(4, (1, 2, 3)))]
+
+    def script(frame):
+        reply = device.script(frame)
+        return [b"".join([*reply, *left])]
+
+    link = Link(parse_url(URLS["serial"], SPH), SPH, Now(), connect=connect_to(script))
+    assert set(outcomes(link, device, [("input", 1000, 2), ("input", 0, 3)], 9)) == {"right"}
+
+
+def test_after_a_hang_up_no_length_is_asked_for_twice_and_the_longer_read_is_suspected():
+    device = Device("tcp")
+    hanging = iter([False, True])
+
+    def script(frame):
+        reply = device.script(frame)
+        return [None] if next(hanging, False) else reply
+
+    link = Link(parse_url(URLS["tcp"], SPH), SPH, Now(), connect=connect_to(script))
+    assert outcomes(link, device, [("input", 1000, 4)], 2) == ["right", "right"]
+    assert [count for _, count in device.lengths] == [4, 5, 1, 4]
