@@ -17,6 +17,7 @@ from edge.devices.sunspec_twin import served
 from edge.devices.transport import parse_url
 from edge.devices.twin import World
 from edge.devices.twin_battery import RATED_W, BatteryDevice
+from edge.devices.twin_wire import TcpLine
 from edge.devices.wear import MemoryLedger
 from edge.messages import Command, Reading, WriteResult
 
@@ -60,14 +61,30 @@ class Pair:
         writable = bool(self.profile.writes) and source is None
         self.device = BatteryDevice(shown, told, self.clock) if writable else ImageDevice(shown, told, source)
         self.wire = Recorder(self.device)
+        self.line = self._serve(0)
+        stack.callback(self.close)
         unit = self.profile.link.default_unit
-        anywhere = replace(parse_url("tcp://127.0.0.1:502", self.profile.link), port=0)
-        line = World(self.clock, {"inverter": self.wire}, None).line("inverter", anywhere, unit)
-        stack.callback(line.close)
-        link = Link(profile=name, url=f"tcp://127.0.0.1:{line.port}", unit=unit, allow_control=allow)
+        link = Link(profile=name, url=f"tcp://127.0.0.1:{self.line.port}", unit=unit, allow_control=allow)
         site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=BATTERY, links=(link,))
         self.devices = Devices(site, self.clock, ledger=MemoryLedger(self.clock))
-        stack.callback(self.devices.close)
+
+    def close(self) -> None:
+        self.devices.close()
+        self.line.close()
+
+    def swap(self, device: Served) -> None:
+        """Take the device off its wire; after some silence another one answers at its address."""
+        port = self.line.port
+        self.line.close()
+        self.read()
+        self.wire = Recorder(device)
+        self.line = self._serve(port)
+
+    def _serve(self, port: int) -> TcpLine:
+        where = replace(parse_url("tcp://127.0.0.1:502", self.profile.link), port=port)
+        line = World(self.clock, {"inverter": self.wire}, None).line("inverter", where, self.profile.link.default_unit)
+        assert isinstance(line, TcpLine)
+        return line
 
     def read(self) -> dict[str, Reading]:
         for _ in range(6):

@@ -11,6 +11,8 @@ from pair import Pair
 from edge.devices.image import ImageDevice, Values
 from edge.devices.profile_file import load_profile
 from edge.devices.sunspec_twin import served
+from edge.devices.twin_battery import BatteryDevice
+from edge.messages import Command
 
 FLT_MAX = 3.4028234663852886e38
 
@@ -134,3 +136,25 @@ def test_a_battery_inverter_ends_before_it_counts(stack):
         (at["setpoint"], (0xFFFF, 0x10000 - 20_000)),  # -2000.0 W
         (at["setpoint_enable"], (1, 1)),
     ]
+
+
+@pytest.mark.parametrize("models", [(1, 124, 120, 160, 103), (1, 103, 160), (1, 103)])
+def test_a_device_that_comes_back_with_another_map_is_not_written_to_by_the_old_one(stack, models):
+    pair = Pair(stack, "fronius/gen24")
+    pair.read()
+    assert pair.power(-2000.0).outcome == "applied"
+    pair.swap(BatteryDevice(served(pair.profile, models), {"manufacturer": "Fronius"}, pair.clock))
+    assert pair.power(-1000.0).outcome in ("refused", "failed")
+    assert pair.devices.write(Command.native("test")).outcome in ("refused", "failed")
+    assert pair.wire.writes == []
+    for _ in range(4):
+        pair.read()
+    readings = pair.read()
+    assert readings["grid_hz"].state == "good"
+    at = {write.name: write.address for write in pair.wire.profile.writes}
+    if 124 in models:  # the power of before is gone, which is said once
+        assert [pair.power(-1000.0).outcome for _ in range(2)] == ["reverted", "applied"]
+        assert pair.good()["battery_w"] == pytest.approx(-1000.0)
+    else:
+        assert pair.power(-1000.0).outcome == "refused"
+    assert {address for address, _ in pair.wire.writes} <= set(at.values())
