@@ -132,7 +132,15 @@ def _missing(profile: Profile, found: Mapping[int, Model]) -> dict[str, str]:
         for point in profile.points
         if point.name in present and (better := _displacing(profile, point, present))
     }
-    return _spread(profile, unknown | displaced)
+    missing = _spread(profile, unknown | displaced)
+    return missing | dict.fromkeys(_idle_scales(profile, missing), "nothing that it scales is read")
+
+
+def _idle_scales(profile: Profile, missing: Mapping[str, str]) -> set[str]:
+    """Scale factors of substitutes that are not needed."""
+    used = {point.scale_point for point in profile.points if point.name not in missing}
+    used |= {write.scale_point for write in profile.writes}
+    return {point.scale_point for point in profile.points} - used - {""}
 
 
 def _spread(profile: Profile, missing: Mapping[str, str]) -> dict[str, str]:

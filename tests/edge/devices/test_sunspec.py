@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.devices.profile import Profile
-from edge.devices.profile_file import parse_profile
+from edge.devices.profile_file import load_profile, parse_profile
 from edge.devices.sunspec import Model, discover, resolve
 from edge.errors import DeviceMismatch, DeviceRejected, DeviceUnreachable
 
@@ -151,6 +151,13 @@ def test_a_float_inverter_stands_in_for_an_integer_one():
 def test_with_both_the_integer_one_counts():
     profile = resolve(ACME_PROFILE, models_of((1, 66), (113, 60), (103, 50), (124, 40)))
     assert [point.name for point in profile.signals()["pv_w"]] == ["power"]
+
+
+def test_the_scale_factor_of_an_idle_substitute_is_not_read():
+    both = resolve(load_profile("sunspec/inverter"), models_of((1, 66), (103, 50), (701, 153)))
+    assert {name for name in both.by_name if name.startswith("der_")} == set()
+    der = resolve(load_profile("sunspec/inverter"), models_of((1, 66), (701, 153)))
+    assert {"der_power_sf", "der_energy_sf", "der_frequency_sf"} <= set(der.by_name)
 
 
 def test_what_the_device_does_not_have_is_missing_with_its_reason():
