@@ -81,7 +81,7 @@ class Decoded:
 def decode_all(points: Iterable[Point], words_at: Mapping[int, int], order: WordOrder) -> dict[str, Decoded]:
     """The values of points that were read together, by name; what a value hangs on must be among the points."""
     listed = {point.name: point for point in points}
-    words = {name: tuple(words_at[address] for address in point.addresses) for name, point in listed.items()}
+    words = {name: tuple(map(words_at.__getitem__, point.addresses)) for name, point in listed.items()}
     found: dict[str, Decoded] = {}
     for name, point in listed.items():
         exponent, reason = 0, ""

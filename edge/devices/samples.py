@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from core_kernels.signals import Kind, signal
 from edge.devices.blocks import Block
-from edge.devices.profile import Point, Profile
+from edge.devices.profile import Point, Profile, Space
 from edge.devices.registers import Decoded, decode_all, join_words, number_from_pattern
 from edge.devices.trust import Halves, Total, Totals, can_tear
 from edge.errors import DeviceMismatch
 from edge.messages import Cause
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Samples:
         self._measured = [p.name for p in profile.points if p.signal and signal(p.signal).kind is not Kind.COUNTER]
         self._life_signs = {point.name for point in profile.points if _is_life_sign(point)}
         self._whole_numbers = {point.name for point in profile.points if can_tear(point)}
+        self._last: dict[tuple[Space, int], tuple[Block, Mapping[int, int], Mapping[str, Decoded]]] = {}
         self._halves = Halves()
         self._totals = Totals()
 
@@ -50,11 +53,15 @@ class Samples:
         The points of one read are taken together or not at all: partners of one balance are of one instant. Raises
         :class:`BlankAnswer`.
         """
-        self._look_for_life(block, words_at)
-        decoded = decode_all(block.points, words_at, self._profile.link.word_order)
-        torn = self._torn(block, decoded)
-        if torn is None:
-            return False
+        decoded, torn = self._repeated(block, words_at), _NOTHING
+        if decoded is None:
+            self._look_for_life(block, words_at)
+            decoded = decode_all(block.points, words_at, self._profile.link.word_order)
+            found_torn = self._torn(block, decoded)
+            if found_torn is None:
+                return False
+            torn = found_torn
+        self._last[block.space, block.address] = (block, words_at, {} if torn else decoded)
         for point in block.points:
             found = decoded[point.name]
             reason, cause = found.reason, _cause_of(found)
@@ -66,6 +73,14 @@ class Samples:
             self.latest[point.name] = Sample(found.words, value, now_s, reason, cause)
             self._has_lived |= point.name in self._life_signs and value > 0.0
         return True
+
+    def _repeated(self, block: Block, words_at: Mapping[int, int]) -> Mapping[str, Decoded] | None:
+        """What the last answer to this read meant, if this one is the same word for word and nothing is in doubt."""
+        last, last_words_at, decoded = self._last.get((block.space, block.address), (None, {}, {}))
+        if last is not block or not decoded or self._halves.in_doubt or last_words_at != words_at:
+            return None
+        self.is_blank = False
+        return decoded
 
     def spoil(self, block: Block, now_s: float, reason: str) -> None:
         """A split value whose halves did not fit together."""
@@ -85,15 +100,16 @@ class Samples:
 
     def _look_for_life(self, block: Block, words_at: Mapping[int, int]) -> None:
         """Refuse an answer of nothing but zeros or ones from registers that have shown that the device lives."""
-        signs = [self.latest[p.name].value for p in block.points if p.name in self._life_signs & self.latest.keys()]
-        if not any(value for value in signs if not math.isnan(value)):
+        signs = [p.name for p in block.points if p.name in self._life_signs]
+        if not any(name in self.latest and self.latest[name].value > 0.0 for name in signs):
             return
-        words = {words_at[cell] for point in block.points for cell in point.addresses}
-        self.is_blank = words in ({0}, {0xFFFF})
+        words = (words_at[cell] for point in block.points for cell in point.addresses)
+        first = next(words)
+        self.is_blank = first in (0, 0xFFFF) and all(word == first for word in words)
         if self.is_blank:
-            raise BlankAnswer(f"every register of the read is {words.pop()}")
+            raise BlankAnswer(f"every register of the read is {first}")
 
-    def _torn(self, block: Block, decoded: Mapping[str, Decoded]) -> set[str] | None:
+    def _torn(self, block: Block, decoded: Mapping[str, Decoded]) -> frozenset[str] | None:
         """The points whose second read agreed with nothing; ``None`` while one waits for its second read."""
         verdicts = {}
         for point in block.points:
@@ -102,7 +118,7 @@ class Samples:
                 verdicts[point.name] = self._halves.judge(point, number_from_pattern(pattern, point.type))
         if "again" in verdicts.values():
             return None
-        return {name for name, verdict in verdicts.items() if verdict == "torn"}
+        return frozenset(name for name, verdict in verdicts.items() if verdict == "torn")
 
 
 def _is_life_sign(point: Point) -> bool:

@@ -19,7 +19,7 @@ ASLEEP = "the inverter sleeps: the sun is low"
 
 def readings(unit: Unit, now_s: float, cycle_s: float, rated_w: float = math.inf) -> list[Reading]:
     """Every signal of a device's profile, good, stale or invalid with its reason; no battery exceeds ``rated_w``."""
-    listed = unit.profile.signals()
+    listed = unit.signals
     if unit.is_asleep(now_s):
         return [_asleep(unit, name, points, now_s) for name, points in listed.items()]
     if doubt := unit.doubt:
@@ -31,24 +31,24 @@ def readings(unit: Unit, now_s: float, cycle_s: float, rated_w: float = math.inf
 def _reading(unit: Unit, name: str, points: Sequence[Point], now: tuple[float, float, float]) -> Reading:
     """The sum of a signal's points, each plausible by itself, as old as the oldest of them."""
     now_s, cycle_s, rated_w = now
-    row = signal(name)
-    missing = next((point for point in points if point.name not in unit.samples), None)
-    if missing is not None:
-        return _invalid(unit, name, now_s, *unit.why_missing(missing))
-    samples = [unit.samples[point.name] for point in points]
-    measured_s = min(sample.measured_s for sample in samples)
-    doubted = next((sample for sample in samples if sample.reason), None)
-    if doubted is not None:
-        return _invalid(unit, name, measured_s, doubted.reason, doubted.cause)
+    row, latest = signal(name), unit.samples
     limit = max(abs(row.low), abs(row.high))
-    wild = next((sample.value for sample in samples if abs(sample.value) > limit), None)
-    value = _total(row, [sample.value for sample in samples]) if wild is None else wild
+    measured_s, longest_s, values = math.inf, cycle_s, []
+    for point in points:
+        sample = latest.get(point.name)
+        if sample is None:
+            return _invalid(unit, name, now_s, *unit.why_missing(point))
+        if sample.reason:
+            return _invalid(unit, name, sample.measured_s, sample.reason, sample.cause)
+        measured_s, longest_s = min(measured_s, sample.measured_s), max(longest_s, unit.period_s(point))
+        values.append(sample.value)
+    wild = [value for value in values if abs(value) > limit]
+    value = wild[0] if wild else _total(row, values)
     if not row.low <= value <= row.high:
         outside = f"{value:g} {row.unit} is outside {row.low:g}..{row.high:g}"
         return _invalid(unit, name, measured_s, outside, "implausible")
     if name == "battery_w" and abs(value) > OVERLOAD_RATIO * rated_w:
         return _invalid(unit, name, measured_s, f"{value:g} W is beyond the rated {rated_w:g} W", "implausible")
-    longest_s = max(cycle_s, *(unit.period_s(point) for point in points))
     age_s = now_s - measured_s
     stale = age_s > max(MAX_AGE_S, MAX_AGE_PERIODS * longest_s)
     reason, cause = unit.why_missing(points[0]) if stale else ("", "")

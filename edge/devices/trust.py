@@ -32,6 +32,11 @@ class Halves:
         self._known: dict[str, float] = {}
         self._doubted: dict[str, float] = {}
 
+    @property
+    def in_doubt(self) -> bool:
+        """Some value waits for a second read that agrees."""
+        return bool(self._doubted)
+
     def judge(self, point: Point, number: float) -> Verdict:
         """Judge an unscaled number. ``again``: read it once more; ``torn``: the second read agreed with nothing."""
         known, doubted = self._known.get(point.name), self._doubted.get(point.name)

@@ -56,6 +56,7 @@ class Unit:
     def adopt(self, profile: Profile) -> None:
         """Begin anew with this profile: the first one, or what a discovery made of it."""
         self.profile = profile
+        self.signals = profile.signals()
         self._samples = Samples(profile)
         self._agenda = Agenda(profile, lambda: self.link.cost)
         self.confirmations = 0
