@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from edge.cli.device.common import site_of_one, unit_option
+from edge.cli.device.common import allow_option, site_of_one, unit_option
 from edge.cli.options import FiniteFloatRange, clock_option, json_option, state_folder
 from edge.clock import Clock
 
@@ -49,6 +49,7 @@ _MARKS = {"ok": "ok     ", "unknown": "unknown", "finding": "FINDING", "refuse":
 )
 @click.option("--pulse", is_flag=True, help="Also command the battery for ten minutes; asks before it does.")
 @click.option("--pulse-w", type=FiniteFloatRange(min=50.0), help="Its power. [default: half of what the battery can]")
+@allow_option
 @click.option("--yes", is_flag=True, help="Do not ask before the pulses.")
 @json_option
 @clock_option
@@ -102,14 +103,18 @@ def _subject(options: Mapping[str, Any]) -> _Subject:
 
     path, state = options["site_path"], options["state"]
     if path is not None:
-        given = [f"--{name.replace('_', '-')}" for name in ("profile", "url", "unit", "rated_w") if options[name]]
+        given = [
+            f"--{name.replace('_', '-')}" for name in ("profile", "url", "unit", "rated_w", "allow") if options[name]
+        ]
         if given:
             raise click.UsageError(f"--site says it all: leave out {', '.join(given)}")
         site = load_site(path)
+        quiet = tuple(replace(link, proxy="") for link in site.links)  # nobody else asks through us meanwhile
+        site = replace(site, links=quiet)
         return _Subject(site=site, zone=site.zone, state=state_folder(path, state))
     if not options["profile"] or not options["url"]:
         raise click.UsageError("give --profile and --url, or --site")
-    site = site_of_one(options["profile"], options["url"], options["unit"], options["rated_w"])
+    site = site_of_one(options["profile"], options["url"], options["unit"], options["rated_w"], options["allow"])
     return _Subject(site=site, zone=None, state=state)
 
 

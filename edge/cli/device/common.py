@@ -25,22 +25,29 @@ unit_option = click.option(
 )
 
 
-def open_devices(profile: str, url: str, unit: int | None, clock: Clock, rated_w: float | None) -> Devices:
+allow_option = click.option(
+    "--allow", multiple=True, metavar="CONTROL", help="Permit a way of control that needs it; see the profile."
+)
+
+
+def open_devices(
+    profile: str, url: str, unit: int | None, clock: Clock, rated_w: float | None, allow: Sequence[str] = ()
+) -> Devices:
     """One device on its link; opens nothing before the first read."""
     from edge.devices.driver import Devices
     from edge.devices.wear import MemoryLedger
 
-    return Devices(site_of_one(profile, url, unit, rated_w), clock, ledger=MemoryLedger(clock))
+    return Devices(site_of_one(profile, url, unit, rated_w, allow), clock, ledger=MemoryLedger(clock))
 
 
-def site_of_one(profile: str, url: str, unit: int | None, rated_w: float | None) -> Site:
+def site_of_one(profile: str, url: str, unit: int | None, rated_w: float | None, allow: Sequence[str] = ()) -> Site:
     """A site of one device; the battery is there only to give the registers' percent a meaning."""
     from edge.config import Battery, Link, Site
     from edge.devices.profile_file import load_profile
 
     number = unit if unit is not None else load_profile(profile).link.default_unit
     battery = None if rated_w is None else Battery(capacity_wh=rated_w, charge_w=rated_w, discharge_w=rated_w)
-    link = Link(profile=profile, url=url, unit=number)
+    link = Link(profile=profile, url=url, unit=number, allow_control=tuple(allow))
     return Site(name="device", latitude_deg=0.0, longitude_deg=0.0, battery=battery, links=(link,))
 
 

@@ -48,8 +48,8 @@ def scan(
 ) -> None:
     """Find devices on serial ports and on the hosts that are named: which family answers, and its lines for site.toml.
 
-    Asks each family's registers in turn, half a minute for a port on which nothing answers; writes nothing. Only hosts
-    that are named are asked. Exit 1 when no device was found.
+    Asks each family's registers in turn, a second or two each where nothing answers; writes nothing. Only hosts that
+    are named are asked. Exit 1 when no device was found.
 
     \b
     Example:

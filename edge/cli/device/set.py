@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from edge.cli.device.common import fail_if_silent, open_devices, profile_option, read_all, unit_option, url_option
+from edge.cli.device.common import (
+    allow_option,
+    fail_if_silent,
+    open_devices,
+    profile_option,
+    read_all,
+    unit_option,
+    url_option,
+)
 from edge.cli.options import FiniteFloatRange, clock_option, json_option
 from edge.clock import Clock
 
@@ -27,6 +36,7 @@ _MODES = ("native", "charge", "discharge", "hold")
 @click.option(
     "--minutes", type=FiniteFloatRange(min=1.0, max=60.0), default=15.0, show_default=True, help="Then back to native."
 )
+@allow_option
 @click.option("--yes", is_flag=True, help="Write. Without it the registers are only shown.")
 @json_option
 @clock_option
@@ -39,6 +49,7 @@ def set_(
     power_w: float,
     rated_w: float | None,
     minutes: float,
+    allow: Sequence[str],
     yes: bool,
     as_json: bool,
     clock: Clock | None,
@@ -55,7 +66,7 @@ def set_(
         raise click.UsageError(f"--mode {mode} needs --power-w and --rated-w")
     if rated_w is not None and power_w > rated_w:
         raise click.UsageError(f"--power-w {power_w:g} is above --rated-w {rated_w:g}")
-    devices = open_devices(profile, url, unit, clock or Clock.real(), rated_w=rated_w or 1.0)
+    devices = open_devices(profile, url, unit, clock or Clock.real(), rated_w=rated_w or 1.0, allow=allow)
     try:
         if devices.writer is None:
             raise click.UsageError(f"{profile} has no battery to command")

@@ -126,19 +126,25 @@ def _exceeded(sample: Sample, plan: PulsePlan) -> str:
 
 def _room_for(samples: Sequence[Sample], plan: PulsePlan) -> str:
     """Why the test would say nothing or go too far, by the baseline; empty when it may begin."""
-    last = samples[-1]
-    missing = [name for name in ("battery_w", "grid_w", "soc_frac") if math.isnan(getattr(last, name))]
-    if missing:
-        return f"no good value of {', '.join(missing)}"
+    battery_w, grid_w, soc_frac = (_last(samples, name) for name in ("battery_w", "grid_w", "soc_frac"))
+    if math.isnan(battery_w + grid_w + soc_frac):
+        return "battery power, grid power or state of charge have no good value"
     low_frac, high_frac = plan.battery.soc_min_frac + SOC_MARGIN_FRAC, plan.battery.soc_max_frac - SOC_MARGIN_FRAC
-    if not low_frac <= last.soc_frac <= high_frac:
-        return f"the charge is {last.soc_frac:.0%}; both directions need it between {low_frac:.0%} and {high_frac:.0%}"
-    net_w = last.grid_w + last.battery_w
+    if not low_frac <= soc_frac <= high_frac:
+        return f"the charge is {soc_frac:.0%}; both directions need it between {low_frac:.0%} and {high_frac:.0%}"
+    net_w = grid_w + battery_w
     if net_w + plan.power_w > plan.grid.import_w:
         return f"charging {plan.power_w:.0f} W would pass grid.import_w ({plan.grid.import_w:.0f} W)"
     if plan.power_w - net_w > plan.grid.export_w:
         return f"discharging {plan.power_w:.0f} W would pass grid.export_w ({plan.grid.export_w:.0f} W)"
     return ""
+
+
+def _last(samples: Sequence[Sample], name: str) -> float:
+    """The newest good value of the baseline's second half; NaN where there is none."""
+    later = samples[len(samples) // 2 :]
+    good = [value for value in (getattr(sample, name) for sample in later) if math.isfinite(value)]
+    return float(good[-1]) if good else math.nan
 
 
 def _written(devices: Devices, command: Command) -> WriteResult:

@@ -59,7 +59,9 @@ def commission(devices: Devices, clock: Clock, wishes: Wishes, progress: Progres
         answerable = next((subject for subject in living if subject.unit.profile.controls), living[0])
         checks[id(answerable)] += whole
         if wishes.pulse is not None:
-            checks[id(answerable)].append(_pulse_check(devices, clock, wishes.pulse, checks[id(answerable)], progress))
+            refused = _why_no_pulses(answerable, checks[id(answerable)])
+            pulse = refused or run_pulses(devices, clock, wishes.pulse, progress)
+            checks[id(answerable)].append(pulse)
     return [_report(subject, clock, checks[id(subject)]) for subject in subjects]
 
 
@@ -149,13 +151,18 @@ def powers(readings: Sequence[Reading]) -> list[Reading]:
     return found if found and max(times_s) - min(times_s) <= TOGETHER_S else []
 
 
-def _pulse_check(devices: Devices, clock: Clock, plan: PulsePlan, done: Sequence[Check], progress: Progress) -> Check:
-    """The pulse test, unless what was found before forbids to command anything."""
+def _why_no_pulses(subject: Subject, done: Sequence[Check]) -> Check | None:
+    """What forbids to command anything: what was found before, or a mode that would outlive a killed test."""
     refused = next((check for check in done if check.state == "refuse"), None)
     if refused is not None:
         text = f"not done: {refused.name} must be mended first"
         return Check(name="pulse", state="unknown", text=text, advice=refused.advice)
-    return run_pulses(devices, clock, plan, progress)
+    controls = subject.unit.profile.controls
+    if controls and all(control.on_silence == "persists" for control in controls):
+        text = f"not done: {controls[0].name} would stay for ever if this test were killed"
+        advice = "try it with `pems device set`, and look at the device's display"
+        return Check(name="pulse", state="unknown", text=text, advice=advice)
+    return None
 
 
 def _report(subject: Subject, clock: Clock, checks: Sequence[Check]) -> Report:

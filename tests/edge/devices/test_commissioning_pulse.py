@@ -14,16 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from boxes import free_port
 from liars import ANY_PORT, BATTERY, PARAMS, Backwards, House, Stubborn, fast_clock, serve
 
-from edge.config import Battery, Grid
+from edge.config import Battery, Grid, Link, Site
 from edge.devices.commissioning.pulse import PARTS, PulsePlan, default_power_w, run_pulses
 from edge.devices.commissioning.report import Check
+from edge.devices.commissioning.run import Wishes, commission
 from edge.devices.driver import Devices
+from edge.devices.twin import open_device
 from edge.devices.twin_wire import TcpLine
+from edge.devices.wear import MemoryLedger
 from edge.messages import Command
 
-SPEED = 250.0
+SPEED = 200.0
 POWER_W = 600.0
 OPEN_GRID = Grid(import_w=20_000.0, export_w=20_000.0)
 
@@ -103,6 +107,22 @@ def test_a_command_that_is_refused_stops_it(opened):
     assert check.state == "refuse"
     assert check.text.startswith("stopped: the command was refused")
     assert home.plant.take_mode_changes() == []
+
+
+def test_a_mode_that_would_outlive_a_killed_test_is_not_tried(opened):
+    clock, url = fast_clock(50.0), f"tcp://127.0.0.1:{free_port()}"
+    opened.callback(open_device("goodwe/et", url, unit=247, clock=clock, state={}).close)
+    link = Link(profile="goodwe/et", url=url, unit=247, allow_control=("ems_mode",))
+    site = Site(name="one", latitude_deg=0.0, longitude_deg=0.0, battery=BATTERY, links=(link,))
+    devices = Devices(site, clock, ledger=MemoryLedger(clock))
+    opened.callback(devices.close)
+    plan = PulsePlan(power_w=POWER_W, battery=BATTERY, grid=OPEN_GRID)
+    (report,) = commission(
+        devices, clock, Wishes(minutes=0.1, zone=None, pulse=plan, previous=lambda _: None), lambda _: None
+    )
+    check = next(found for found in report.checks if found.name == "pulse")
+    assert check.state == "unknown"
+    assert check.text == "not done: ems_mode would stay for ever if this test were killed"
 
 
 def test_the_default_power_spares_taper_and_fuse():

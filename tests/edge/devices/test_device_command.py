@@ -14,7 +14,9 @@ from contextlib import ExitStack, suppress
 
 import pytest
 import serial
+from boxes import free_port
 from click.testing import CliRunner
+from liars import fast_clock
 from wires import PtyServer, RegisterBank, TcpServer
 
 from edge.cli import main
@@ -22,6 +24,7 @@ from edge.cli.device import group
 from edge.clock import Clock
 from edge.devices.profile_file import load_profile
 from edge.devices.registers import split_words
+from edge.devices.twin import open_device
 
 FUNCTION = {"holding": 3, "input": 4}
 
@@ -205,6 +208,18 @@ def test_set_prints_json_alone(opened, clock):
     assert (dry["dry_run"], dry["result"]) == (True, None)
     assert (wet["dry_run"], wet["result"]["outcome"], wet["result"]["writes"]) == (False, "applied", 3)
     assert wet["steps"] == dry["steps"]
+
+
+def test_set_needs_a_permission_for_a_mode_that_stays_for_ever(opened):
+    bench = fast_clock(50.0)
+    url = f"tcp://127.0.0.1:{free_port()}"
+    opened.callback(open_device("goodwe/et", url, unit=247, clock=bench, state={}).close)
+    words = ("set", "--profile", "goodwe/et", "--url", url, "--clock", bench.describe(), "--rated-w", "5000")
+    refused = run(*words, "--mode", "hold", "--yes")
+    assert refused.exit_code == 1
+    assert "only with allow_control in the site file" in refused.output
+    assert run(*words, "--mode", "hold", "--yes", "--allow", "ems_mode").exit_code == 0
+    assert run(*words, "--mode", "native", "--yes", "--allow", "ems_mode").exit_code == 0
 
 
 def test_set_that_is_not_taken_is_exit_1(opened, clock):
