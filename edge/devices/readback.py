@@ -109,7 +109,9 @@ class Readback:
         scales = scale_points(profile, control.steps)
         names = [*scales, *limits.values(), *([control.rated_point] if control.rated_point else [])]
         points = [profile.by_name[name] for name in names]
-        self.fetch([*points, *(point for row in measured.values() for point in row)], max_age_s)
+        self.fetch(points, max_age_s)
+        # Grid and battery of two instants make a setpoint that is wrong by all that happened between them.
+        self._unit.fetch(dict.fromkeys(point for row in measured.values() for point in row))
         power_w = {name: self._sum(name, row) for name, row in measured.items()}
         return Facts(
             exponents=self.exponents(scales, max_age_s),

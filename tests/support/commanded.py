@@ -47,11 +47,9 @@ class Imp:
 
     def answer(self, request: bytes) -> list[Action]:
         transaction, pdu = int.from_bytes(request[:2], "big"), request[7:]
-        if self.silent:
-            return []
         if pdu[0] not in (6, 16):
-            return [mbap(transaction, request[6], respond(self.device, pdu))]
-        trick = self.tricks.get(len(self.writes), self.always)
+            return [] if self.silent else [mbap(transaction, request[6], respond(self.device, pdu))]
+        trick = "silent" if self.silent else self.tricks.get(len(self.writes), self.always)
         words = (pdu[3:5],) if pdu[0] == 6 else tuple(pdu[6 + k : 8 + k] for k in range(0, pdu[5], 2))
         self.writes.append((int.from_bytes(pdu[1:3], "big"), tuple(int.from_bytes(word, "big") for word in words)))
         if trick == "die":
