@@ -276,10 +276,49 @@ MATRIX = {
         recovery="at once",
         tests=("test_device_faults.py::test_a_value_is_scaled_by_the_factor_of_its_own_answer",),
     ),
-    28: Row(fault="write-ignored", read="", recovery=""),
-    29: Row(fault="sequence-broken", read="", recovery=""),
-    30: Row(fault="watchdog", read="", recovery=""),
-    31: Row(fault="wear", read="", recovery=""),
+    28: Row(
+        fault="write-ignored",
+        read="ignored, refused or reverted, never applied; a foreign writer is named with register, value and time",
+        recovery="native at once, the next command a cycle later; after three in an hour left alone for an hour",
+        tests=(
+            "test_writes.py::test_an_acknowledged_write_that_is_not_taken_is_ignored_and_never_counts_as_applied",
+            "test_writes.py::test_a_refused_write_is_refused_with_the_devices_own_word",
+            "test_writes.py::test_a_later_look_sees_a_register_that_went_back_by_itself",
+            "test_writes.py::test_a_foreign_writer_is_named_with_what_when_and_which_value",
+            "test_writes.py::test_nobody_fights_a_master_that_insists",
+        ),
+    ),
+    29: Row(
+        fault="sequence-broken",
+        read="refused or failed, and the device is on its own rules",
+        recovery="native at once; after a death of the box at the next start, before any power",
+        tests=(
+            "test_writes.py::test_a_sequence_that_breaks_off_anywhere_leads_back_to_native",
+            "test_writes.py::test_a_change_of_mode_that_breaks_off_never_leaves_the_old_mode_running",
+            "test_writes.py::test_wherever_the_box_dies_the_next_one_reaches_native_before_any_power",
+            "test_writes_killed.py::test_a_killed_box_is_followed_by_one_that_reaches_native_first",
+        ),
+    ),
+    30: Row(
+        fault="watchdog",
+        read="reverted: the register, its value, the time",
+        recovery="none needed: extended in time; a mode that ends too early is started again a cycle after it is seen",
+        tests=(
+            "test_writes.py::test_the_devices_own_watchdog_never_ends_a_mode_that_is_wanted",
+            "test_writes.py::test_a_mode_that_the_device_ends_too_early_is_noticed_and_started_again",
+        ),
+    ),
+    31: Row(
+        fault="wear",
+        read="refused by the budget of 20 a day and register; what the registers hold already is not written",
+        recovery="at the site's midnight; native is always written",
+        tests=(
+            "test_writes.py::test_an_hour_of_the_same_command_writes_stored_registers_hardly_ever",
+            "test_writes.py::test_no_stored_register_gets_more_than_its_budget_for_powers_whatever_is_wanted",
+            "test_writes.py::test_every_register_that_the_wire_saw_is_in_the_ledger",
+            "test_writes.py::test_a_start_beside_an_inverter_at_rest_costs_no_write",
+        ),
+    ),
     32: Row(
         fault="counter-steps-back",
         read="invalid: reset",
@@ -316,7 +355,7 @@ MATRIX = {
 }
 
 # Rows whose code is being written in rooms of its own; a row leaves this list with its tests.
-OPEN = set(range(28, 32))
+OPEN: set[int] = set()
 
 
 WIRES = [(name, wire) for name, fault in WIRE_FAULTS.items() for wire in fault.wires]

@@ -16,6 +16,8 @@ from edge.errors import StoreError
 from edge.messages import Intent
 
 WISHES_W = (-2000.0, 1500.0, 0.0)
+DONE = ("applied", "unverifiable")  # SMA's setpoint cannot be read: only the meter tells
+READABLE = [pair for pair in FAMILIES if not all(write.write_only for write in load_profile(pair[0]).writes)]
 LEASED = [pair for pair in FAMILIES if load_profile(pair[0]).controls[0].on_silence == "reverts_after_s"]
 OPT_IN = [(name, c.name) for name in profile_names() for c in load_profile(name).controls if c.why_opt_in]
 STORED = [("growatt/sph", "slots"), ("growatt/mod_xh", "slots"), ("sungrow/sh", "forced_mode")]
@@ -24,14 +26,14 @@ STORED = [("growatt/sph", "slots"), ("growatt/mod_xh", "slots"), ("sungrow/sh", 
 def sent_by(family: tuple[str, str], wish_w: float) -> int:
     """How many requests bring this command out of native."""
     box = Commanded(*family)
-    assert box.power(wish_w).outcome == "applied"
+    assert box.power(wish_w).outcome in DONE
     return len(box.imp.writes)
 
 
 # --- faults 28 and 30: acknowledged and not taken, taken and reverted -------------------------------------------------
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", READABLE)
 def test_an_acknowledged_write_that_is_not_taken_is_ignored_and_never_counts_as_applied(family):
     box = Commanded(*family)
     box.imp.always = "ignore"
@@ -99,7 +101,7 @@ def test_looks_cost_a_request_or_two_and_only_when_they_are_due():
     assert 3 <= len(reads) <= 12, "2 s, 30 s and 60 s after the write"
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", READABLE)
 def test_after_three_troubles_in_an_hour_the_device_is_left_alone_for_an_hour(family):
     box = Commanded(*family)
     box.imp.always = "ignore"
@@ -114,7 +116,7 @@ def test_after_three_troubles_in_an_hour_the_device_is_left_alone_for_an_hour(fa
         assert box.native().outcome == "unchanged"
     assert len(box.imp.writes) == count
     box.wait(ALONE_S)
-    assert box.power(-2000.0).outcome == "applied"
+    assert box.power(-2000.0).outcome in DONE
 
 
 def test_nobody_fights_a_master_that_insists():
@@ -136,7 +138,7 @@ def test_nobody_fights_a_master_that_insists():
 def test_the_devices_own_watchdog_never_ends_a_mode_that_is_wanted(family):
     """Faults.md 30: the lease is extended when a third of it is used up (a stored one: two thirds), in time."""
     box = Commanded(*family)
-    assert box.power(-2000.0).outcome == "applied"
+    assert box.power(-2000.0).outcome in DONE
     for _ in range(4 * 60):
         box.wait(15.0)
         box.power(-2000.0)
@@ -153,7 +155,7 @@ def test_a_mode_that_the_device_ends_too_early_is_noticed_and_started_again():
     result = box.power(-2000.0)
     assert result.outcome == "reverted"
     assert "or the device itself" in result.detail
-    assert box.power(-2000.0).outcome == "applied"
+    assert box.power(-2000.0).outcome in DONE
     assert box.device.battery_w == pytest.approx(-2000.0)
 
 
@@ -163,7 +165,7 @@ def test_a_lease_that_ran_out_while_the_box_was_away_is_no_foreign_writer():
     box.wait(130.0)
     box.ready()
     assert box.imp.is_free
-    assert box.power(-2000.0).outcome == "applied"
+    assert box.power(-2000.0).outcome in DONE
 
 
 def test_a_write_that_nobody_can_read_back_is_unverifiable_and_looked_at_again():
@@ -189,8 +191,9 @@ def test_a_write_that_nobody_can_read_back_is_unverifiable_and_looked_at_again()
 # --- fault 29: a sequence that breaks off -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trick", ["refuse", "silent", "mute", "ignore"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "trick"), [*product(FAMILIES, ("refuse", "silent", "mute")), *product(READABLE, ("ignore",))]
+)
 def test_a_sequence_that_breaks_off_anywhere_leads_back_to_native(family, trick):
     """Sungrow stuck in forced mode by an exception half way (evcc 26337)."""
     for wish_w in WISHES_W:
@@ -204,7 +207,7 @@ def test_a_sequence_that_breaks_off_anywhere_leads_back_to_native(family, trick)
             box.native()
             assert box.imp.is_free, (wish_w, step)
             box.wait(5.0)
-            assert box.power(wish_w).outcome == "applied", "it may try again"
+            assert box.power(wish_w).outcome in DONE, "it may try again"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -256,7 +259,7 @@ def lives(family: tuple[str, str]) -> list[tuple[int, str]]:
 def play(box: Commanded) -> None:
     """Charge, discharge, hold, another charge, native; each from the one before."""
     for wish_w in (*WISHES_W, -2500.0):
-        assert box.power(wish_w).outcome == "applied"
+        assert box.power(wish_w).outcome in DONE
         box.wait(1.0)
     assert box.native().outcome == "applied"
 
@@ -277,7 +280,7 @@ def test_wherever_the_box_dies_the_next_one_reaches_native_before_any_power(fami
             continue
         was_free, count = box.imp.is_free, len(box.imp.free)
         result = box.power(1500.0)
-        assert result.outcome == "applied", (number, how, result)
+        assert result.outcome in DONE, (number, how, result)
         states = [was_free, *box.imp.free[count:]]
         forced = next(k for k in range(len(states)) if not any(states[k:]))
         assert any(states[:forced]), (number, how, states)
@@ -298,7 +301,7 @@ def test_what_runs_at_a_start_is_brought_to_native_even_without_a_journal(family
     fresh.clock = box.clock
     fresh.start()
     count = len(box.imp.free)
-    assert fresh.power(1500.0).outcome == "applied"
+    assert fresh.power(1500.0).outcome in DONE
     assert any(box.imp.free[count:]), "native came first"
 
 
@@ -308,7 +311,7 @@ def test_a_start_beside_an_inverter_at_rest_costs_no_write():
     box.native()
     count = len(box.imp.writes)
     box.start()
-    assert box.power(-2000.0).outcome == "applied"
+    assert box.power(-2000.0).outcome in DONE
     assert len(box.imp.writes) - count == len(box.imp.writes[count:]) <= 2
 
 
@@ -318,7 +321,7 @@ def test_intents_are_journalled_with_their_steps_and_end_with_native(family):
     box.power(-2000.0)
     (held,) = box.ledger.unreleased(f"{family[0]}#{box.profile.link.default_unit}")
     assert (held.mode, held.control, held.state) == ("charge", family[1], "held")
-    assert len(held.steps) == len(box.imp.writes)
+    assert 1 <= len(held.steps) <= len(box.imp.writes)
     box.native()
     states = {intent.mode: intent.state for intent in box.ledger.intents.values()}
     assert set(states.values()) == {"released"}
@@ -360,7 +363,7 @@ def test_settings_are_put_back_as_the_owner_had_them_even_by_the_next_life(famil
     control = next(c for c in box.profile.controls if c.name == family[1])
     owned = {name: box.device._held[name] for name in control.restore}
     for write in (box.profile.write_by_name[name] for name in control.restore):
-        box.device._hold(write, 0.5 if write.scale < 1.0 else 0.0)
+        box.device._hold(write, (write.range[0] * write.scale + write.offset) * write.sign)
     owned = {name: box.device._held[name] for name in control.restore}
     box.ready()
     for wish_w in (1500.0, -2000.0, -2500.0):
@@ -417,7 +420,7 @@ def test_the_site_limits_hold_in_the_pipeline_too():
 def test_no_wish_is_wider_than_the_batterys_limits(family, wish_w):
     battery = Battery(capacity_wh=10_000.0, charge_w=1500.0, discharge_w=1000.0, rated_w=RATED_W)
     box = Commanded(*family, battery=battery)
-    assert box.power(wish_w).outcome == "applied"
+    assert box.power(wish_w).outcome in DONE
     assert -1500.0 - 25.0 <= box.device.battery_w <= 1000.0 + 25.0
 
 
@@ -497,7 +500,7 @@ def test_a_broken_journal_refuses_powers_but_never_native(family, method, monkey
     monkeypatch.setattr(type(box.ledger), method, broken)
     box.wait(5.0)
     result = box.power(1500.0)
-    assert result.outcome in ("applied", "refused")
+    assert result.outcome in (*DONE, "refused")
     if method in ("begin", "note"):
         assert "no journal, no power" in result.detail
         assert box.imp.is_free
