@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from pair import Pair
 
+from edge.clock import Clock
+from edge.config import Link, Site
+from edge.devices.driver import Devices
 from edge.devices.image import ImageDevice, Values
 from edge.devices.profile_file import load_profile
 from edge.devices.sunspec_twin import served
+from edge.devices.twin import open_device
 from edge.devices.twin_battery import BatteryDevice
-from edge.messages import Command
+from edge.devices.wear import MemoryLedger
+from edge.messages import Command, Reading
 
 FLT_MAX = 3.4028234663852886e38
 
@@ -158,3 +164,20 @@ def test_a_device_that_comes_back_with_another_map_is_not_written_to_by_the_old_
     else:
         assert pair.power(-1000.0).outcome == "refused"
     assert {address for address, _ in pair.wire.writes} <= set(at.values())
+
+
+def test_a_meter_on_a_serial_line_is_found_and_read(stack, tmp_path):
+    clock = Clock(start_s=1_717_243_200.0, origin_s=time.monotonic(), speed=50.0)
+    url = f"serial://{tmp_path}/line?baud=9600"
+    stack.callback(open_device("fronius/meter", url, clock=clock, state={"grid_w": -777.7}).close)
+    link = Link(profile="fronius/meter", url=url, unit=200)
+    site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, links=(link,))
+    devices = Devices(site, clock, ledger=MemoryLedger(clock))
+    stack.callback(devices.close)
+    readings: dict[str, Reading] = {}
+    for _ in range(20):
+        readings = {reading.signal: reading for reading in devices.read(5.0)}
+        if all(reading.state == "good" for reading in readings.values()):
+            break
+    assert readings["grid_w"].value == pytest.approx(-777.7)
+    assert {name for name, reading in readings.items() if reading.state != "good"} == set()
