@@ -71,6 +71,9 @@ def test_a_gen24_is_charged_by_bounds_that_end_before_they_count(stack):
         (at["storage_mode"], (2,)),
     ]
     assert pair.good()["battery_w"] == pytest.approx(-2000.0)
+    assert pair.devices.write(Command.native("test")).outcome == "applied"
+    assert tuple(pair.device.read("holding", at["grid_charging"], 1)) == (0,)  # as the owner had it
+    assert tuple(pair.device.read("holding", at["storage_mode"], 1)) == (0,)
 
 
 def test_a_percent_is_one_of_what_the_device_itself_can(stack):
