@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from training.errors import SetupError, TrainingError
+from training.progress import Stages
 
 if TYPE_CHECKING:
     from training.boosters import Recipe
@@ -30,32 +30,6 @@ _table = click.option(
 _quick = click.option("--quick", is_flag=True, help="Fewer trees: a draft in half the time.")
 _seed = click.option("--seed", type=int, default=1, show_default=True, help="Seed of every random choice.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-
-
-class Stages:
-    """Progress for a person: a bar on a terminal, else one line a stage."""
-
-    def __init__(self, total: int) -> None:
-        from tqdm import tqdm
-
-        self._started_s = time.monotonic()
-        self._done, self._total = 0, total
-        self._bar = tqdm(total=total, unit="step", ncols=100) if sys.stderr.isatty() else None
-
-    def __call__(self, text: str) -> None:
-        """A stage begins."""
-        self._done += 1
-        line = f"[{self._done}/{self._total}] {text}"
-        if self._bar is None:
-            click.echo(f"{time.monotonic() - self._started_s:5.1f} s  {line}", err=True)
-            return
-        self._bar.set_description(text[:50])
-        self._bar.update(1)
-
-    def close(self) -> None:
-        """The last stage is over."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -77,7 +51,12 @@ def group() -> None:
 @click.option("--days", type=click.IntRange(1, 60), default=3, show_default=True, help="Days to replay.")
 @_seed
 def demo_data(out: Path, first: Any, days: int, seed: int) -> None:
-    """Write the demo's measured house: train.parquet, history.csv, house.csv, site.toml."""
+    """Write the demo's measured house: train.parquet, history.csv, house.csv, site.toml.
+
+    \b
+    Example:
+      pems-train demo-data --out demo-house --days 3
+    """
     from training.sources.demo_house import DEFAULT_START, write_demo
 
     written = write_demo(out, f"{first:%Y-%m-%d}" if first else DEFAULT_START, days, seed)
@@ -92,7 +71,12 @@ def demo_data(out: Path, first: Any, days: int, seed: int) -> None:
 @_quick
 @_seed
 def fit(site_path: Path, table_path: Path, until: Any, out: Path, quick: bool, seed: int) -> None:
-    """Fit the PV and load models of a site."""
+    """Fit the PV and load models of a site.
+
+    \b
+    Example:
+      pems-train fit --site site.toml --table train.parquet --out model
+    """
     from training.fit import save
 
     trained = _fit(site_path, table_path, until, quick, seed)
@@ -106,7 +90,12 @@ def fit(site_path: Path, table_path: Path, until: Any, out: Path, quick: bool, s
 @click.option("--version", "version_text", help="Version. [default: by the clock]")
 @click.option("--seq", type=click.IntRange(0), help="Rising number, for anti-rollback. [default: by the clock]")
 def export(model: Path, out: Path, version_text: str | None, seq: int | None) -> None:
-    """Export to ONNX through the parity gate and pack a bundle; sign it next."""
+    """Export to ONNX through the parity gate and pack a bundle; sign it next.
+
+    \b
+    Example:
+      pems-train export --model model --out bundle.zip
+    """
     from training.fit import load
     from training.package import build, write_zip
 
@@ -125,7 +114,12 @@ def sign() -> None:
 @sign.command()
 @click.argument("key", type=_PATH)
 def keygen(key: Path) -> None:
-    """Write a private key (mode 0600), and its public half beside it as .pub."""
+    """Write a private key (mode 0600), and its public half beside it as .pub.
+
+    \b
+    Example:
+      pems-train sign keygen bundle.key
+    """
     from training.sign import make_key
 
     click.echo(f"{key}: private, keep it; {make_key(key)}: public, for the boxes")
@@ -135,7 +129,12 @@ def keygen(key: Path) -> None:
 @click.argument("file", type=_PATH)
 @click.option("--key", type=_PATH, required=True, help="Private key.")
 def sign_bundle(file: Path, key: Path) -> None:
-    """Sign an exported bundle in place."""
+    """Sign an exported bundle in place.
+
+    \b
+    Example:
+      pems-train sign bundle bundle.zip --key bundle.key
+    """
     from training.package import sign_file
     from training.sign import load_key
 
@@ -152,7 +151,12 @@ def sign_bundle(file: Path, key: Path) -> None:
 @_quick
 @_seed
 def make_bundle(site_path: Path, table_path: Path, until: Any, key: Path, out: Path, quick: bool, seed: int) -> None:
-    """Fit, export and sign in one go."""
+    """Fit, export and sign in one go.
+
+    \b
+    Example:
+      pems-train make-bundle --site site.toml --table train.parquet --key bundle.key --out bundle.zip
+    """
     from training.package import build, signed, write_zip
     from training.sign import load_key, make_key
 
@@ -177,7 +181,12 @@ def make_bundle(site_path: Path, table_path: Path, until: Any, key: Path, out: P
 @_seed
 @_json
 def backtest(**options: Any) -> None:
-    """Train before A, forecast each day of [A, B) at its local midnight, score beside the references."""
+    """Train before A, forecast each day of [A, B) at its local midnight, score beside the references.
+
+    \b
+    Example:
+      pems-train backtest pv --site site.toml --table train.parquet --train-until 2013-06-01 --until 2013-07-01
+    """
     from training.backtest import Span
     from training.backtest import backtest as run
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge.cli.options import json_option, state_folder, state_option
 from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.forecast.installed import Entry
 
 _path = click.Path(path_type=Path)
 _site_option = click.option("--site", "site_path", type=_path, required=True, help="The site's site.toml.")
@@ -82,7 +85,8 @@ def verify(file: Path, site_path: Path, key: Path | None, as_json: bool) -> None
 @_site_option
 @_key_option
 @state_option
-def install(file: Path, site_path: Path, key: Path | None, state: Path | None) -> None:
+@json_option
+def install(file: Path, site_path: Path, key: Path | None, state: Path | None, as_json: bool) -> None:
     """Verify a bundle and put it in force; only a newer one (higher seq) is accepted.
 
     The box uses it when site.toml says ``[bundle] path = "state/bundles"``.
@@ -94,8 +98,7 @@ def install(file: Path, site_path: Path, key: Path | None, state: Path | None) -
     from edge.forecast import installed
 
     bundle, _ = _checked(site_path, key, file)
-    entry = installed.install(bundle, _folder(site_path, state))
-    click.echo(f"in force: {entry.version} (seq {entry.seq}) in {entry.path.parent}")
+    _show(installed.install(bundle, _folder(site_path, state)), as_json)
 
 
 @group.command(name="list")
@@ -113,8 +116,7 @@ def list_installed(site_path: Path, state: Path | None, as_json: bool) -> None:
 
     found = installed.entries(_folder(site_path, state))
     if as_json:
-        rows = [{"seq": e.seq, "version": e.version, "path": str(e.path), "current": e.is_current} for e in found]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([_as_data(entry) for entry in found]))
         return
     if not found:
         click.echo(f"no bundle in {_folder(site_path, state)}")
@@ -125,7 +127,8 @@ def list_installed(site_path: Path, state: Path | None, as_json: bool) -> None:
 @group.command()
 @_site_option
 @state_option
-def rollback(site_path: Path, state: Path | None) -> None:
+@json_option
+def rollback(site_path: Path, state: Path | None, as_json: bool) -> None:
     """Put the bundle before the one in force back in force.
 
     \b
@@ -134,5 +137,16 @@ def rollback(site_path: Path, state: Path | None) -> None:
     """
     from edge.forecast import installed
 
-    entry = installed.rollback(_folder(site_path, state))
-    click.echo(f"in force: {entry.version} (seq {entry.seq})")
+    _show(installed.rollback(_folder(site_path, state)), as_json)
+
+
+def _as_data(entry: Entry) -> dict[str, object]:
+    return {"seq": entry.seq, "version": entry.version, "path": str(entry.path), "current": entry.is_current}
+
+
+def _show(entry: Entry, as_json: bool) -> None:
+    """The bundle that is in force now."""
+    if as_json:
+        click.echo(json.dumps(_as_data(entry)))
+        return
+    click.echo(f"in force: {entry.version} (seq {entry.seq}) in {entry.path.parent}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ def as_data(ledger: Ledger) -> dict[str, object]:
     }
     columns = {name: {way: getattr(getattr(ledger, way), part) for way in WAYS} for name, part in parts.items()}
     return {**columns, "share_frac": ledger.share_frac}
+
+
+def share_words(ledger: Ledger) -> str:
+    """How much of what was possible was taken, in a sentence."""
+    possible_eur = ledger.possible_saving_eur
+    if math.isnan(ledger.share_frac):
+        return f"Only {max(possible_eur, 0.0):.2f} EUR were possible over the rules: too little to state a share."
+    share_percent = 100.0 * ledger.share_frac
+    return f"Ours took {share_percent:.0f} % of the {possible_eur:.2f} EUR that were possible over the rules."
 
 
 def as_rows(ledger: Ledger) -> list[str]:

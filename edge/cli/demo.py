@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,18 @@ if TYPE_CHECKING:
               help="The inverter's: newer, with power commands in RAM, or older, with stored time slots.")  # fmt: skip
 @click.option("--web-port", type=click.IntRange(0, 65535), default=8123, show_default=True, help="Of the status page.")
 @json_option
-def command(days: int, speed: float, start: str, out: Path, firmware: str, web_port: int, as_json: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    days: int,
+    speed: float,
+    start: str,
+    out: Path,
+    firmware: str,
+    web_port: int,
+    as_json: bool,
+) -> None:
     """Train, connect, plan, control and settle: the whole product on real wires and real measurements.
 
     A digital twin serves a Growatt SPH inverter on a serial line at 9600 baud and a meter on Modbus TCP, in a process
@@ -49,6 +59,8 @@ def command(days: int, speed: float, start: str, out: Path, firmware: str, web_p
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: twin and box are ended, nothing is left behind
         signal.signal(number, signal.default_int_handler)
 
+    chosen = context.get_parameter_source("web_port") == click.core.ParameterSource.COMMANDLINE
+    web_port = _free_port(web_port, chosen)
     house = prepare(
         Options(out=out, days=days, speed=speed, start=start, firmware="vpp" if firmware == "vpp" else "slots",
                 web_port=web_port), say)  # fmt: skip
@@ -56,6 +68,21 @@ def command(days: int, speed: float, start: str, out: Path, firmware: str, web_p
     run_days(house, speed, say)
     result = settle(house)
     click.echo(json.dumps(as_data(result)) if as_json else as_table(result, days))
+
+
+def _free_port(web_port: int, chosen: bool) -> int:
+    """The port of the status page: another free one where the default is taken; raises where it was asked for."""
+    from edge.errors import ConfigError
+    from edge.web.app import listen
+
+    try:
+        with listen("127.0.0.1", web_port) as listener:
+            return int(listener.getsockname()[1])
+    except ConfigError:
+        if chosen:
+            raise
+    with listen("127.0.0.1", 0) as listener:
+        return int(listener.getsockname()[1])
 
 
 def as_data(result: Settlement) -> dict[str, object]:
@@ -71,13 +98,11 @@ def as_data(result: Settlement) -> dict[str, object]:
 
 def as_table(result: Settlement, days: int) -> str:
     """The result for a person."""
-    share_frac = result.ledger.share_frac
-    share = "nothing to be saved" if math.isnan(share_frac) else f"{100 * share_frac:.0f} %"
     return "\n".join(
         [
             f"\n{days} {'day' if days == 1 else 'days'}, at the meter's own registers and the (made) example prices:",
             *costs.as_rows(result.ledger),
-            f"Share of the possible saving over the rules: {share}",
+            costs.share_words(result.ledger),
             f"Writes to the inverter: {result.writes}, of these to stored registers: {result.stored_writes}",
             f"Worst balance error of a quarter hour: {result.worst_balance_w:.0f} W",
             f"Picture: {result.picture}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,11 +162,7 @@ def as_table(result: Replay, prices: str) -> str:
         f"prices: {prices}",
         *costs.as_rows(ledger),
     ]
-    share = ledger.share_frac
-    possible = f"{ledger.possible_saving_eur:.2f} EUR that were possible over the rules"
-    rows.append(
-        f"No share: only {possible}." if math.isnan(share) else f"Ours took {100.0 * share:.0f} % of the {possible}."
-    )
+    rows.append(costs.share_words(ledger))
     if ledger.foresight_gap_eur >= 0.01:
         rows.append(f"Perfect foresight is not proven: up to {ledger.foresight_gap_eur:.2f} EUR less may be possible.")
     if result.missing_count:

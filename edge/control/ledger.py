@@ -14,8 +14,8 @@ from edge.config import Battery, Site
 from edge.control.peak import QUARTER_S, months
 from edge.control.problem import wear_eur_per_kwh
 
-# A possible saving smaller than this is no basis for a share.
-SMALLEST_SAVING_EUR = 0.01
+# A possible saving smaller than this is no basis for a share: what the battery holds at the end weighs as much.
+SMALLEST_SAVING_EUR = 0.10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,9 +51,12 @@ def twin_command(house: House, clock: Clock) -> list[str]:
 
 @contextlib.contextmanager
 def process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with its output in a file; ended politely, and if it must be, not."""
+    """A process with its output in a file; ended politely, and if it must be, not.
+
+    It has a session of its own: a Ctrl-C reaches the demo alone, which ends the box before the twin.
+    """
     with log.open("wb") as out:
-        running = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        running = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield running
     finally:

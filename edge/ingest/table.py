@@ -20,6 +20,7 @@ TIME_COLUMN = "time_utc"
 
 # Nineteen years of minutes; more is a mistyped year.
 MOST_SLOTS = 10_000_000
+_LONG_RUN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +43,7 @@ class Table:
         if steps.size and not (steps > 0).all():
             row = int(np.argmax(steps <= 0)) + 1
             raise StoreError(f"{self.source}: row {row + 1} is not later than the row before")
-        slot = slot_s or self.slot_s()
+        slot = slot_s or self._one_slot_s(steps)
         start = int(self.times_s[0])
         offsets = (self.times_s - start) / slot
         if start % slot or not np.array_equal(offsets, np.round(offsets)):
@@ -59,6 +60,18 @@ class Table:
             full[index] = values
             columns[name] = full
         return Frame(grid=grid, columns=columns)
+
+    def _one_slot_s(self, steps: FloatArray) -> int:
+        """The table's own slot; rows of another distance for long are no gaps but another table's."""
+        slot = self.slot_s()
+        other = np.flatnonzero((steps[1:] == steps[:-1]) & (steps[1:] != slot))
+        runs = np.split(other, np.flatnonzero(np.diff(other) != 1) + 1)
+        longest = max(runs, key=len)
+        if longest.size >= _LONG_RUN:
+            row, apart = int(longest[0]) + 1, int(steps[longest[0]])
+            words = f"from row {row} on rows are {apart} s apart, most are {slot} s"
+            raise StoreError(f"{self.source}: {words}; bring them to one distance")
+        return slot
 
     def slot_s(self) -> int:
         """The most frequent distance of two rows, the smallest among equals [s]; raises :class:`StoreError`."""

@@ -130,7 +130,7 @@ def test_the_table_shows_the_four_ways_and_what_they_cost(tmp_path: Path) -> Non
     ledger = Ledger(no_battery=ways[0], rules=ways[1], ours=ways[2], perfect_foresight=ways[3])
     result = Settlement(ledger=ledger, writes=7, stored_writes=2, worst_balance_w=12.0, picture=tmp_path / "days.svg")
     text = as_table(result, 3)
-    assert "Share of the possible saving over the rules: 50 %" in text
+    assert "Ours took 50 % of the 1.00 EUR that were possible over the rules." in text
     assert "Writes to the inverter: 7, of these to stored registers: 2" in text
     assert as_data(result)["costs_eur"] == {"no_battery": 3.0, "rules": 2.5, "ours": 2.0, "perfect_foresight": 1.5}
     nothing = Ledger(no_battery=ways[0], rules=ways[3], ours=ways[3], perfect_foresight=ways[3])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.errors import StoreError
-from edge.ingest.table import read_table, write_csv
+from edge.ingest.table import Table, read_table, write_csv
 from edge.timetext import format_time, parse_time_s
 
 GOOD = "time_utc,pv_w,load_w\n2024-06-01T00:00:00Z,1,\n2024-06-01T00:15:00Z,2.5,7\n2024-06-01T00:45:00Z,3,8\n"
@@ -135,3 +135,14 @@ class TestParquet:
         pd.DataFrame({"time_utc": ["soon"]}).to_parquet(tmp_path / "t.parquet")
         with pytest.raises(StoreError, match="soon"):
             read_table(tmp_path / "t.parquet")
+
+
+def test_a_table_of_two_distances_is_refused_but_gaps_are_not(tmp_path):
+    quarters, minutes = [900 * k for k in range(40)], [36_000 + 60 * k for k in range(200)]
+    mixed = Table(source="mixed.csv", times_s=np.array(quarters + minutes, dtype=float), columns={})
+    with pytest.raises(
+        StoreError, match="from row 1 on rows are 900 s apart, most are 60 s; bring them to one distance"
+    ):
+        mixed.frame()
+    with_gaps = np.array([60.0 * k for k in range(400) if k % 50 < 40])
+    assert Table(source="gaps.csv", times_s=with_gaps, columns={}).frame().grid.count == 390
