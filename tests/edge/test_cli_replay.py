@@ -97,7 +97,7 @@ def test_nothing_to_save_is_said_not_divided_by(folder):
     write_csv(folder / "flat.csv", flat.starts_s(), constant)
     quiet = ("--until", "2024-06-10T00:15", "--soc-frac", "0.1")
     result = run(folder, *LAST_DAY, *quiet, prices="flat.csv")
-    assert "No share: only" in result.output
+    assert "too little to state a share" in result.output
     data = json.loads(run(folder, *LAST_DAY, *quiet, "--json", prices="flat.csv").output)
     assert data["share_frac"] is None
 
