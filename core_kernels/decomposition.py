@@ -10,7 +10,7 @@ from core_kernels import vmath
 from core_kernels.iam import Cosine
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
-from core_kernels.solar import check_f64, room
+from core_kernels.solar import BLOCK, check_f64, room
 from core_kernels.units import FloatArray
 
 MIN_COS_ZENITH = 0.065  # Erbs: clearness is not trusted below 3.7 deg of elevation
@@ -46,12 +46,21 @@ def erbs_at(ghi_w_per_m2: float, zenith_deg: float, extra_w_per_m2: float) -> tu
 
 @kernel(f"void({_IN}, {_IN}, {_IN}, float64[:, ::1])")
 def _erbs_kernel(ghi_w_per_m2: FloatArray, zenith_deg: FloatArray, extra_w_per_m2: FloatArray, out: FloatArray) -> None:
-    dni, dhi = out[0], out[1]
-    for i in range(dni.shape[0]):
-        up = vmath.sin_quarter((90.0 - zenith_deg[i]) * _RAD)
-        a, b = erbs_of(ghi_w_per_m2[i], up, extra_w_per_m2[i], zenith_deg[i] > MAX_ZENITH_DEG)
-        dni[i] = a
-        dhi[i] = b
+    for begin in range(0, out.shape[1], BLOCK):
+        ghi, zenith = ghi_w_per_m2[begin : begin + BLOCK], zenith_deg[begin : begin + BLOCK]
+        extra = extra_w_per_m2[begin : begin + BLOCK]
+        dni, dhi = out[0, begin : begin + BLOCK], out[1, begin : begin + BLOCK]
+        low = 0
+        for i in range(zenith.shape[0]):
+            low += zenith[i] > MAX_ZENITH_DEG
+        if low == zenith.shape[0]:  # a block at night is all diffuse
+            for i in range(dni.shape[0]):
+                dni[i] = (ghi[i] - ghi[i]) * extra[i]  # NaN stays NaN
+                dhi[i] = ghi[i]
+        else:
+            for i in range(dni.shape[0]):
+                up = vmath.sin_quarter((90.0 - zenith[i]) * _RAD)
+                dni[i], dhi[i] = erbs_of(ghi[i], up, extra[i], zenith[i] > MAX_ZENITH_DEG)
 
 
 def _example() -> tuple[FloatArray, FloatArray, FloatArray]:

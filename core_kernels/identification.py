@@ -17,10 +17,9 @@ from core_kernels.kalman import (
     Observations,
     ThermalNoise,
     check_noise,
+    check_observations,
     first_states,
     follow,
-    lay_out,
-    weigh,
 )
 from core_kernels.matrix_exp import invert
 from core_kernels.predictor import predictor_of
@@ -29,6 +28,7 @@ from core_kernels.registry import registered
 from core_kernels.scoring import STEP, fill_slope, gather, gather_spread, solve_positive, sum_squares, whiten_changes
 from core_kernels.thermal import ThermalNetwork, example_inputs, example_network, pack, simulate, unpack
 from core_kernels.units import FloatArray
+from core_kernels.whitening import weigh
 
 _LONGEST = 1.0  # of a logarithm, in one iteration
 _NOISES = 3
@@ -70,7 +70,7 @@ class _Spell(NamedTuple):
     """The measured spell as the kernels take it."""
 
     pairs: IntArray
-    columns: FloatArray
+    acts: tuple[FloatArray, FloatArray, FloatArray]
     measured_c: FloatArray
     air_c: FloatArray
     dt_s: float
@@ -94,7 +94,7 @@ def _evaluate(values: FloatArray, spell: _Spell) -> _Point:
     noise = (float(values[-3]), float(values[-2]), float(values[-1]))
     rows, spread = predictor_of(values[:first], spell.pairs, noise, zones, spell.dt_s)
     innovations, white = np.empty_like(spell.measured_c), np.empty_like(spell.measured_c)
-    follow(rows, spell.columns, spell.measured_c, start, innovations)
+    follow(rows, spell.acts, spell.measured_c, start, innovations)
     likelihood = float(weigh(innovations, spread, white))
     return _Point(values, innovations, spread, white, likelihood)
 
@@ -218,8 +218,8 @@ def fit(
     """
     chosen = options or FitOptions()
     values, pairs = pack(start)
-    columns, measured = lay_out(observations, start.air_j_per_k.shape[0])
-    if not np.isfinite(columns[: 2 + start.air_j_per_k.shape[0]]).all():
+    acts, measured = check_observations(observations, start.air_j_per_k.shape[0])
+    if not all(np.isfinite(part).all() for part in acts):
         raise ValueError(
             "outdoor_c, solar_w_per_m2 and heat_w must be finite; fit a spell without gaps in weather and heat"
         )
@@ -228,7 +228,7 @@ def fit(
     if not chosen.prior_frac > 0.0:
         raise ValueError(f"prior_frac must be positive, got {chosen.prior_frac}")
     air_c, mass_c = np.split(first_states(start, observations), 2)
-    spell = _Spell(pairs, columns, measured, air_c, float(observations.dt_s))
+    spell = _Spell(pairs, acts, measured, air_c, float(observations.dt_s))
     search = _Search(np.concatenate([values, mass_c, check_noise(noise)]), spell, chosen)
     gain, count = math.inf, 0
     while gain > chosen.tolerance and count < chosen.iterations_count:

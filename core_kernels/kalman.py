@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core_kernels import vmath
 from core_kernels.arguments import check_matrix, check_positive, check_vectors
 from core_kernels.jit import kernel
-from core_kernels.matrix_exp import invert
 from core_kernels.predictor import predictor_of
 from core_kernels.registry import registered
 from core_kernels.thermal import (
@@ -27,10 +25,10 @@ from core_kernels.thermal import (
     simulate,
 )
 from core_kernels.units import FloatArray
+from core_kernels.whitening import weigh
 
-_LOG_2PI = 1.8378770664093453
 _SPAN = 256  # slots whose inputs are weighed together
-_MATRIX = "Array(float64, 2, 'C', readonly=True)"
+_VECTOR, _MATRIX = (f"Array(float64, {rank}, 'C', readonly=True)" for rank in (1, 2))
 
 
 class ThermalNoise(NamedTuple):
@@ -55,42 +53,64 @@ def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
 
 
 @kernel()
-def _drive(gains: FloatArray, columns: FloatArray, begin: int, lane: FloatArray, path: FloatArray) -> None:
-    """What inputs and measurements add to each state after each slot from ``begin`` on: long loops over time."""
-    for j in range(gains.shape[1]):
-        lane[:] = 0.0
+def _drive(gains: FloatArray, columns: FloatArray, lanes: FloatArray, path: FloatArray) -> None:
+    """What inputs and measurements add to each state after each slot of a span: long loops over time."""
+    this, other = lanes[0], lanes[1]
+    for j in range(0, gains.shape[1], 2):  # an air and a mass for each zone: an even number
+        this[:] = 0.0
+        other[:] = 0.0
         for i in range(0, columns.shape[0], 4):
             a, b, c, d = gains[i, j], gains[i + 1, j], gains[i + 2, j], gains[i + 3, j]
-            one, two = columns[i, begin:], columns[i + 1, begin:]
-            three, four = columns[i + 2, begin:], columns[i + 3, begin:]
-            for t in range(lane.shape[0]):
-                lane[t] += (a * one[t] + b * two[t]) + (c * three[t] + d * four[t])
-        for t in range(lane.shape[0]):
-            path[t + 1, j // 8, j % 8] = lane[t]
+            e, f, g, h = gains[i, j + 1], gains[i + 1, j + 1], gains[i + 2, j + 1], gains[i + 3, j + 1]
+            one, two, three, four = columns[i], columns[i + 1], columns[i + 2], columns[i + 3]
+            for t in range(this.shape[0]):
+                this[t] += (a * one[t] + b * two[t]) + (c * three[t] + d * four[t])
+                other[t] += (e * one[t] + f * two[t]) + (g * three[t] + h * four[t])
+        block, place = j // 8, j % 8
+        for t in range(this.shape[0]):
+            path[t + 1, block, place] = this[t]
+            path[t + 1, block, place + 1] = other[t]
 
 
-@kernel(f"void(float64[:, ::1], float64[:, ::1], {_MATRIX}, float64[::1], float64[:, ::1])")
+@kernel()
+def _lay_out(acts: tuple[FloatArray, ...], measured_c: FloatArray, columns: FloatArray) -> None:
+    """A span's outdoor temperature, sun, heat and measurements as columns; 0 stands for what was not measured."""
+    outdoor_c, solar_w_per_m2, heat_w = acts
+    zones = heat_w.shape[1]
+    for t in range(outdoor_c.shape[0]):
+        columns[0, t], columns[1, t] = outdoor_c[t], solar_w_per_m2[t]
+        for i in range(zones):
+            value_c = measured_c[t, i]
+            columns[2 + i, t], columns[2 + zones + i, t] = heat_w[t, i], 0.0 if math.isnan(value_c) else value_c
+
+
+@kernel(f"void(float64[:, ::1], Tuple(({_VECTOR}, {_VECTOR}, {_MATRIX})), {_MATRIX}, float64[::1], float64[:, ::1])")
 def follow(
-    rows: FloatArray, columns: FloatArray, measured_c: FloatArray, states_c: FloatArray, out: FloatArray
+    rows: FloatArray,
+    acts: tuple[FloatArray, FloatArray, FloatArray],
+    measured_c: FloatArray,
+    states_c: FloatArray,
+    out: FloatArray,
 ) -> None:
     """Innovations of each slot; ``states_c`` goes along from the begin of the first slot to the end of the last.
 
-    Steps ``x' = (A - K C) x + (B u + K y)`` with the ``columns`` of :func:`lay_out`. A missing measurement corrects
-    nothing and leaves a NaN.
+    Steps ``x' = (A - K C) x + (B u + K y)``. A missing measurement corrects nothing and leaves a NaN.
     """
     zones, m = measured_c.shape[1], rows.shape[1]
     first, eights = rows.shape[0] - zones, (m + 7) // 8  # first: where what the measurements do begins
-    blocks, gains = np.zeros((eights, eights, 64)), np.zeros((columns.shape[0], m))
+    blocks, gains = np.zeros((eights, eights, 64)), np.zeros(((rows.shape[0] - m + 3) // 4 * 4, m))
     for j in range(m):
         for i in range(m):
             correction = rows[first + i, j] if i < zones else 0.0
             blocks[j // 8, i // 8, i % 8 * 8 + j % 8] = rows[i, j] - correction
         for i in range(rows.shape[0] - m):
             gains[i, j] = rows[m + i, j]
-    lane, path = np.empty(_SPAN), np.zeros((_SPAN + 1, eights, 8))
+    columns, lanes, path = np.zeros((gains.shape[0], _SPAN)), np.empty((2, _SPAN)), np.zeros((_SPAN + 1, eights, 8))
     for begin in range(0, measured_c.shape[0], _SPAN):
         seen_c, off = measured_c[begin : begin + _SPAN], out[begin : begin + _SPAN]
-        _drive(gains, columns, begin, lane, path)
+        end = begin + _SPAN
+        _lay_out((acts[0][begin:end], acts[1][begin:end], acts[2][begin:end]), seen_c, columns)
+        _drive(gains, columns, lanes, path)
         for j in range(m):
             path[0, j // 8, j % 8] = states_c[j]
         for t in range(seen_c.shape[0]):
@@ -104,74 +124,6 @@ def follow(
                         after[j // 8, j % 8] += rows[first + i, j] * predicted_c
         for j in range(m):
             states_c[j] = path[seen_c.shape[0], j // 8, j % 8]
-
-
-@kernel("boolean(float64[:, ::1], float64[:, ::1])")
-def cholesky(a: FloatArray, out: FloatArray) -> bool:
-    """Lower triangle with ``out out' = a``; False if ``a`` is not positive definite."""
-    out[:] = 0.0
-    for i in range(a.shape[0]):
-        for j in range(i + 1):
-            total = a[i, j]
-            for k in range(j):
-                total -= out[i, k] * out[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                out[i, i] = math.sqrt(total)
-            else:
-                out[i, j] = total / out[j, j]
-    return True
-
-
-@kernel()
-def _whiten(whitener: FloatArray, columns: FloatArray, out: FloatArray) -> None:
-    """The rows of ``whitener columns``, and in the last row the sum of their squares."""
-    squares = out[columns.shape[0]]
-    squares[:] = 0.0
-    for i in range(columns.shape[0]):
-        row = out[i]
-        row[:] = 0.0
-        for k in range(i + 1):
-            factor, column = whitener[i, k], columns[k]
-            for t in range(row.shape[0]):
-                row[t] += factor * column[t]
-        for t in range(row.shape[0]):
-            squares[t] += row[t] * row[t]
-
-
-@kernel("float64(float64[:, ::1], float64[:, ::1], float64[:, ::1])")
-def weigh(innovations: FloatArray, spread: FloatArray, white: FloatArray) -> float:
-    """Log-likelihood of innovations; ``white``, which may be the same memory, becomes them whitened.
-
-    Rows with a missing zone count for nothing and whiten to zeros.
-    """
-    n = spread.shape[0]
-    lower, whitener = np.empty((n, n)), np.empty((n, n))
-    if not cholesky(spread, lower):
-        return -math.inf
-    log_volume = n * _LOG_2PI
-    for i in range(n):
-        log_volume += 2.0 * vmath.log(lower[i, i])
-    invert(lower, whitener)
-    columns, whites = np.empty((n, _SPAN)), np.empty((n + 1, _SPAN))
-    sums, total, counted = np.zeros(_SPAN), 0.0, 0
-    for begin in range(0, innovations.shape[0], _SPAN):
-        part, whitened = innovations[begin : begin + _SPAN], white[begin : begin + _SPAN]
-        for t in range(part.shape[0]):
-            for i in range(n):
-                columns[i, t] = part[t, i]
-        _whiten(whitener, columns, whites)
-        squares = whites[n]
-        for t in range(part.shape[0]):
-            known = squares[t] == squares[t]  # false for NaN only
-            counted += known
-            sums[t] += squares[t] if known else 0.0
-            for i in range(n):
-                whitened[t, i] = whites[i, t] if known else 0.0
-    for t in range(_SPAN):
-        total += sums[t]
-    return float(-0.5 * (total + counted * log_volume))
 
 
 class Observations(NamedTuple):
@@ -195,19 +147,13 @@ def check_noise(noise: ThermalNoise) -> tuple[float, float, float]:
     return float(noise.air_k), float(noise.mass_k), float(noise.measured_k)
 
 
-def lay_out(observations: Observations, zones: int) -> tuple[FloatArray, FloatArray]:
-    """Columns of inputs and measurements as :func:`follow` takes them, and the measurements; wrong ones are named.
-
-    0 stands for what was not measured and fills the columns up to fours, the slots to whole spans.
-    """
+def check_observations(
+    observations: Observations, zones: int
+) -> tuple[tuple[FloatArray, FloatArray, FloatArray], FloatArray]:
+    """Inputs and measurements as :func:`follow` takes them; wrong ones are named."""
     check_positive(dt_s=observations.dt_s)
-    outdoor_c, solar, heat_w = check_inputs(observations.inputs, zones)
-    measured_c = check_matrix("measured_c", observations.measured_c, rows=outdoor_c.shape[0], columns=zones)
-    count, k = outdoor_c.shape[0], 2 + zones
-    columns = np.zeros((-(-(k + zones) // 4) * 4, -(-count // _SPAN) * _SPAN))
-    columns[0, :count], columns[1, :count], columns[2:k, :count] = outdoor_c, solar, heat_w.T
-    columns[k : k + zones, :count] = np.where(np.isnan(measured_c), 0.0, measured_c).T
-    return columns, measured_c
+    acts = check_inputs(observations.inputs, zones)
+    return acts, check_matrix("measured_c", observations.measured_c, rows=acts[0].shape[0], columns=zones)
 
 
 def first_states(network: ThermalNetwork, observations: Observations) -> FloatArray:
@@ -290,11 +236,11 @@ def _follow(
     """Innovations, their covariance, and the states at the end."""
     values, pairs = pack(network)
     zones = network.air_j_per_k.shape[0]
-    columns, measured_c = lay_out(observations, zones)
+    acts, measured_c = check_observations(observations, zones)
     rows, spread = predictor_of(values, pairs, check_noise(noise), zones, float(observations.dt_s))
     (start,) = check_vectors(start_c=first_states(network, observations) if start_c is None else start_c)
     if start.shape[0] != 2 * zones:
         raise ValueError(f"start_c must hold {2 * zones} temperatures, got {start.shape[0]}")
     innovations, states_c = np.empty_like(measured_c), start.copy()
-    follow(rows, columns, measured_c, states_c, innovations)
+    follow(rows, acts, measured_c, states_c, innovations)
     return innovations, spread, states_c

@@ -73,9 +73,10 @@ def predictor_of(
     matrix = hold_network(values, pairs, zones, dt_s)
     step, p = matrix[:, :m].copy(), np.zeros((m, m))
     hourly_k = np.repeat(noise_k[:2], zones)
-    p[range(m), range(m)] = hourly_k * hourly_k * (dt_s / SECONDS_PER_HOUR)
+    p.flat[:: m + 1] = hourly_k * hourly_k * (dt_s / SECONDS_PER_HOUR)
     stationary_covariance(step, noise_k[2], zones, p)
-    spread = p[:zones, :zones] + noise_k[2] * noise_k[2] * np.eye(zones)
+    spread = p[:zones, :zones].copy()
+    spread.flat[:: zones + 1] += noise_k[2] * noise_k[2]
     weight, seen, gain = np.empty((zones, zones)), np.empty((m, zones)), np.empty((m, zones))
     invert(spread.copy(), weight)
     multiply(step, p[:, :zones].copy(), seen)

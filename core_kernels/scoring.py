@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from core_kernels.jit import kernel
-from core_kernels.kalman import cholesky
 from core_kernels.matrix_exp import invert, multiply
 from core_kernels.units import FloatArray
+from core_kernels.whitening import cholesky
 
 STEP = 1e-5  # of a logarithm, for differences
 
