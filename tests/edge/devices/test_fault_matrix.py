@@ -447,7 +447,7 @@ def test_an_adapter_that_comes_back_is_read_within_three_seconds(tmp_path, monke
     with fault_house("serial", tmp_path, monkeypatch, speed=5.0) as house:
         house.settle()
         house.line.close()
-        for _ in range(8):
+        for _ in range(12):
             assert house.wrong(house.cycle(), math.inf, 0) == []
         assert "cannot be opened" in house.cycle()["battery_w"].reason
         house.line = open_line("serial", tmp_path, house.clock, house.bank)
