@@ -28,6 +28,23 @@ PARAMS = PlantParams(charge_w=LIMIT_W, discharge_w=LIMIT_W, clock_drift_s_per_da
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=LIMIT_W, discharge_w=LIMIT_W)
 
 ANY_PORT = Address(url="tcp://127.0.0.1:0", kind="tcp", place="127.0.0.1")
+SITE = """
+[site]
+name = "bench"
+latitude_deg = 50.0
+longitude_deg = 14.0
+[battery]
+capacity_wh = 10000
+charge_w = 1200
+discharge_w = 1200
+[grid]
+import_w = 20000
+export_w = 20000
+[[link]]
+profile = "growatt/sph"
+url = "{url}"
+"""
+
 Line = SerialLine | TcpLine
 Wrap = Callable[[Served], Served]
 

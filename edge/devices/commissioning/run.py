@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,28 +41,38 @@ class Wishes:
     previous: Previous
 
 
+@dataclass(slots=True)
+class _Trial:
+    """One device under test: what was found so far, and its settings as they stood at first."""
+
+    subject: Subject
+    checks: list[Check]
+    settings: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def is_refused(self) -> bool:
+        return any(check.state == "refuse" for check in self.checks)
+
+
 def commission(devices: Devices, clock: Clock, wishes: Wishes, progress: Progress) -> list[Report]:
     """Ask everything; one report a device. Writes nothing but the pulses, where they are wished for."""
     progress("first reads")
     readings = _first_reads(devices)
     subjects = [Subject(unit=unit, clock=clock) for unit in devices.units]
-    checks = {id(subject): _first_checks(subject, readings, wishes) for subject in subjects}
-    living = [subject for subject in subjects if all(check.state != "refuse" for check in checks[id(subject)])]
-    before = {id(subject): _settings(subject) for subject in living}
-    for subject in living:
-        checks[id(subject)] += _link_checks(subject, wishes, progress)
-    whole = _whole_checks(devices, clock, wishes, progress) if living else []
-    for subject in living:
-        if before[id(subject)]:
-            checks[id(subject)].append(compare_settings(before[id(subject)], _settings(subject)))
+    trials = [_Trial(subject, _first_checks(subject, readings, wishes)) for subject in subjects]
+    living = [trial for trial in trials if not trial.is_refused]
+    for trial in living:
+        trial.settings = _settings(trial.subject)
+        trial.checks += _link_checks(trial.subject, wishes, progress)
     if living:
-        answerable = next((subject for subject in living if subject.unit.profile.controls), living[0])
-        checks[id(answerable)] += whole
-        if wishes.pulse is not None:
-            refused = _why_no_pulses(answerable, checks[id(answerable)])
-            pulse = refused or run_pulses(devices, clock, wishes.pulse, progress)
-            checks[id(answerable)].append(pulse)
-    return [_report(subject, clock, checks[id(subject)]) for subject in subjects]
+        main = next((trial for trial in living if trial.subject.unit.profile.controls), living[0])
+        main.checks.append(_balance_check(devices, clock, wishes, progress))
+    for trial in (trial for trial in living if trial.settings):
+        trial.checks.append(compare_settings(trial.settings, _settings(trial.subject)))
+    if living and wishes.pulse is not None:
+        refused = _why_no_pulses(main.subject, [check for trial in trials for check in trial.checks])
+        main.checks.append(refused or run_pulses(devices, clock, wishes.pulse, progress))
+    return [_report(trial.subject, clock, trial.checks) for trial in trials]
 
 
 def _first_reads(devices: Devices) -> Sequence[Reading]:
@@ -130,7 +140,7 @@ def _clock_check(subject: Subject, zone: ZoneInfo | None) -> Check:
     return judge_clock([sample.value for sample in samples], samples[-1].measured_s, zone, points)
 
 
-def _whole_checks(devices: Devices, clock: Clock, wishes: Wishes, progress: Progress) -> list[Check]:
+def _balance_check(devices: Devices, clock: Clock, wishes: Wishes, progress: Progress) -> Check:
     """What concerns the house: the balance of all devices together."""
     rows: dict[float, dict[str, float]] = {}
     end_s = clock.now_s() + 60.0 * wishes.minutes
@@ -141,7 +151,7 @@ def _whole_checks(devices: Devices, clock: Clock, wishes: Wishes, progress: Prog
         if found:
             rows[max(reading.measured_s for reading in found)] = {reading.signal: reading.value for reading in found}
         clock.sleep_until(due_s)
-    return [judge_balance(list(rows.values()))]
+    return judge_balance(list(rows.values()))
 
 
 def powers(readings: Sequence[Reading]) -> list[Reading]:

@@ -93,10 +93,11 @@ def try_replay(subject: Subject, progress: Callable[[str], None]) -> Check:
                 silent += 1
             else:
                 foreign += [] if words == constant else [f"{known.name} came with other words"]
-    return _judge_replay(asked, foreign, silent)
+    return judge_replay(asked, foreign, silent)
 
 
-def _judge_replay(asked: int, foreign: Sequence[str], silent: int) -> Check:
+def judge_replay(asked: int, foreign: Sequence[str], silent: int) -> Check:
+    """The verdict over so many questions: answers that were another's, and none at all."""
     data = {"asked": asked, "foreign": len(foreign), "silent": silent}
     if foreign:
         return Check(

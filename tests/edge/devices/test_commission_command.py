@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from liars import SPH, House, fast_clock, other_sign, serve
+from liars import SITE, SPH, House, fast_clock, other_sign, serve
 
 from edge.box import STORE_NAME, ControlPorts
 from edge.cli import main
@@ -21,19 +21,6 @@ from edge.ipc import claim
 
 SPEED = 100.0
 WRONG_SIGN = other_sign("battery_discharge_power", "battery_charge_power")
-SITE = """
-[site]
-name = "bench"
-latitude_deg = 50.0
-longitude_deg = 14.0
-[battery]
-capacity_wh = 10000
-charge_w = 1200
-discharge_w = 1200
-[[link]]
-profile = "growatt/sph"
-url = "{url}"
-"""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from edge.devices.commissioning.deviceclock import judge_clock
 from edge.devices.commissioning.orders import judge_order, vote
 from edge.devices.commissioning.pulse_verdict import Pulse, Sample, judge_pulses
 from edge.devices.commissioning.report import Check, Report
-from edge.devices.commissioning.wire import compare_settings, fit_cost
+from edge.devices.commissioning.wire import compare_settings, fit_cost, judge_replay
 from edge.devices.cost import RequestCost
 from edge.devices.planner import plan_reads
 from edge.devices.profile_file import load_profile
@@ -188,6 +188,12 @@ def test_settings_that_cannot_be_watched_are_said_so():
     assert compare_settings({}, {}).state == "unknown"
     assert compare_settings({"a": (1,)}, {"a": (1,)}).state == "ok"
     assert "a 1 -> 2" in compare_settings({"a": (1,)}, {"a": (2,)}).text
+
+
+def test_silence_is_a_finding_and_a_foreign_answer_a_refusal():
+    assert judge_replay(12, [], 0).state == "ok"
+    assert judge_replay(12, [], 2).text == "2 of 12 requests were not answered"
+    assert judge_replay(12, ["3 words came for 2 asked"], 2).state == "refuse"
 
 
 # --- pulses -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from boxes import free_port
-from liars import ANY_PORT, BATTERY, PARAMS, Backwards, House, Stubborn, fast_clock, serve
+from liars import ANY_PORT, BATTERY, PARAMS, SITE, Backwards, House, Stubborn, fast_clock, serve
 
 from edge.config import Battery, Grid, Link, Site
 from edge.devices.commissioning.pulse import PARTS, PulsePlan, default_power_w, run_pulses
@@ -131,23 +131,6 @@ def test_the_default_power_spares_taper_and_fuse():
 
 
 # --- ended from outside -----------------------------------------------------------------------------------------------
-
-SITE = """
-[site]
-name = "bench"
-latitude_deg = 50.0
-longitude_deg = 14.0
-[battery]
-capacity_wh = 10000
-charge_w = 1200
-discharge_w = 1200
-[grid]
-import_w = 20000
-export_w = 20000
-[[link]]
-profile = "growatt/sph"
-url = "{url}"
-"""
 
 
 def until(what: Callable[[], bool], within_s: float) -> float:

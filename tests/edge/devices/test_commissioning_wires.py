@@ -32,7 +32,7 @@ from edge.config import Battery, Link, Site
 from edge.devices.commissioning.report import Check, Report
 from edge.devices.commissioning.run import Wishes, commission
 from edge.devices.commissioning.subject import Subject
-from edge.devices.commissioning.wire import listen
+from edge.devices.commissioning.wire import listen, try_replay
 from edge.devices.driver import Devices
 from edge.devices.profile_file import load_profile, profile_names
 from edge.devices.twin import open_device
@@ -267,3 +267,40 @@ def test_the_golden_device_of_every_family_answers_every_question_of_the_wire(op
     assert states["identity"] in ("ok", "unknown")
     assert states["word order"] in ("ok", "unknown")
     assert states.get("settings", "ok") == "ok"
+
+
+def test_a_device_that_sometimes_does_not_answer_is_a_finding(opened, told):
+    house = open_house(opened)
+    answer, deafness = house.world.answer("inverter"), []
+
+    def deaf(pdu: bytes) -> bytes:
+        return deafness.pop() if deafness else answer(pdu)
+
+    line = TcpLine(ANY_PORT, 1, deaf)
+    opened.callback(line.close)
+    house.url = f"tcp://127.0.0.1:{line.port}"
+    (unit,) = one_device(house.url, house.clock).units
+    opened.callback(unit.link.close)
+    subject = Subject(unit=unit, clock=house.clock)
+    subject.words(SPH.points)
+    deafness += [b""] * 3
+    told_of = try_replay(subject, told.append)
+    assert told_of.state in ("finding", "refuse")
+    assert told_of.data["silent"] + told_of.data["foreign"] >= 1
+
+
+def test_a_link_that_dies_meanwhile_is_a_finding_of_every_later_question(told):
+    house = serve("tcp", fast_clock(SPEED))
+    devices = house.devices()
+    wishes = Wishes(minutes=0.1, zone=None, pulse=None, previous=lambda _: None)
+
+    def cut(text: str) -> None:
+        if "against the clock" in text:
+            house.close()
+
+    (report,) = commission(devices, house.clock, wishes, cut)
+    devices.close()
+    assert check(report, "latency").state == "finding"
+    assert "could not be finished" in check(report, "latency").text
+    assert check(report, "clock").state == "finding"
+    assert check(report, "settings").state == "unknown"
