@@ -20,6 +20,8 @@ from core_kernels.units import SECONDS_PER_HOUR, FloatArray
 
 _PACKED = "Array(float64, 1, 'C', readonly=True)"
 
+LEAST_EFFICIENCY_FRAC = 0.001
+
 
 class LossCurve(NamedTuple):
     """Loss of one leg over its AC power p: ``fixed_w + linear_frac p + square_per_w p**2``; none at p = 0."""
@@ -71,7 +73,7 @@ def curve_from_efficiency(power_w: FloatArray, efficiency_frac: FloatArray) -> L
         Different AC powers of a discharging leg, whose loss is ``p (1 / eta - 1)``; a charging leg's loss is
         ``p (1 - eta)``: give ``1 / (2 - eta)`` for it. [W]
     efficiency_frac : float64[3]
-        Above 0, at most 1. [1]
+        0.001..1. [1]
 
     Returns
     -------
@@ -80,8 +82,8 @@ def curve_from_efficiency(power_w: FloatArray, efficiency_frac: FloatArray) -> L
     power, efficiency = check_vectors(power_w=power_w, efficiency_frac=efficiency_frac)
     if power.shape[0] != 3 or np.unique(power).size != 3 or not (power > 0.0).all():
         raise ValueError("power_w must hold three different powers above 0")
-    if not ((efficiency > 0.0) & (efficiency <= 1.0)).all():
-        raise ValueError("efficiency_frac must be above 0 and at most 1")
+    if not ((efficiency >= LEAST_EFFICIENCY_FRAC) & (efficiency <= 1.0)).all():
+        raise ValueError(f"efficiency_frac must be {LEAST_EFFICIENCY_FRAC}..1")
     loss = power * (1.0 / efficiency - 1.0)
     (x, y, z), (a, b, c) = power.tolist(), loss.tolist()
     slope = (b - a) / (y - x)

@@ -16,7 +16,7 @@ from core_kernels.iam import Cosine
 from core_kernels.jit import kernel
 from core_kernels.registry import registered
 from core_kernels.shortened import decay, kasten_young
-from core_kernels.solar import check_f64, check_times, room
+from core_kernels.solar import HIGHEST_M, LOWEST_M, check_f64, check_times, room
 from core_kernels.units import FloatArray, Ratio
 
 Terms: TypeAlias = tuple[float, float, float, float, float, float]
@@ -229,7 +229,7 @@ def ineichen(
     linke_ratio : float
         Linke turbidity, at least 1. [1]
     altitude_m : float
-        [m]
+        -1000..20000. [m]
     extra_w_per_m2 : float64[n]
         Extra-terrestrial normal irradiance. [W/m2]
 
@@ -241,6 +241,8 @@ def ineichen(
     check_f64("apparent_zenith_deg", apparent_zenith_deg)
     check_f64("airmass_ratio", airmass_ratio, apparent_zenith_deg.shape[0])
     check_f64("extra_w_per_m2", extra_w_per_m2, apparent_zenith_deg.shape[0])
+    if not LOWEST_M <= altitude_m <= HIGHEST_M:
+        raise ValueError(f"altitude_m must be {LOWEST_M:g}..{HIGHEST_M:g}, got {altitude_m}")
     out = room(out, 3, apparent_zenith_deg.shape[0])
     _ineichen_kernel(apparent_zenith_deg, airmass_ratio, float(linke_ratio), float(altitude_m), extra_w_per_m2, out)
     return out

@@ -216,5 +216,5 @@ def carnot_share(operation: Operation, source_c: FloatArray, flow_c: FloatArray)
     """
     ideal = carnot_cop(source_c, flow_c, 1.0)
     operation = Operation(*check_vectors(source_c=source_c, **operation._asdict())[1:])
-    known = np.isfinite(operation.cop) & np.isfinite(ideal)
+    known = np.isfinite(operation.cop) & np.isfinite(ideal) & (ideal > 0.0)
     return float(np.mean(operation.cop[known] / ideal[known])) if known.any() else math.nan

@@ -8,7 +8,7 @@ import numpy as np
 
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, at_mids, known_mean, weekday
 from core_kernels.records import Frame
-from core_kernels.solar import check_f64
+from core_kernels.solar import FARTHEST_S, check_f64
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 
@@ -17,8 +17,8 @@ def quarter_s(issued_s: float, grid: TimeGrid, history: Frame) -> float:
     """Start of the issue's quarter hour [s]: some seconds more or less must not move a feature."""
     if history.grid.slot_s != SLOT_S or grid.slot_s != SLOT_S:
         raise ValueError(f"features need slots of {SLOT_S} s, got {history.grid.slot_s} and {grid.slot_s}")
-    if history.grid.end_s > issued_s:
-        raise ValueError(f"history ends at {history.grid.end_s}, after the issue at {issued_s}")
+    if not history.grid.end_s <= issued_s < FARTHEST_S:
+        raise ValueError(f"history ends at {history.grid.end_s}, after the issue at issued_s, {issued_s}")
     return float(issued_s // SLOT_S * SLOT_S)
 
 

@@ -37,6 +37,7 @@ SUN_RADIUS_DEG = 0.26667
 EARTH_RADIUS_M = 6378140.0
 EARTH_FLATNESS = 0.99664719
 FARTHEST_S = 1.25e11  # Reda and Andreas: years -2000 to 6000
+LOWEST_M, HIGHEST_M = -1000.0, 20000.0  # where standard pressure and Ineichen's altitude terms make sense
 BLOCK = 256  # samples whose intermediate values stay in the first cache
 WINDOW = KEPT + LANES  # nodes at hand
 _LOWEST_BENT_DEG = -(SUN_RADIUS_DEG + HORIZON_REFRACTION_DEG)
@@ -173,8 +174,10 @@ def check_times(times_s: FloatArray) -> None:
 
 def check_location(location: Location) -> None:
     """Raise ``ValueError`` for a place that is not on Earth."""
-    if not all(math.isfinite(value) for value in location) or abs(location.latitude_deg) > 90.0:
-        raise ValueError(f"location must be finite with latitude -90..90, got {location}")
+    on_earth = abs(location.latitude_deg) <= 90.0 and abs(location.longitude_deg) <= 360.0
+    if not (on_earth and LOWEST_M <= location.altitude_m <= HIGHEST_M):
+        places = f"latitude_deg -90..90, longitude_deg -360..360 and altitude_m {LOWEST_M:g}..{HIGHEST_M:g}"
+        raise ValueError(f"location must be finite with {places}, got {location}")
 
 
 def place_constants(location: Location) -> FloatArray:
@@ -206,7 +209,7 @@ def sun_position(times_s: FloatArray, location: Location) -> SunPosition:
     Parameters
     ----------
     times_s : float64[n]
-        Unix UTC seconds, finite, in any order; ascending is fastest. Valid 1900..2100. [s]
+        Unix UTC seconds in any order; ascending is fastest. Years -2000..6000, exact in 1900..2100. [s]
     location : Location
         The place; its altitude sets pressure (standard atmosphere at 12 degC) and parallax.
 

@@ -178,6 +178,28 @@ def test_a_bad_sample_leaves_its_neighbours_as_they_were(name, place, value):
         assert np.array_equal(np.delete(a, where, axis=-1), np.delete(b, where, axis=-1), equal_nan=True)
 
 
+def scalars(arguments):
+    """Path of each number among a function's arguments, also inside records."""
+    for place, argument in enumerate(arguments):
+        if type(argument) in (float, int):
+            yield (place,)
+        elif isinstance(argument, tuple) and hasattr(argument, "_fields"):
+            yield from ((place, *path) for path in scalars(argument))
+
+
+NUMBERS = [(name, path) for name, entry in ENTRIES.items() for path in scalars(entry.example())]
+
+
+@pytest.mark.parametrize(("name", "path"), NUMBERS, ids=[f"{n}-{name_of(ENTRIES[n], p)}" for n, p in NUMBERS])
+def test_an_odd_parameter_has_a_result_or_is_refused_by_name(name, path):
+    entry = ENTRIES[name]
+    whole = isinstance(array_at(entry.example(), path), int)
+    for value in (-1, 0) if whole else (math.nan, math.inf, -math.inf, -1.0, 1e300):
+        result = outcome(entry, changed(entry.example(), path, lambda _, value=value: value))
+        if isinstance(result, TypeError | ValueError):
+            assert refused_by_name(result, [name_of(entry, path)]), (value, result)
+
+
 TIMED = [(name, path) for name, path in PLACES if name_of(ENTRIES[name], path) == "times_s"]
 TIMES = {
     "unsorted": lambda times_s: np.concatenate([times_s[1:2], times_s[:1], times_s[2:]]),

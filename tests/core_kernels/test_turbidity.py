@@ -38,7 +38,7 @@ def test_the_world_closes_at_the_date_line(latitude_deg):
     assert near[0] == pytest.approx(near[1], abs=0.01)
 
 
-@pytest.mark.parametrize("longitude_deg", [14.43, 14.43 + 360.0])
+@pytest.mark.parametrize("longitude_deg", [14.43, 14.43 - 360.0])
 def test_between_middles_of_cells_a_place_is_between_their_values(longitude_deg):
     west, east = (linke_of(Location(50.25, degrees, 0.0)) for degrees in (14.25, 14.75))
     share = (longitude_deg % 360.0 - 14.25) / 0.5
