@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import TypeAlias
 
 import numpy as np
@@ -54,8 +54,8 @@ def check_flags(name: str, flags: FlagArray, count: int = -1) -> None:
         raise ValueError(f"{name} must have {count} values, got {flags.shape[0]}")
 
 
-def check_positive(**values: float) -> None:
-    """Raise ``ValueError`` unless all numbers are finite and above 0."""
+def check_positive(maximum: float = sys.float_info.max, /, **values: float) -> None:
+    """Raise ``ValueError`` unless all numbers are finite, above 0 and not above the maximum."""
     for name, value in values.items():
-        if not (math.isfinite(value) and value > 0.0):
-            raise ValueError(f"{name} must be positive, got {value}")
+        if not 0.0 < value <= maximum:
+            raise ValueError(f"{name} must be positive, and {maximum:g} at most, got {value}")
