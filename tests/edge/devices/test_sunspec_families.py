@@ -60,7 +60,7 @@ def test_a_gen24_without_storage_says_what_it_lacks_and_is_not_commanded(stack):
 
 
 def test_a_gen24_is_charged_by_bounds_that_end_before_they_count(stack):
-    pair = Pair(stack, "fronius/gen24", state={"grid_charging": 0.0})
+    pair = Pair(stack, "fronius/gen24", state={"grid_charging": 0.0, "rate_revert": 0.0})
     pair.read()
     assert pair.power(-2000.0).outcome == "applied"
     at = {point.name: point.address for point in pair.device.profile.points}
@@ -73,6 +73,7 @@ def test_a_gen24_is_charged_by_bounds_that_end_before_they_count(stack):
     assert pair.good()["battery_w"] == pytest.approx(-2000.0)
     assert pair.devices.write(Command.native("test")).outcome == "applied"
     assert tuple(pair.device.read("holding", at["grid_charging"], 1)) == (0,)  # as the owner had it
+    assert tuple(pair.device.read("holding", at["rate_revert"], 1)) == (0,)  # a time left behind ends others' holds
     assert tuple(pair.device.read("holding", at["storage_mode"], 1)) == (0,)
 
 
@@ -184,3 +185,13 @@ def test_a_meter_on_a_serial_line_is_found_and_read(stack, tmp_path):
             break
     assert readings["grid_w"].value == pytest.approx(-777.7)
     assert {name for name, reading in readings.items() if reading.state != "good"} == set()
+
+
+def test_a_solaredge_owner_gets_every_setting_back(stack):
+    before = {"control_mode": 2.0, "ac_charge_policy": 3.0, "default_mode": 5.0}
+    pair = Pair(stack, "solaredge/storedge", state=before)
+    pair.read()
+    assert pair.power(-2000.0).outcome == "applied"
+    assert pair.good()["battery_w"] == pytest.approx(-2000.0)
+    assert pair.devices.write(Command.native("test")).outcome == "applied"
+    assert [tuple(pair.device.read("holding", address, 1)) for address in (57348, 57349, 57354)] == [(2,), (3,), (5,)]
