@@ -98,7 +98,7 @@ def serial_rows() -> tuple[Row, Row]:
 
 
 def _lane_intervals_s(devices: Devices) -> list[float]:
-    """Between two instants_s at which all control values were new."""
+    """Between two instants at which all control values were new."""
     instants_s: list[float] = []
     end_s = time.monotonic() + _LANE_S
     while time.monotonic() < end_s:

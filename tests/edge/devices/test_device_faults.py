@@ -336,6 +336,37 @@ def test_partners_of_a_balance_are_of_one_instant():
     assert seen_w[-1] == pytest.approx(2000.0)
 
 
+def test_a_split_value_whose_high_word_changes_while_it_is_read_is_torn():
+    meter = load_profile(METER)
+    far = replace(meter.by_name["power_total"], type="u32", address=0, high_address=70, sentinels=(), scale=1.0, sign=1)
+    profile = replace(meter, points=(far,), link=replace(meter.link, gap_words=4, align_words=1))
+    clock, bank, highs = HandClock(), RegisterBank(), count()
+    answer, is_torn = bank.answer, [True]
+
+    def counting(pdu: bytes) -> bytes:
+        bank.put(4, 0, 500)
+        if struct.unpack_from(">H", pdu, 1) == (70,):
+            bank.put(4, 70, next(highs) % 2 if is_torn[0] else 0)
+        return answer(pdu)
+
+    bank.answer = counting
+    address = parse_url("tcp://meter", profile.link)
+    wiring = Wiring(address, profile.link, clock, connect=lambda *_: HandWire(bank.tcp, clock, {}, 6))
+    unit = Unit(profile, Bus(wiring, profile.link, clock), 1, clock)
+
+    def sample():
+        clock.sleep(1.0)
+        for turn in unit.due(clock.now_s()):
+            unit.poll(turn)
+        return unit.samples["power_total"]
+
+    seen = [sample() for _ in range(8)]
+    assert {one.cause for one in seen} == {"torn"}
+    assert all(math.isnan(one.value) for one in seen)
+    is_torn[0] = False
+    assert [sample().value for _ in range(3)][-1] == 500.0
+
+
 # --- 27: a scale factor of another instant ----------------------------------------------------------------------------
 
 

@@ -11,29 +11,18 @@ from pathlib import Path
 
 import pytest
 from hand_clock import HandClock
+from hand_wires import golden_bank
 from wires import PtyServer, RegisterBank, TcpServer
 
 from edge.config import Battery, Link, Site, parse_site
 from edge.devices.driver import Devices
-from edge.devices.profile_file import load_profile
-from edge.devices.registers import split_words
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, StoreError
 from edge.messages import Command, Reading, RegisterWrite
 
-FUNCTION = {"holding": 3, "input": 4}
 METER = "eastron/sdm630#1"
 SPH = "growatt/sph#1"
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
-
-
-def golden_bank(name: str) -> RegisterBank:
-    profile, bank = load_profile(name), RegisterBank()
-    for point in profile.points:
-        raw = point.golden_raw
-        words = raw if isinstance(raw, tuple) else split_words(raw, point.words, profile.link.word_order)
-        bank.put(FUNCTION[point.space], point.address, *words)
-    return bank
 
 
 class FullDisk(MemoryLedger):
