@@ -10,18 +10,19 @@ from pathlib import Path
 from edge.clock import Clock
 from edge.config import Battery, Grid, Link, Site
 from edge.devices.driver import Devices
-from edge.devices.image import Served
+from edge.devices.image import ImageDevice, Served
 from edge.devices.plant import HousePlant, PlantParams, Series
 from edge.devices.profile import Point, Profile
 from edge.devices.profile_file import load_profile
 from edge.devices.transport import Address, parse_url
-from edge.devices.twin import World
+from edge.devices.twin import World, meter_values
 from edge.devices.twin_sph import SphInverter
 from edge.devices.twin_wire import SerialLine, TcpLine
 from edge.devices.wear import MemoryLedger
 from edge.errors import DeviceRejected
 
 SPH = load_profile("growatt/sph")
+METER = load_profile("eastron/sdm630")
 START_S = 1_717_236_000.0  # 2024-06-01 10:00 UTC
 LIMIT_W = 1200.0
 PARAMS = PlantParams(charge_w=LIMIT_W, discharge_w=LIMIT_W, clock_drift_s_per_day=0.0, hunting_w=0.0)
@@ -82,11 +83,13 @@ def serve(
     params: PlantParams = PARAMS,
     wrap: Wrap = lambda device: device,
     inverter: type[SphInverter] = SphInverter,
+    meter: Profile | None = None,
 ) -> House:
     series = Series(start_s=START_S, slot_s=900.0, pv_w=[3000.0] * 40, load_w=[800.0] * 40)
     plant = HousePlant(params, series, start_s=START_S)
     device = wrap(inverter(profile, plant, has_vpp=True))
-    world = World(clock, {"inverter": device}, plant)
+    reads = meter or METER
+    world = World(clock, {"inverter": device, "meter": ImageDevice(reads, {}, lambda: meter_values(plant))}, plant)
     line = world.line("inverter", ANY_PORT if url == "tcp" else parse_url(url, profile.link), 1)
     shown = f"tcp://127.0.0.1:{line.port}" if isinstance(line, TcpLine) else url
     return House(world, plant, line, shown, clock)

@@ -14,6 +14,7 @@ from boxes import free_port
 from liars import (
     ANY_PORT,
     BATTERY,
+    METER,
     PARAMS,
     SPH,
     GapCloser,
@@ -304,3 +305,21 @@ def test_a_link_that_dies_meanwhile_is_a_finding_of_every_later_question(told):
     assert "could not be finished" in check(report, "latency").text
     assert check(report, "clock").state == "finding"
     assert check(report, "settings").state == "unknown"
+
+
+@pytest.mark.parametrize(("is_reversed", "verdict"), [(False, "ok"), (True, "refuse")])
+def test_meter_and_inverter_of_a_site_are_judged_together(opened, told, is_reversed, verdict):
+    power = replace(METER.by_name["power_total"], sign=-1)
+    points = tuple(power if is_reversed and point.name == power.name else point for point in METER.points)
+    house = open_house(opened, meter=replace(METER, points=points))
+    meter = house.world.line("meter", ANY_PORT, 1)
+    opened.callback(meter.close)
+    links = (Link(profile=SPH.name, url=house.url), Link(profile=METER.name, url=f"tcp://127.0.0.1:{meter.port}"))
+    site = Site(name="two", latitude_deg=0.0, longitude_deg=0.0, battery=BATTERY, links=links)
+    devices = Devices(site, house.clock, ledger=MemoryLedger(house.clock))
+    opened.callback(devices.close)
+    wishes = Wishes(minutes=0.5, zone=ZoneInfo("UTC"), pulse=None, previous=lambda _: None)
+    inverter, other = commission(devices, house.clock, wishes, told.append)
+    assert [inverter.link, other.link] == list(links)
+    assert (inverter.verdict, other.verdict) == (verdict, "ok")
+    assert ("grid_w has the wrong sign" in check(inverter, "balance").text) == is_reversed
