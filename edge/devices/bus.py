@@ -112,7 +112,9 @@ class Link:
         self._wire = None
 
     def _step(self, unit: int) -> Lockstep:
-        return self._steps.setdefault(unit, Lockstep(self._facts))
+        if unit not in self._steps:
+            self._steps[unit] = Lockstep(self._facts)
+        return self._steps[unit]
 
     def _read(self, unit: int, place: Place, length: int, late: frozenset[Shape] = frozenset()) -> Words:
         self._step(unit).asked(place.space, length)
