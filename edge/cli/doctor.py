@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli.options import json_option, site_option, state_folder, state_option
-from edge.messages import to_json
+from edge.messages import IN_FORCE, to_json
 
 if TYPE_CHECKING:
     from edge.config import Link, Site
@@ -131,7 +131,7 @@ def _live_checks(status: dict[str, Any]) -> Iterator[_Check]:
     text = "none in force" if not fresh else f"{plan['source']}, issued {status['time_s'] - plan['issued_s']:.0f} s ago"
     yield _Check(name="plan", ok=fresh, text=text)
     result = status["result"]
-    good = result["outcome"] in ("applied", "unchanged")
+    good = result["outcome"] in IN_FORCE
     yield _Check(name="last write", ok=good, text=f"{result['outcome']} {result['detail']}".strip())
     for alarm in status["alarms"]:
         yield _Check(name="alarm", ok=False, text=alarm)

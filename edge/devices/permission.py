@@ -1,11 +1,23 @@
-"""Which ways of control may be used: what stays if the box dies, or is disputed, only where the site says so. Pure."""
+"""What may be written, and by which way: what stays if the box dies, or is disputed, only where the site says so."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 from edge.devices.profile import Control, Profile
+from edge.devices.unit import Unit
 from edge.devices.wear import wears
+from edge.messages import Command
+
+
+def why_nothing(unit: Unit, command: Command) -> str:
+    """Why nothing may be sent at all, to a device that nobody is sure of or for want of a number; empty when it may."""
+    if not unit.confirmed:
+        return unit.why_unconfirmed
+    if command.mode == "power" and not (math.isfinite(command.battery_w) and 0.0 < command.lease_s < math.inf):
+        return "a power command needs a power and a lease"
+    return ""
 
 
 def permitted(controls: Sequence[Control], allowed: Collection[str], profile: Profile) -> list[Control]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from edge.clock import Clock
 from edge.config import Battery, Grid
-from edge.devices.permission import permitted, why_none
+from edge.devices.permission import permitted, why_none, why_nothing
 from edge.devices.profile import BatteryMode, Control
 from edge.devices.readback import Readback
 from edge.devices.release import Release
@@ -97,23 +97,17 @@ class BatteryWriter:
         self._now.begin()
 
     def _carried_out(self, command: Command) -> WriteResult:
-        if barred := self._barred(command):
+        if barred := why_nothing(self._unit, command):
             return self._result("refused", barred)
         controls = self._readback.available()
         if barred := why_none(self._unit.name, controls, self._allowed):
+            if controls and self._release.is_held:  # the permission was there when the mode was entered
+                self._to_native(controls, "no permission any more")
             return self._result("unchanged" if controls and command.mode == "native" else "refused", barred)
         controls = permitted(controls, self._allowed, self._unit.profile)
         if not self._now.left_alone() and (changed := self._now.changed()):
             return self._reverted(controls, changed)
         return self._native(controls) if command.mode == "native" else self._power(controls, command)
-
-    def _barred(self, command: Command) -> str:
-        """Why nothing may be sent at all; empty when it may."""
-        if not self._unit.confirmed:
-            return self._unit.why_unconfirmed
-        if command.mode == "power" and not (math.isfinite(command.battery_w) and 0.0 < command.lease_s < math.inf):
-            return "a power command needs a power and a lease"
-        return ""
 
     def _reverted(self, controls: Sequence[Control], changed: str) -> WriteResult:
         """Another master: no power of ours may stay beside a register of somebody else's."""
@@ -153,6 +147,8 @@ class BatteryWriter:
         now = self._now
         if now.running is not None and now.running.control != controls[0].name:
             now.doubt = f"{now.running.control} is no longer the way of control"
+        elif now.running is not None and self._clock.now_s() >= now.running.end_s:
+            now.doubt = "the lease ran out"  # nobody could extend it; a device without a lease would go on for ever
         if now.doubt == START and not self._release.is_owed(controls, now.fresh_s()):
             now.doubt = ""
         if not now.doubt:

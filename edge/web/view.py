@@ -156,7 +156,7 @@ def _notes(status: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [f"Guard: {veto}" for veto in command.get("vetoes") or ()]
     if notes and action_words(wish) != action_words(command):
         notes.append(f"Wanted: {action_words(wish)}. {wish.get('reason', '')}")
-    if result.get("outcome") in ("refused", "ignored", "failed"):
+    if result.get("outcome") in ("refused", "ignored", "failed", "reverted", "unverifiable"):
         notes.append(f"The inverter: {result['outcome']}. {result.get('detail', '')}")
     return tuple(notes)
 

@@ -61,6 +61,7 @@ def set_(
       pems device set --profile growatt/sph --url serial:///dev/ttyUSB0 --mode charge --power-w 1000 --rated-w 5000
     """
     from edge.errors import DeviceError
+    from edge.messages import IN_FORCE
 
     if mode in ("charge", "discharge") and (rated_w is None or power_w <= 0.0):
         raise click.UsageError(f"--mode {mode} needs --power-w and --rated-w")
@@ -79,7 +80,7 @@ def set_(
     finally:
         devices.close()
     _show(steps, result, as_json)
-    if result is not None and result.outcome not in ("applied", "unchanged"):
+    if result is not None and result.outcome not in IN_FORCE:
         raise DeviceError(f"the command was {result.outcome}")
 
 

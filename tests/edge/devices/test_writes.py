@@ -12,7 +12,7 @@ from edge.config import Battery, Grid
 from edge.devices.checks import ALONE_S, TROUBLE_COUNT, WATCH_S
 from edge.devices.profile_file import load_profile, profile_names
 from edge.devices.wishes import within_site_w
-from edge.errors import StoreError
+from edge.errors import DeviceMismatch, StoreError
 from edge.messages import Intent
 
 WISHES_W = (-2000.0, 1500.0, 0.0)
@@ -339,6 +339,32 @@ def test_what_stays_for_ever_or_is_disputed_needs_permission(name, control):
         assert (result.outcome, "only with allow_control" in result.detail) == ("refused", True)
         assert box.native().outcome == "unchanged"
         assert box.imp.writes == []
+
+
+def test_a_permission_that_is_withdrawn_while_a_mode_runs_ends_the_mode():
+    box = Commanded("goodwe/et")
+    box.power(-2000.0)
+    box.allow = ()
+    box.start()
+    assert box.power(-2000.0).outcome == "refused"
+    assert box.imp.is_free
+    count = len(box.imp.writes)
+    assert (box.native().outcome, len(box.imp.writes)) == ("unchanged", count)
+
+
+@pytest.mark.parametrize("family", [pair for pair in FAMILIES if pair[0] in ("goodwe/et", "sungrow/sh", "growatt/sph")])
+def test_a_mode_without_an_end_does_not_outlive_its_lease_when_nothing_can_be_translated(family, monkeypatch):
+    box = Commanded(*family)
+    box.power(-2000.0, lease_s=300.0)
+
+    def unknown(*_: object, **__: object) -> None:
+        raise DeviceMismatch("the battery's limit is not known now")
+
+    monkeypatch.setattr("edge.devices.wishes.Wishes.power", unknown)
+    for _ in range(32):
+        box.wait(10.0)
+        assert box.power(-2000.0).outcome == "failed"
+    assert box.imp.is_free
 
 
 def test_permission_for_another_way_is_no_permission():
