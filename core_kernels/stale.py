@@ -237,6 +237,8 @@ def interpolated(
     _check(values, window_count, 3)
     found = np.zeros(values.shape[0], dtype=np.bool_)
     with np.errstate(all="ignore"):
-        steps = np.diff(values, prepend=math.nan)
+        steps = np.empty_like(values)  # one array: what np.diff makes for its prepend costs more than the scan
+        steps[:1] = math.nan
+        np.subtract(values[1:], values[:-1], out=steps[1:])
         _close_kernel(steps, window_count - 1, relative, absolute, _span(mark, window_count), found)
     return found
