@@ -21,7 +21,7 @@ NOON_S = 1_717_243_200.0
 PROFILE = "growatt/sph"
 AWAY_WALL_S = 3.0
 PATIENCE_WALL_S = 20.0
-CYCLE_WALL_S = 0.5
+CYCLE_WALL_S = 0.25
 
 
 class Ours:
