@@ -12,6 +12,7 @@ from edge.devices.scheduler import Lane
 from edge.messages import Cause
 
 RECHECK_S = 3600.0  # a register refused today may exist after a firmware update
+FIRST_LATENESS = 1.5  # of a slow read at start-up: the fast ones come in between
 LATER_S = (1.0, 60.0)  # first and longest pause of a read to which the device says "busy"
 
 
@@ -43,6 +44,8 @@ class Turn:
         waited_s = now_s - self.asked_s
         if now_s < self.not_before_s or (self.block.poll == "slow" and waited_s < SLOW_PERIOD_S):
             return 0.0
+        if math.isinf(waited_s) and self.block.poll == "slow":
+            return FIRST_LATENESS
         return max(waited_s / self.period_s, 1e-9)
 
     def cost_s(self, cost: RequestCost) -> float:

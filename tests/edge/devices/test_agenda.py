@@ -136,6 +136,18 @@ def test_lateness_is_in_periods_and_slow_reads_wait_for_theirs():
     assert slow.lateness(180.0) == 1.5
 
 
+def test_at_start_up_fast_reads_come_between_the_slow_ones():
+    agenda = Agenda(SPH, lambda: PACED)
+    asked, now_s = [], 0.0
+    while any(turn.asked_s < 0.0 for turn in agenda.turns):
+        now_s += 1.0
+        turn = max(agenda.turns, key=lambda one: one.lateness(now_s))
+        turn.asked_s = now_s
+        asked.append(turn.block.poll)
+    assert asked[:2] == ["fast", "fast"]
+    assert ["slow", "slow", "slow"] not in [asked[i : i + 3] for i in range(len(asked))]
+
+
 def test_a_busy_read_is_put_off_longer_and_longer_up_to_a_minute():
     turn = Agenda(SPH, lambda: PACED).turns[0]
     pauses = []

@@ -148,7 +148,7 @@ def test_before_the_first_read_everything_is_invalid_and_nan(stack):
 
 def test_a_small_budget_reads_one_block_a_link_and_forgets_none(stack):
     house = House(stack, meter=False)
-    for _ in range(8):
+    for _ in range(20):
         house.clock.sleep(1.0)
         before = house.clock.now_s()
         house.read(budget_s=0.5)
