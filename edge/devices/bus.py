@@ -93,6 +93,9 @@ class Link:
             if error.exception_code in _NO_SUCH_REGISTER and step.refused(place, length):
                 return self._read_block(unit, space, address, count)
             raise
+        except LinkClosed:
+            step.hung_up(place, length)
+            raise
         except DeviceUnreachable:
             step.unanswered(place, length)
             raise

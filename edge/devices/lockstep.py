@@ -19,6 +19,7 @@ from edge.devices.profile import LinkFacts, Space
 HISTORY = 2  # lengths that the next one must differ from
 _STEPS = 8  # lengths tried for a question that must differ from all that is owed
 _STRIKES = 2  # times that a longer read brought silence and the plain one did not
+_HANG_UPS = 3  # times in a row that a connection ended at a longer read
 _PATIENT_COUNT = 1  # silences in a row after which a unit is taken for absent rather than slow
 _FULL_PATIENCE_EVERY = 4  # it may have become slower
 _PATIENCE_FACTOR = 3.0
@@ -92,9 +93,7 @@ class Lockstep:
             self._strikes.pop(place, None)
         elif place in self._silenced:
             self._silenced.discard(place)
-            self._strikes[place] = self._strikes.get(place, 0) + 1
-            if self._strikes[place] >= _STRIKES:
-                self._rigid.add(place)
+            self._strike(place, _STRIKES)
 
     def refused(self, place: Place, length: int) -> bool:
         """A read was refused; true if it was longer than needed, so that the plain one deserves a try."""
@@ -106,6 +105,11 @@ class Lockstep:
         """Silence: a longer read may have been the reason."""
         if length > place.count:
             self._silenced.add(place)
+
+    def hung_up(self, place: Place, length: int) -> None:
+        """The connection ended: that a longer read was the reason is believed only when it happens again and again."""
+        if length > place.count:
+            self._strike(place, _HANG_UPS)
 
     @property
     def owed(self) -> frozenset[Shape]:
@@ -140,6 +144,11 @@ class Lockstep:
             self.doubt.contradictions += 1
             if self.doubt.contradictions >= _FORGETS:
                 self.constant, self.doubt.contradictions = None, 0
+
+    def _strike(self, place: Place, most_count: int) -> None:
+        self._strikes[place] = self._strikes.get(place, 0) + 1
+        if self._strikes[place] >= most_count:
+            self._rigid.add(place)
 
     def _recent(self, space: Space) -> deque[int]:
         return self._asked.get(space, deque())

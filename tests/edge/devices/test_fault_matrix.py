@@ -356,7 +356,8 @@ MATRIX = {
 
 WIRES = [(name, wire) for name, fault in WIRE_FAULTS.items() for wire in fault.wires]
 HARMLESS = {"glitch-bytes", "echo", "foreign-frame", "split-frame", "hang-up"}  # read through while they last
-PASSING = {"late-serial", "late-tcp", "transaction-rewritten", "bit-flip"}  # some answers are right
+# Some answers are right, if only the first one: before it there is nothing to replay, and nothing to be hasty after.
+PASSING = {"late-serial", "late-tcp", "transaction-rewritten", "bit-flip", "gateway-replay", "hasty-turnaround"}
 PATIENCE_S = 200.0  # a unit that was silent is probed in a tenth of the link's time
 
 
