@@ -39,49 +39,70 @@ class ThermalNoise(NamedTuple):
     measured_k: float = 0.05
 
 
-@kernel()
-def _advance(blocks: FloatArray, now: FloatArray, after: FloatArray) -> None:
-    """Add what ``now`` does to ``after``, eight states by eight; in pairs, so that few additions wait for another."""
-    for j in range(blocks.shape[0]):
-        out = after[j]
-        for i in range(blocks.shape[1]):
-            x, w = now[i], blocks[j, i]
-            a, b, c, d, e, f, g, h = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
-            for k in range(out.shape[0]):
-                low = (w[k] * a + w[8 + k] * b) + (w[16 + k] * c + w[24 + k] * d)
-                out[k] += low + ((w[32 + k] * e + w[40 + k] * f) + (w[48 + k] * g + w[56 + k] * h))
+@kernel(inline=True)
+def _known(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
 
 
 @kernel()
-def _drive(gains: FloatArray, columns: FloatArray, lanes: FloatArray, path: FloatArray) -> None:
-    """What inputs and measurements add to each state after each slot of a span: long loops over time."""
-    this, other = lanes[0], lanes[1]
-    for j in range(0, gains.shape[1], 2):  # an air and a mass for each zone: an even number
-        this[:] = 0.0
-        other[:] = 0.0
-        for i in range(0, columns.shape[0], 4):
-            a, b, c, d = gains[i, j], gains[i + 1, j], gains[i + 2, j], gains[i + 3, j]
-            e, f, g, h = gains[i, j + 1], gains[i + 1, j + 1], gains[i + 2, j + 1], gains[i + 3, j + 1]
-            one, two, three, four = columns[i], columns[i + 1], columns[i + 2], columns[i + 3]
-            for t in range(this.shape[0]):
-                this[t] += (a * one[t] + b * two[t]) + (c * three[t] + d * four[t])
-                other[t] += (e * one[t] + f * two[t]) + (g * three[t] + h * four[t])
-        block, place = j // 8, j % 8
-        for t in range(this.shape[0]):
-            path[t + 1, block, place] = this[t]
-            path[t + 1, block, place + 1] = other[t]
+def _drive(gains: FloatArray, acts: tuple[FloatArray, ...], seen_c: FloatArray, path: FloatArray) -> None:
+    """Add what inputs and measurements do to each state after each slot of a span; what is missing does nothing.
 
-
-@kernel()
-def _lay_out(acts: tuple[FloatArray, ...], measured_c: FloatArray, columns: FloatArray) -> None:
-    """A span's outdoor temperature, sun, heat and measurements as columns; 0 stands for what was not measured."""
+    Four zones by eight states, slot after slot; a zone beyond the last is the last, without a gain.
+    """
     outdoor_c, solar_w_per_m2, heat_w = acts
-    zones = heat_w.shape[1]
-    for t in range(outdoor_c.shape[0]):
-        columns[0, t], columns[1, t] = outdoor_c[t], solar_w_per_m2[t]
+    last = seen_c.shape[1] - 1
+    for i in range(gains.shape[1]):
+        p, q, r, s = 4 * i, min(4 * i + 1, last), min(4 * i + 2, last), min(4 * i + 3, last)
+        for j in range(gains.shape[0]):
+            w = gains[j, i]
+            for t in range(seen_c.shape[0]):
+                out, outdoor, sun = path[t + 1, j], outdoor_c[t], solar_w_per_m2[t]
+                a, b, c, d = heat_w[t, p], heat_w[t, q], heat_w[t, r], heat_w[t, s]
+                e, f, g, h = _known(seen_c[t, p]), _known(seen_c[t, q]), _known(seen_c[t, r]), _known(seen_c[t, s])
+                for k in range(out.shape[0]):
+                    low = (w[k] * a + w[8 + k] * b) + (w[16 + k] * c + w[24 + k] * d)
+                    high = (w[32 + k] * e + w[40 + k] * f) + (w[48 + k] * g + w[56 + k] * h)
+                    out[k] += low + high + (w[64 + k] * outdoor + w[72 + k] * sun)
+
+
+@kernel()
+def _advance(blocks: FloatArray, rows: FloatArray, seen_c: FloatArray, path: FloatArray, off: FloatArray) -> None:
+    """Add what the states do to the next ones, eight by eight and in pairs, so that few additions wait for another.
+
+    On the way, how far each measurement is off; a missing one takes its correction back.
+    """
+    zones, m = seen_c.shape[1], rows.shape[1]
+    for t in range(seen_c.shape[0]):
+        for j in range(blocks.shape[0]):
+            out = path[t + 1, j]
+            for i in range(blocks.shape[1]):
+                x, w = path[t, i], blocks[j, i]
+                a, b, c, d, e, f, g, h = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+                for k in range(out.shape[0]):
+                    low = (w[k] * a + w[8 + k] * b) + (w[16 + k] * c + w[24 + k] * d)
+                    out[k] += low + ((w[32 + k] * e + w[40 + k] * f) + (w[48 + k] * g + w[56 + k] * h))
         for i in range(zones):
-            value_c = measured_c[t, i]
-            columns[2 + i, t], columns[2 + zones + i, t] = heat_w[t, i], 0.0 if math.isnan(value_c) else value_c
+            predicted_c = path[t, i // 8, i % 8]
+            off[t, i] = seen_c[t, i] - predicted_c
+            if math.isnan(seen_c[t, i]):
+                for j in range(m):
+                    path[t + 1, j // 8, j % 8] += rows[rows.shape[0] - zones + i, j] * predicted_c
+
+
+@kernel()
+def _lay_out(rows: FloatArray, zones: int, blocks: FloatArray, gains: FloatArray) -> None:
+    """The predictor in blocks of eight states each way, and of eight states by four zones and the weather."""
+    m, first = rows.shape[1], rows.shape[0] - zones  # first: where what the measurements do begins
+    for j in range(m):
+        block, place = j // 8, j % 8
+        for i in range(m):
+            correction = rows[first + i, j] if i < zones else 0.0
+            blocks[block, i // 8, i % 8 * 8 + place] = rows[i, j] - correction
+        for i in range(zones):
+            gains[block, i // 4, i % 4 * 8 + place] = rows[m + 2 + i, j]
+            gains[block, i // 4, (i % 4 + 4) * 8 + place] = rows[first + i, j]
+        gains[block, 0, 64 + place], gains[block, 0, 72 + place] = rows[m, j], rows[m + 1, j]
 
 
 @kernel(f"void(float64[:, ::1], Tuple(({_VECTOR}, {_VECTOR}, {_MATRIX})), {_MATRIX}, float64[::1], float64[:, ::1])")
@@ -97,31 +118,16 @@ def follow(
     Steps ``x' = (A - K C) x + (B u + K y)``. A missing measurement corrects nothing and leaves a NaN.
     """
     zones, m = measured_c.shape[1], rows.shape[1]
-    first, eights = rows.shape[0] - zones, (m + 7) // 8  # first: where what the measurements do begins
-    blocks, gains = np.zeros((eights, eights, 64)), np.zeros(((rows.shape[0] - m + 3) // 4 * 4, m))
-    for j in range(m):
-        for i in range(m):
-            correction = rows[first + i, j] if i < zones else 0.0
-            blocks[j // 8, i // 8, i % 8 * 8 + j % 8] = rows[i, j] - correction
-        for i in range(rows.shape[0] - m):
-            gains[i, j] = rows[m + i, j]
-    columns, lanes, path = np.zeros((gains.shape[0], _SPAN)), np.empty((2, _SPAN)), np.zeros((_SPAN + 1, eights, 8))
+    eights = (m + 7) // 8
+    blocks, gains = np.zeros((eights, eights, 64)), np.zeros((eights, (zones + 3) // 4, 80))
+    _lay_out(rows, zones, blocks, gains)
     for begin in range(0, measured_c.shape[0], _SPAN):
-        seen_c, off = measured_c[begin : begin + _SPAN], out[begin : begin + _SPAN]
         end = begin + _SPAN
-        _lay_out((acts[0][begin:end], acts[1][begin:end], acts[2][begin:end]), seen_c, columns)
-        _drive(gains, columns, lanes, path)
+        seen_c, path = measured_c[begin:end], np.zeros((_SPAN + 1, eights, 8))
         for j in range(m):
             path[0, j // 8, j % 8] = states_c[j]
-        for t in range(seen_c.shape[0]):
-            now, after = path[t], path[t + 1]
-            _advance(blocks, now, after)
-            for i in range(zones):
-                predicted_c = now[i // 8, i % 8]
-                off[t, i] = seen_c[t, i] - predicted_c
-                if math.isnan(seen_c[t, i]):
-                    for j in range(m):
-                        after[j // 8, j % 8] += rows[first + i, j] * predicted_c
+        _drive(gains, (acts[0][begin:end], acts[1][begin:end], acts[2][begin:end]), seen_c, path)
+        _advance(blocks, rows, seen_c, path, out[begin:end])
         for j in range(m):
             states_c[j] = path[seen_c.shape[0], j // 8, j % 8]
 
