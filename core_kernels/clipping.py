@@ -112,8 +112,8 @@ def _power_curve(
 ) -> FloatArray:
     """Quantile of the powers from 0 up at each minute of the day [W], float64[1440]; NaN where there is none."""
     days = math.floor((times_s[-1] - times_s[0]) / SECONDS_PER_DAY) + 2
-    most = int(min(times_s.shape[0], days * (math.ceil(60.0 / step_s) + 1.0)))  # samples of one minute of the day
-    size = most - int(quantile_frac * (most - 1)) + 1
+    most = int(min(times_s.shape[0], days * math.ceil(60.0 / step_s)))  # of one minute; a day to spare
+    size = most - int(quantile_frac * (most - 1))
     greatest = np.full((DAY_MINUTES, size), -math.inf)
     counts = np.zeros(DAY_MINUTES, dtype=np.int64)
     greatest_kernel(times_s, utc_offset_s, power_w, 0.0, greatest, counts)
@@ -150,9 +150,7 @@ def clipping_power_w(
         slope = np.concatenate(([math.nan], np.diff(normal) / np.diff(present))) * (step_s / 60.0)
     flat = (np.abs(slope) <= slope_max_frac) & (curve > np.median(curve) * power_min_frac)
     spans = np.cumsum(~flat)
-    values, first, sizes = np.unique(spans, return_index=True, return_counts=True)
-    longest = values[np.lexsort((first, -sizes))[0]]
-    chosen = spans == longest
+    chosen = spans == np.bincount(spans).argmax()  # the longest stretch, the first of equal ones
     wide = present[chosen][-1] - present[chosen][0] >= 60
     return float(curve[chosen].mean()) if wide else math.nan
 

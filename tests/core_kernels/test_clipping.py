@@ -23,7 +23,7 @@ def plant(step_s, days, seed=1):
 
 @pytest.mark.training
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("step_s", "days"), [(60.0, 20), (300.0, 60), (900.0, 120), (1800.0, 60)])
+@pytest.mark.parametrize(("step_s", "days"), [(20.0, 6), (60.0, 20), (300.0, 60), (900.0, 120), (1800.0, 60)])
 def test_the_flags_are_those_of_pvanalytics(step_s, days):
     pd = pytest.importorskip("pandas")
     clipping = pytest.importorskip("pvanalytics.features.clipping")
