@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from edge.clock import Clock
@@ -18,7 +17,6 @@ from edge.devices.wear import MemoryLedger
 from edge.errors import DeviceError
 from edge.messages import Reading
 
-LINKS = Path("/dev/serial")
 CONNECT_S = 2.0
 _LOOK_S = 2.0
 _LOOKS_COUNT = 4  # more, at a device that answers
@@ -53,16 +51,6 @@ class Candidate:
     def toml(self) -> str:
         """The lines for site.toml."""
         return f'[[link]]\nprofile = "{self.profile}"\nurl = "{self.url}"\nunit = {self.unit}'
-
-
-def lasting_name(device: str, links: Path = LINKS) -> str:
-    """The name of a serial port that stays when the adapter is plugged in again: by its number, else by its socket."""
-    real = Path(device).resolve()
-    for kind in ("by-id", "by-path"):
-        for link in sorted((links / kind).glob("*")):
-            if link.resolve() == real:
-                return str(link)
-    return device
 
 
 def find(

@@ -74,13 +74,13 @@ def _targets(hosts: Sequence[str], ports: Sequence[str]) -> Iterator[tuple[str, 
     """URLs and descriptions of all that is to be asked; serial ports by the names that last."""
     from serial.tools import list_ports
 
-    from edge.devices.finder import lasting_name
+    from edge.devices.transport import lasting_path
 
     if ports:
         yield from ((f"serial://{path}", "named") for path in ports)
     elif not hosts:
         found = sorted(list_ports.comports(), key=lambda port: str(port.device))
-        yield from ((f"serial://{lasting_name(port.device)}", str(port.description)) for port in found)
+        yield from ((f"serial://{lasting_path(port.device)}", str(port.description)) for port in found)
     yield from ((f"tcp://{host}", "named") for host in hosts)
 
 

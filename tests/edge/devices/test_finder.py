@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from boxes import free_port
 from liars import fast_clock, serial_url, serve
 from wires import RegisterBank, TcpServer
 
-from edge.devices.finder import find, is_alive, lasting_name
+from edge.devices.finder import find, is_alive
 from edge.devices.profile_file import load_profile, profile_names
 from edge.devices.twin import open_device
 from edge.errors import DeviceUnreachable
@@ -65,21 +64,6 @@ def test_a_gateway_without_its_device_is_no_family(opened, word):
 def test_a_port_that_cannot_be_opened_says_why():
     with pytest.raises(DeviceUnreachable, match="serial:///dev/ttyNONE cannot be opened: No such file"):
         find("serial:///dev/ttyNONE", profile_names(), None, fast_clock(1.0), lambda _: None)
-
-
-def test_a_port_is_named_by_its_number_else_by_its_socket_else_as_it_is(tmp_path: Path):
-    for name in ("ttyUSB0", "ttyUSB1", "ttyUSB2"):
-        (tmp_path / name).touch()
-    for kind, link, target in (
-        ("by-id", "usb-FTDI_A1", "ttyUSB0"),
-        ("by-path", "pci-1", "ttyUSB0"),
-        ("by-path", "pci-2", "ttyUSB1"),
-    ):
-        folder = tmp_path / "serial" / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / link).symlink_to(tmp_path / target)
-    names = [lasting_name(str(tmp_path / f"ttyUSB{index}"), tmp_path / "serial") for index in range(3)]
-    assert [Path(name).name for name in names] == ["usb-FTDI_A1", "pci-2", "ttyUSB2"]
 
 
 @pytest.mark.parametrize(
