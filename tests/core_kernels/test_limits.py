@@ -124,9 +124,9 @@ def test_a_good_station_passes_nearly_always(shared_data):
 @pytest.mark.parametrize(
     ("work", "problem"),
     [
-        (lambda: within_clear_sky(np.zeros(2), np.zeros(3)), "clear_w_per_m2 has 3"),
+        (lambda: within_clear_sky(np.zeros(2), np.zeros(3)), "clear_w_per_m2 must .*got 3"),
         (lambda: within_qcrad(np.zeros(2), np.zeros(2), np.zeros(2), "gni"), "gni"),
-        (lambda: consistent_qcrad(np.zeros(2), np.zeros(2), np.zeros(1), np.zeros(2)), "dhi_w_per_m2 has 1"),
+        (lambda: consistent_qcrad(np.zeros(2), np.zeros(2), np.zeros(1), np.zeros(2)), "dhi_w_per_m2 must .*got 1"),
         (lambda: daily_completeness(np.array([1.0, 0.0]), np.zeros(2), 60.0), "must not decrease"),
     ],
 )

@@ -114,7 +114,7 @@ def test_the_mean_is_that_of_counting_seconds(pairs, hold_s):
     ("times_s", "values", "hold_s", "problem"),
     [
         (np.array([1.0, 0.0]), np.zeros(2), None, "must not decrease"),
-        (np.array([0.0, 1.0]), np.zeros(3), None, "values has 3"),
+        (np.array([0.0, 1.0]), np.zeros(3), None, "values must .*got 3"),
         (np.array([0.0, 1.0]), np.zeros(2), 0.0, "hold_s"),
     ],
 )

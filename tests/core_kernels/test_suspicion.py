@@ -95,9 +95,9 @@ def test_no_known_row_says_nothing():
 @pytest.mark.parametrize(
     ("work", "problem"),
     [
-        (lambda: flag_frozen(np.zeros(3), np.zeros(2), 3, 0.0, 1.0), "witness has 2"),
+        (lambda: flag_frozen(np.zeros(3), np.zeros(2), 3, 0.0, 1.0), "witness must .*got 2"),
         (lambda: flag_frozen(np.zeros(3), np.zeros(3), 1, 0.0, 1.0), "run_count"),
-        (lambda: suspect_factor(np.zeros(3), np.zeros(2)), "expected has 2"),
+        (lambda: suspect_factor(np.zeros(3), np.zeros(2)), "expected must .*got 2"),
     ],
 )
 def test_unfit_input_is_refused_by_name(work, problem):

@@ -164,7 +164,7 @@ def _plan() -> dict[str, object]:
         "issued_s": NOW_S, "valid_until_s": NOW_S + 1800.0, "start_s": 1717416000, "slot_s": 900, "source": "mpc",
         "reason": "<b>noon</b>", "violations": ["soc <low>"], "water_value_eur_per_kwh": 0.21, "wear_eur_per_kwh": 0.02,
         "cost_eur": 1.25, "soc_frac": [0.5] * 5, **dict.fromkeys(powers, zeros),
-        "price_import_eur_per_kwh": zeros, "price_export_eur_per_kwh": zeros,
+        "price_import_eur_per_kwh": zeros, "price_export_eur_per_kwh": zeros, "peak_w": None, "peak_eur_per_kw": 0.0,
     }  # fmt: skip
 
 
