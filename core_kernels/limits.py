@@ -55,6 +55,19 @@ def _spacing_kernel(times_s: FloatArray, slot_s: float, passed: BoolArray) -> No
         passed[i] = later[i] - earlier[i] == slot_s
 
 
+@kernel()
+def _first_from(times_s: FloatArray, begin: int, end_s: float) -> int:
+    """The first row from ``begin`` on that is not before ``end_s``; rows are sorted."""
+    low, high = begin, times_s.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if times_s[middle] < end_s:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @kernel(f"void({_IN}, {_IN}, float64, float64[::1])")
 def _day_counts_kernel(times_s: FloatArray, values: FloatArray, start_s: float, counts: FloatArray) -> None:
     """Known values of each day from ``start_s`` on; rows are sorted, so a day is a stretch of them."""
@@ -62,7 +75,7 @@ def _day_counts_kernel(times_s: FloatArray, values: FloatArray, start_s: float, 
     while i < times_s.shape[0]:
         day = int((times_s[i] - start_s) / SECONDS_PER_DAY)
         end_s = start_s + (day + 1.0) * SECONDS_PER_DAY
-        last = i + int(np.searchsorted(times_s[i:], end_s))
+        last = _first_from(times_s, i, end_s)
         stretch = values[i:last]
         known = 0
         for k in range(stretch.shape[0]):

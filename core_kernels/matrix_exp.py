@@ -24,7 +24,8 @@ def multiply(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
     """``out = a b``; ``out`` is neither of the two."""
     for i in range(a.shape[0]):
         row = out[i]
-        row[:] = 0.0
+        for j in range(row.shape[0]):
+            row[j] = 0.0
         for k in range(a.shape[1]):
             factor, other = a[i, k], b[k]
             for j in range(row.shape[0]):
@@ -39,11 +40,19 @@ def copy(a: FloatArray, out: FloatArray) -> None:
             out[i, j] = a[i, j]
 
 
+@kernel()
+def fill(value: float, out: FloatArray) -> None:
+    """As ``out[:] = value``."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = value
+
+
 @kernel("void(float64[:, ::1], float64[:, ::1])")
 def invert(a: FloatArray, out: FloatArray) -> None:
     """Inverse by Gauss-Jordan with row pivots; overwrites ``a``; a singular matrix gives inf or NaN."""
     n = a.shape[0]
-    out[:] = 0.0
+    fill(0.0, out)
     for i in range(n):
         out[i, i] = 1.0
     for column in range(n):
@@ -100,7 +109,7 @@ def exponential(a: FloatArray, out: FloatArray) -> None:
     n = a.shape[0]
     halvings = _halvings(a)
     if halvings < 0:
-        out[:] = math.nan
+        fill(math.nan, out)
         return
     scale = 1.0
     for _ in range(halvings):
@@ -112,7 +121,7 @@ def exponential(a: FloatArray, out: FloatArray) -> None:
     for power in range(2, 5):
         multiply(powers[power - 1], powers[1], powers[power])
     other = np.empty((n, n))
-    out[:] = 0.0
+    fill(0.0, out)
     add_scaled(1.0 / _FACTORIAL[16], powers[4], out)
     for block in range(3, -1, -1):
         for term in range(4):

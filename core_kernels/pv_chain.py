@@ -118,13 +118,14 @@ def _light_block(
     times_s: FloatArray, light: tuple[FloatArray, ...], linke: FloatArray, site: FloatArray, work: FloatArray
 ) -> None:
     """Fill GHI, DNI, DHI, the extra-terrestrial irradiance and its inverse."""
-    count = times_s.shape[0]
+    count, extras, inverses = times_s.shape[0], work[EXTRA], work[INVERSE]
     begin = 0
     while begin < count:
         end = end_of_day(times_s, begin)
         extra = extra_at(times_s[begin])
-        work[EXTRA, begin:end] = extra
-        work[INVERSE, begin:end] = 1.0 / extra
+        inverse = 1.0 / extra
+        for i in range(begin, end):
+            extras[i], inverses[i] = extra, inverse
         begin = end
     kind, ghi, dni, dhi = site[LIGHT_KIND], work[GHI, :count], work[DNI, :count], work[DHI, :count]
     if kind in (FROM_CLEAR_SKY, FROM_INDEX):
@@ -245,8 +246,10 @@ def _day_block(
     air_c: FloatArray, planes: FloatArray, inverters: FloatArray, work: FloatArray, power: FloatArray
 ) -> None:
     """Sum of all inverters, each fed by its planes."""
+    dc = work[DC]
     for k in range(inverters.shape[0]):
-        work[DC, : power.shape[0]] = 0.0
+        for i in range(power.shape[0]):
+            dc[i] = 0.0
         for j in range(planes.shape[0]):
             if planes[j, INVERTER] == k:
                 _plane_block(planes[j], air_c, work)
@@ -278,8 +281,9 @@ def chain_kernel(
         part = times_s[begin:end]
         lights = (light[0][begin:end], light[1][begin:end], light[2][begin:end])
         air = (weather[0][begin:end], weather[1][begin:end], weather[2][begin:end])
-        out[begin:end] = 0.0
         power = out[begin:end]
+        for i in range(power.shape[0]):
+            power[i] = 0.0
         measured = site[LIGHT_KIND] in (FROM_GHI, FROM_THREE)
         dark = measured and _is_dark(site[LIGHT_KIND], lights, power)
         if not dark:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core_kernels.jit import kernel
-from core_kernels.matrix_exp import invert, multiply
+from core_kernels.matrix_exp import fill, invert, multiply
 from core_kernels.units import FloatArray
 from core_kernels.whitening import cholesky
 
@@ -50,7 +50,7 @@ def gather(slopes: FloatArray, white: FloatArray, information: FloatArray, gradi
 def sum_squares(white: FloatArray, squares: FloatArray) -> float:
     """Sum of the outer products of the whitened innovations; returns how many slots count."""
     n, counted = white.shape[1], 0.0
-    squares[:] = 0.0
+    fill(0.0, squares)
     for t in range(white.shape[0]):
         seen = False
         for i in range(n):

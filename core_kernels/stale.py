@@ -62,7 +62,8 @@ def _close_kernel(
             hits += abs(second[s] - first[s]) <= absolute + relative * abs(first[s])
         if hits == 0:
             continue
-        close[:] = 1
+        for s in range(size):
+            close[s] = 1
         for k in range(1, window):
             later = values[base + k : base + k + size]
             for s in range(size):

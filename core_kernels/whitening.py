@@ -8,7 +8,7 @@ import numpy as np
 
 from core_kernels import vmath
 from core_kernels.jit import kernel
-from core_kernels.matrix_exp import invert
+from core_kernels.matrix_exp import fill, invert
 from core_kernels.units import FloatArray
 
 _LOG_2PI = 1.8378770664093453
@@ -18,7 +18,7 @@ _SPAN = 256  # slots that are whitened together
 @kernel("boolean(float64[:, ::1], float64[:, ::1])")
 def cholesky(a: FloatArray, out: FloatArray) -> bool:
     """Lower triangle with ``out out' = a``; False if ``a`` is not positive definite."""
-    out[:] = 0.0
+    fill(0.0, out)
     for i in range(a.shape[0]):
         for j in range(i + 1):
             total = a[i, j]
@@ -37,10 +37,12 @@ def cholesky(a: FloatArray, out: FloatArray) -> bool:
 def _whiten(whitener: FloatArray, columns: FloatArray, out: FloatArray) -> None:
     """The rows of ``whitener columns``, and in the last row the sum of their squares."""
     squares = out[columns.shape[0]]
-    squares[:] = 0.0
+    for t in range(squares.shape[0]):
+        squares[t] = 0.0
     for i in range(columns.shape[0]):
         row = out[i]
-        row[:] = 0.0
+        for t in range(row.shape[0]):
+            row[t] = 0.0
         for k in range(i + 1):
             factor, column = whitener[i, k], columns[k]
             for t in range(row.shape[0]):
