@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import socket
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -18,6 +19,7 @@ from edge.errors import DeviceUnreachable
 
 MODBUS_TCP_PORT = 502
 _CHUNK_BYTES = 1024
+_MAX_BAUD = 4_000_000  # the fastest that Linux has a name for (B4000000 in termbits.h)
 _PARITIES = ("N", "E", "O")
 _LASTING = Path("/dev/serial")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -72,9 +74,13 @@ def parse_url(url: str, facts: LinkFacts) -> Address:
         raise ValueError(f"{url} has the unknown option {', '.join(sorted(unknown))}")
     baud, stopbits = options.get("baud", str(facts.baud)), options.get("stopbits", str(facts.stopbits))
     parity = options.get("parity", facts.parity)
-    if not baud.isdecimal() or int(baud) == 0 or stopbits not in ("1", "2") or parity not in _PARITIES:
-        raise ValueError(f"{url}: baud must be a positive number, parity N, E or O, stopbits 1 or 2")
+    if not _is_baud(baud) or stopbits not in ("1", "2") or parity not in _PARITIES:
+        raise ValueError(f"{url}: baud must be 1 to {_MAX_BAUD}, parity N, E or O, stopbits 1 or 2")
     return Address(url=url, kind="serial", place=parts.path, baud=int(baud), parity=parity, stopbits=int(stopbits))
+
+
+def _is_baud(text: str) -> bool:
+    return text.isdecimal() and len(text) <= len(str(_MAX_BAUD)) and 0 < int(text) <= _MAX_BAUD
 
 
 class Wire(Protocol):
@@ -109,7 +115,7 @@ class SerialWire:
                 exclusive=True,
                 write_timeout=timeout_s,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError, termios.error) as error:
             words = f"{_reason(error)}{_remedy(error)}{advice(address.place)}"
             raise LinkDown(f"{self._url} cannot be opened: {words}") from error
 
@@ -213,5 +219,5 @@ def _reason(error: Exception) -> str:
     cause = _cause(error)
     if errno.ENOTTY in cause.args:
         return "it is no serial port"
-    words = getattr(cause, "strerror", None) or str(cause)
+    words = getattr(cause, "strerror", None) or (cause.args[-1] if isinstance(cause, termios.error) else cause)
     return str(words).splitlines()[0]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
+import termios
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -316,6 +318,8 @@ def test_urls_take_what_is_missing_from_the_profile():
         "serial://ttyUSB0",
         "serial:///dev/x?baud=quick",
         "serial:///dev/x?baud=0",
+        "serial:///dev/x?baud=4000001",
+        f"serial:///dev/x?baud={'9' * 5000}",
         "serial:///dev/x?parity=X",
         "serial:///dev/x?speed=9600",
         "tcp://",
@@ -327,6 +331,18 @@ def test_urls_take_what_is_missing_from_the_profile():
 def test_a_bad_url_is_refused(url):
     with pytest.raises(ValueError, match=r".+"):
         parse_url(url, SPH)
+
+
+@pytest.mark.parametrize("error", [OverflowError("int too large"), termios.error(22, "Invalid argument")])
+def test_a_baud_rate_that_the_port_cannot_do_is_one_line_with_the_url(monkeypatch, error):
+    url = "serial:///dev/null?baud=3999999"
+
+    def refusing(*_, **__):
+        raise error
+
+    monkeypatch.setattr("edge.devices.transport.serial.Serial", refusing)
+    with pytest.raises(DeviceUnreachable, match=rf"^{re.escape(url)} cannot be opened: {error.args[-1]}$"):
+        link_to(url).read(1, "input", 0, 1)
 
 
 def test_an_absent_port_is_one_line_with_the_url():
