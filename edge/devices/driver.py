@@ -140,6 +140,7 @@ def _units(site: Site, clock: Clock, links: dict[str, Bus], connect: Connect) ->
         profile = _profile(entry.profile, where, problems)
         if profile is None:
             continue
+        problems += [f"{where}.{line}" for line in _unknown_controls(entry.allow_control, profile)]
         try:
             address = parse_url(entry.url, profile.link)
         except ValueError as error:
@@ -161,6 +162,13 @@ def _units(site: Site, clock: Clock, links: dict[str, Bus], connect: Connect) ->
     if problems:
         raise ConfigError(site.name, problems)
     return units
+
+
+def _unknown_controls(allowed: Sequence[str], profile: Profile) -> list[str]:
+    """Permissions that the profile has no way of control for."""
+    names = [control.name for control in profile.controls]
+    known = f"{profile.name} has {', '.join(names) or 'none'}"
+    return [f"allow_control {name!r} is no way of control; {known}" for name in allowed if name not in names]
 
 
 def _ports(site: Site, units: Sequence[Unit]) -> list[Port]:

@@ -222,6 +222,15 @@ def test_set_needs_a_permission_for_a_mode_that_stays_for_ever(opened):
     assert run(*words, "--mode", "native", "--yes", "--allow", "ems_mode").exit_code == 0
 
 
+def test_a_permission_for_a_way_of_control_that_the_profile_lacks_is_named(capsys):
+    words = ["device", "set", "--profile", "goodwe/et", "--url", "tcp://x", "--mode", "hold", "--allow", "ems"]
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 78
+    expected = "link[0].allow_control 'ems' is no way of control; goodwe/et has ems_mode"
+    assert expected in capsys.readouterr().err
+
+
 def test_set_that_is_not_taken_is_exit_1(opened, clock):
     registers = bank("growatt/sph")
     at_rest(registers)

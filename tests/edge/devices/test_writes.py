@@ -368,9 +368,11 @@ def test_a_mode_without_an_end_does_not_outlive_its_lease_when_nothing_can_be_tr
 
 
 def test_permission_for_another_way_is_no_permission():
-    box = Commanded("goodwe/et", allow=("slots",))
-    assert box.power(-2000.0).outcome == "refused"
-    assert box.imp.writes == []
+    from edge.devices.permission import why_none
+
+    controls = load_profile("goodwe/et").controls
+    assert "only with allow_control" in why_none("goodwe/et#247", controls, ("slots",))
+    assert why_none("goodwe/et#247", controls, ("ems_mode",)) == ""
 
 
 def test_the_way_that_wears_nothing_is_preferred_whatever_the_order_of_the_file():
