@@ -24,7 +24,7 @@ def check_site(site: Site) -> list[str]:
     """
     problems: list[str] = []
     checks: list[Callable[[], object]] = [
-        lambda: Devices(site, Clock.real(), ledger=MemoryLedger(Clock.real())).close(),
+        lambda: _try_devices(site),
         lambda: prices_of(site),
         lambda: weather_of(site),
     ]
@@ -48,6 +48,14 @@ def check_state(site: Site, state: Path) -> list[str]:
     for check in checks:
         problems += problems_of(check)
     return problems
+
+
+def _try_devices(site: Site) -> None:
+    devices = Devices(site, Clock.real(), ledger=MemoryLedger(Clock.real()))
+    try:
+        devices.try_proxies()
+    finally:
+        devices.close()
 
 
 def _try_state(state: Path) -> None:

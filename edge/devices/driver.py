@@ -13,7 +13,7 @@ from edge.devices.bus import Connect, Link
 from edge.devices.night import Night
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
-from edge.devices.proxy import Port, Proxy, registers_of
+from edge.devices.proxy import Port, Proxy, listener, registers_of
 from edge.devices.scheduler import Bus, Lane
 from edge.devices.signals import MAX_AGE_PERIODS, one_voice, readings
 from edge.devices.transport import Address, open_wire, parse_url
@@ -56,6 +56,11 @@ class Devices:
             except DeviceUnreachable as error:
                 problems.append(str(error))
         return problems
+
+    def try_proxies(self) -> None:
+        """Raise :class:`DeviceUnreachable` for a proxy's address that this machine lacks. Any port serves."""
+        for port in self._ports:
+            listener(port.address, 0).close()
 
     @property
     def writer(self) -> BatteryWriter | None:
@@ -175,6 +180,7 @@ def _ports(site: Site, units: Sequence[Unit]) -> list[Port]:
     """The proxies that the site asks for, one a link; raises :class:`ConfigError`."""
     problems: list[str] = []
     ports: dict[str, Port] = {}
+    taken = {parse_url(entry.url, unit.profile.link).key for entry, unit in zip(site.links, units, strict=True)}
     for index, (entry, unit) in enumerate(zip(site.links, units, strict=True)):
         if not entry.proxy:
             continue
@@ -187,6 +193,8 @@ def _ports(site: Site, units: Sequence[Unit]) -> list[Port]:
         port = Port(address=address, bus=unit.link, allow_writes=entry.proxy_writes)
         if address.kind != "tcp":
             problems.append(f"{where} {entry.proxy} is not tcp://host:port")
+        elif address.key in taken:
+            problems.append(f"{where} {entry.proxy} is where a device itself is asked; give it a port of its own")
         elif ports.setdefault(address.key, port) != port:
             problems.append(f"{where} {entry.proxy} is another link's, or this link's with other rights")
     if problems:

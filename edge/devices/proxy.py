@@ -10,6 +10,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ FRESH_S = 2.0  # words that control read so shortly ago are still what the devic
 PATIENCE_WALL_S = 2.0  # a guest waits so long for its turn; the usual clients give up after 3 s
 _GUESTS_COUNT = 8
 _TICK_WALL_S = 0.2
+_IDLE_WALL_S = 60.0  # a guest that asks nothing for so long is gone, whatever its network says
 _STALLED_WALL_S = 1.0  # a guest that does not take its answer for so long is dropped
 _MBAP = struct.Struct(">HHHB")
 _LONGEST_BYTES = 260
@@ -60,6 +62,7 @@ class _Guest:
     """A connected client and the bytes of its question so far."""
 
     name: str
+    asked_wall_s: float
     buffer: bytearray = field(default_factory=bytearray)
 
 
@@ -71,10 +74,7 @@ class Proxy:
         self.written: deque[GuestWrite] = deque(maxlen=1000)
         self.bus, self._clock, self._allow_writes = port.bus, clock, port.allow_writes
         self._memory = self.bus.memory = self.bus.memory or Memory()
-        try:
-            self._listener = socket.create_server((address.place, address.port), backlog=_GUESTS_COUNT)
-        except OSError as error:
-            raise DeviceUnreachable(f"the proxy {address.url} cannot be opened: {error.strerror or error}") from error
+        self._listener = listener(address, address.port)
         self.port = int(self._listener.getsockname()[1])
         self._guests: dict[socket.socket, _Guest] = {}
         self._stopped = threading.Event()
@@ -98,9 +98,19 @@ class Proxy:
                     if key.fileobj is self._listener:
                         self._welcome(selector)
                     elif isinstance(key.fileobj, socket.socket) and not self._talk(key.fileobj):
-                        selector.unregister(key.fileobj)
-                        del self._guests[key.fileobj]
-                        key.fileobj.close()
+                        self._part(selector, key.fileobj)
+                for connection in self._idle():
+                    self._part(selector, connection)
+
+    def _idle(self) -> list[socket.socket]:
+        """Those that have asked nothing for too long: a client that lost its power or its network never hangs up."""
+        before_wall_s = time.monotonic() - _IDLE_WALL_S
+        return [connection for connection, guest in self._guests.items() if guest.asked_wall_s < before_wall_s]
+
+    def _part(self, selector: selectors.BaseSelector, connection: socket.socket) -> None:
+        selector.unregister(connection)
+        del self._guests[connection]
+        connection.close()
 
     def _welcome(self, selector: selectors.BaseSelector) -> None:
         try:
@@ -108,10 +118,10 @@ class Proxy:
         except OSError:  # it hung up before it was greeted
             return
         if len(self._guests) >= _GUESTS_COUNT:
-            connection.close()
-            return
+            self._part(selector, min(self._guests, key=lambda one: self._guests[one].asked_wall_s))
         connection.settimeout(_STALLED_WALL_S)
-        self._guests[connection] = _Guest(f"{host}:{port}")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._guests[connection] = _Guest(name=f"{host}:{port}", asked_wall_s=time.monotonic())
         selector.register(connection, selectors.EVENT_READ)
 
     def _talk(self, connection: socket.socket) -> bool:
@@ -121,6 +131,7 @@ class Proxy:
             data = connection.recv(_LONGEST_BYTES)
             guest.buffer += data
             while (question := take_question(guest.buffer)) is not None:
+                guest.asked_wall_s = time.monotonic()
                 transaction, unit, pdu = question
                 reply = self.answer(unit, pdu, guest.name)
                 connection.sendall(_MBAP.pack(transaction, 0, 1 + len(reply), unit) + reply)
@@ -162,6 +173,15 @@ class Proxy:
         if fresh is not None:
             return fresh
         return self.bus.read(unit, space, address, words_count, Lane.DIAGNOSTICS, PATIENCE_WALL_S)
+
+
+def listener(address: Address, port: int) -> socket.socket:
+    """A listening socket at the address's place; raises :class:`DeviceUnreachable`."""
+    try:
+        return socket.create_server((address.place, port), backlog=_GUESTS_COUNT)
+    except (OSError, UnicodeError) as error:  # UnicodeError: Python's own encoding of host names
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DeviceUnreachable(f"the proxy {address.url} cannot be opened: {reason}") from error
 
 
 def registers_of(written: GuestWrite, units: Sequence[Unit]) -> list[RegisterWrite]:

@@ -28,6 +28,7 @@ from edge.devices.proxy import take_question
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, StoreError
 from edge.messages import RegisterWrite
+from edge.preflight import check_site
 
 
 class Shared:
@@ -250,11 +251,31 @@ def test_hostile_bytes_end_their_own_connection_only(stack):
     assert shared.bank.writes == []
 
 
-def test_only_so_many_guests_are_let_in(stack):
+def read_of(connection: socket.socket) -> bytes:
+    connection.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 1, 4, 52, 2))
+    connection.settimeout(3.0)
+    return connection.recv(260)
+
+
+def test_a_newcomer_takes_the_place_of_the_guest_that_has_been_silent_longest(stack):
     shared = Shared(stack)
-    guests = [stack.enter_context(socket.create_connection(("127.0.0.1", shared.proxy.port))) for _ in range(10)]
-    guests[-1].settimeout(2.0)
-    assert guests[-1].recv(1) == b""
+    guests = [stack.enter_context(socket.create_connection(("127.0.0.1", shared.proxy.port))) for _ in range(8)]
+    assert all(read_of(guest) for guest in guests)
+    assert read_of(guests[0])
+    newcomer = stack.enter_context(socket.create_connection(("127.0.0.1", shared.proxy.port)))
+    assert read_of(newcomer)
+    assert guests[1].recv(1) == b""
+    assert read_of(guests[0])
+
+
+def test_a_guest_that_asks_nothing_for_too_long_is_let_go(stack, monkeypatch):
+    monkeypatch.setattr(proxy_module, "_IDLE_WALL_S", 0.5)
+    shared = Shared(stack)
+    silent, half = (
+        stack.enter_context(socket.create_connection(("127.0.0.1", shared.proxy.port), timeout=5.0)) for _ in range(2)
+    )
+    half.sendall(b"\x00\x01")  # bytes alone are no question
+    assert (silent.recv(1), half.recv(1)) == (b"", b"")
 
 
 def test_a_port_in_use_is_said_and_control_goes_on(stack):
@@ -281,6 +302,32 @@ def test_proxies_that_make_no_sense_are_configuration_errors():
         "link[2].proxy",
         "link[3].proxy",
     ]
+
+
+def test_a_proxy_where_a_device_itself_is_asked_is_a_configuration_error():
+    links = (Link(profile=METER, url="tcp://localhost:1502", proxy="tcp://127.0.0.1:1502"),)
+    with pytest.raises(ConfigError, match="where a device itself is asked"):
+        Devices(site_with(links), Clock.real(), ledger=MemoryLedger(Clock.real()))
+
+
+@pytest.mark.parametrize("place", ["192.0.2.1", "a..b"])  # TEST-NET-1 (RFC 5737) is nobody's; no name has an empty part
+def test_a_proxy_at_an_address_that_this_machine_lacks_is_found_before_the_start(place):
+    links = (Link(profile=METER, url="tcp://b", proxy=f"tcp://{place}:1502"),)
+    (problem,) = proxy_problems(site_with(links))
+    assert problem.startswith(f"the proxy tcp://{place}:1502 cannot be opened: ")
+
+
+def test_a_proxy_that_a_running_box_holds_is_no_problem(stack):
+    shared = Shared(stack)
+    assert proxy_problems(shared.site) == []
+
+
+def proxy_problems(site: Site) -> list[str]:
+    return [line for line in check_site(site) if "proxy" in line]
+
+
+def site_with(links: tuple[Link, ...]) -> Site:
+    return Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=links)
 
 
 def test_the_site_file_names_a_proxy_and_its_rights(tmp_path):
