@@ -10,6 +10,14 @@ from typing import Any, TypeVar
 Section = TypeVar("Section")
 
 _Check = tuple[Callable[[Any], bool], str]
+_EXPECTED = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "text",
+    "bool": "true or false",
+    "tuple[str, ...]": "a list of texts",
+    "tuple[float, ...]": "a list of numbers",
+}
 _LARGEST = 1e9  # W, Wh, EUR: no home has more
 _POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
 _NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
@@ -58,8 +66,7 @@ def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
     text = (annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str)
     if whole or truth or text:
         return value
-    expected = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
-    problems.append(f"{path} must be {expected.get(annotation, annotation)}, got {value!r}")
+    problems.append(f"{path} must be {_EXPECTED.get(annotation, annotation)}, got {value!r}")
     return value
 
 
