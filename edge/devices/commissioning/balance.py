@@ -10,7 +10,6 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
 
 from edge.devices.commissioning.report import Check
 
@@ -60,28 +59,26 @@ def closes(rows: Sequence[Row], changes: Sequence[Change] = ()) -> bool:
 
 
 def explanations(rows: Sequence[Row]) -> list[tuple[Change, ...]]:
-    """The smallest sets of changes that close the balance; at most two signals, best first."""
-    for size in (1, 2):
-        found = [changes for changes in _candidates(rows, size) if closes(rows, changes)]
+    """The smallest sets of changes that close the balance, best first: one signal, or both signs."""
+    for candidates in (_single(rows), _both_signs(rows)):
+        found = [changes for changes in candidates if closes(rows, changes)]
         if found:
             return sorted(found, key=lambda changes: residual_w(rows, changes))
     return []
 
 
-def _candidates(rows: Sequence[Row], size: int) -> Iterator[tuple[Change, ...]]:
-    """Sets of changes that would show: a signal that is near zero anyway is not blamed.
+def _single(rows: Sequence[Row]) -> Iterator[tuple[Change, ...]]:
+    """One changed signal each; none that would be near zero afterwards: what vanishes explains nothing."""
+    for name in SIGNALS:
+        for factor in _factors(name):
+            if _largest_w(rows, name) * abs(factor) >= TELLING_W:
+                yield (Change(signal=name, factor=factor),)
 
-    Two signals are blamed only for the same mistake; two different ones at once would explain almost anything.
-    """
-    present = [name for name in SIGNALS if _largest_w(rows, name) >= TELLING_W / 100.0]
-    for names in combinations(present, size):
-        for factors in product(*(_factors(name) for name in names)):
-            if len(set(factors)) > 1:
-                continue
-            changes = tuple(Change(signal=name, factor=factor) for name, factor in zip(names, factors, strict=True))
-            scaled = (_largest_w(rows, change.signal) * max(abs(change.factor), 1.0) for change in changes)
-            if min(scaled) >= TELLING_W:
-                yield changes
+
+def _both_signs(rows: Sequence[Row]) -> Iterator[tuple[Change, ...]]:
+    """Both signs at once, a likely mistake; two scales, or a sign and a scale, would explain almost anything."""
+    if all(_largest_w(rows, name) >= TELLING_W for name in _SIGNED):
+        yield tuple(Change(signal=name, factor=-1.0) for name in _SIGNED)
 
 
 def _factors(name: str) -> tuple[float, ...]:
@@ -120,7 +117,7 @@ def _open(rows: Sequence[Row], data: Mapping[str, float]) -> Check:
     """The balance does not close: name the change that would close it, if there is one."""
     found = explanations(rows)
     words = [" and ".join(change.words() for change in changes) for changes in found]
-    named = f": {' or '.join(words[:3])}" if words else ": no wrong sign or scale of one or two signals explains it"
+    named = f": {' or '.join(words[:3])}" if words else ": no wrong sign or scale explains it"
     return Check(
         name="balance",
         state="refuse",

@@ -159,6 +159,13 @@ def test_two_wrong_signs_are_named_together():
     assert "battery_w has the wrong sign and grid_w has the wrong sign" in check.text
 
 
+def test_values_that_do_not_balance_are_not_shrunk_until_they_do():
+    rows = [{"pv_w": 3000.0 + i, "battery_w": 0.0, "grid_w": 0.0, "load_w": 800.0} for i in range(20)]
+    check = judge_balance(rows)
+    assert (check.state, check.data["explanations"]) == ("refuse", [])
+    assert "no wrong sign or scale explains it" in check.text
+
+
 def test_a_second_inverter_is_no_wrong_sign():
     rows = [{**row, "load_w": row["load_w"] + 600.0 + 17.0 * index} for index, row in enumerate(TRUTH)]
     check = judge_balance(rows)
