@@ -56,8 +56,10 @@ class Candidate:
 def find(
     url: str, names: Iterable[str], unit: int | None, clock: Clock, progress: Callable[[str], None]
 ) -> list[Candidate]:
-    """The families that fit what answers at a port or host, best first; ends at the first that is certain.
+    """The families that fit what answers at a port or host, best first, by unit.
 
+    The first that is certain ends the search at its unit; other families are still asked at their own units, for a
+    meter that answers through its inverter.
     A serial URL without a rate is asked at each family's own. Raises :class:`DeviceUnreachable` where the port cannot
     be opened at all.
     """
@@ -66,12 +68,18 @@ def find(
         open_wire(parse_url(url, profile.link), CONNECT_S).close()
     found: list[Candidate] = []
     for profile in profiles:
+        number = unit or profile.link.default_unit
+        if any(_settles(known, number, _own_rate(url, profile)) for known in found):
+            continue
         progress(f"{url}: {profile.name}")
-        candidate = examine(profile, url, unit or profile.link.default_unit, clock)
+        candidate = examine(profile, url, number, clock)
         found += [candidate] if candidate is not None else []
-        if candidate is not None and candidate.certainty == "certain":
-            break
     return sorted(found, key=lambda candidate: (candidate.certainty != "certain", -candidate.alive_count))
+
+
+def _settles(known: Candidate, unit: int, url: str) -> bool:
+    """Nothing else can answer there: the unit is known for certain, or its serial line runs at another rate."""
+    return known.certainty == "certain" and (known.unit == unit or known.url != url)
 
 
 def examine(profile: Profile, url: str, unit: int, clock: Clock) -> Candidate | None:

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wires import Action, TcpServer, mbap
+
 from edge.clock import Clock
 from edge.config import Battery, Grid, Link, Site
 from edge.devices.driver import Devices
-from edge.devices.image import ImageDevice, Served
+from edge.devices.image import ImageDevice, Served, respond
 from edge.devices.plant import HousePlant, PlantParams, Series
 from edge.devices.profile import Point, Profile
 from edge.devices.profile_file import load_profile
+from edge.devices.sunspec_twin import served
 from edge.devices.transport import Address, parse_url
 from edge.devices.twin import World, meter_values
+from edge.devices.twin_battery import BatteryDevice
 from edge.devices.twin_sph import SphInverter
 from edge.devices.twin_wire import SerialLine, TcpLine
 from edge.devices.wear import MemoryLedger
@@ -160,3 +164,16 @@ class Stubborn(SphInverter):
 
     def write(self, function: int, first: int, words: Sequence[int]) -> None:
         raise DeviceRejected("locked", 4)
+
+
+def fronius_with_meter(clock: Clock) -> TcpServer:
+    """A GEN24 at unit 1 whose Smart Meter answers at unit 200 of the same address; other units get exception 0B."""
+    gen24, meter = (served(load_profile(name)) for name in ("fronius/gen24", "fronius/meter"))
+    devices: dict[int, Served] = {1: BatteryDevice(gen24, {}, clock), 200: ImageDevice(meter, {})}
+
+    def script(request: bytes) -> list[Action]:
+        device, pdu = devices.get(request[6]), request[7:]
+        answer = respond(device, pdu) if device is not None else bytes((pdu[0] | 0x80, 0x0B))
+        return [mbap(int.from_bytes(request[:2], "big"), request[6], answer)]
+
+    return TcpServer(script)

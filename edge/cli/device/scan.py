@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from edge.devices.finder import Candidate
 
 
+_NO_PORT = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
     """One port or host: what answers there."""
@@ -30,7 +33,9 @@ class _Row:
 
 @click.command()
 @click.option("--tcp", "hosts", multiple=True, metavar="HOST[:PORT]", help="Ask this host as well; may be repeated.")
-@click.option("--port", "ports", multiple=True, metavar="PATH", help="Only these serial ports. [default: all]")
+@click.option(
+    "--port", "ports", multiple=True, metavar="PATH", help="Only these serial ports, or 'none'. [default: all]"
+)
 @click.option("--profile", "profiles", multiple=True, help="Look for this family only; may be repeated. [default: all]")
 @unit_option
 @click.option("--list", "only_list", is_flag=True, help="Name the serial ports and ask nothing.")
@@ -48,13 +53,13 @@ def scan(
 ) -> None:
     """Find devices on serial ports and on the hosts that are named: which family answers, and its lines for site.toml.
 
-    Asks each family's registers in turn, a second or two each where nothing answers; writes nothing. Only hosts that
-    are named are asked. Exit 1 when no device was found.
+    Asks each family's registers in turn, a second or two each where nothing answers; writes nothing. All serial ports
+    are asked unless --port names some or 'none'; only hosts that are named are asked. Exit 1 when no device was found.
 
     \b
     Example:
       pems device scan
-      pems device scan --tcp 192.168.1.20 --tcp 192.168.1.21:1502 --json
+      pems device scan --port none --tcp 192.168.1.20 --tcp 192.168.1.21:1502 --json
     """
     from edge.devices.profile_file import load_profile, profile_names
 
@@ -77,8 +82,8 @@ def _targets(hosts: Sequence[str], ports: Sequence[str]) -> Iterator[tuple[str, 
     from edge.devices.transport import lasting_path
 
     if ports:
-        yield from ((f"serial://{path}", "named") for path in ports)
-    elif not hosts:
+        yield from ((f"serial://{path}", "named") for path in ports if path != _NO_PORT)
+    else:
         found = sorted(list_ports.comports(), key=lambda port: str(port.device))
         yield from ((f"serial://{lasting_path(port.device)}", str(port.description)) for port in found)
     yield from ((f"tcp://{host}", "named") for host in hosts)
@@ -95,14 +100,22 @@ def _asked(row: _Row, names: Sequence[str], unit: int | None, clock: Clock) -> _
         return _Row(url=row.url, description=row.description, answer=str(error))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    answer = f"{found[0].profile} unit {found[0].unit}: {found[0].reason}" if found else "no family answers"
+    best = [f"{group[0].profile} unit {group[0].unit}: {group[0].reason}" for group in _by_unit(found)]
+    answer = "; ".join(best) or "no family answers"
     return _Row(url=row.url, description=row.description, answer=answer, candidates=found)
+
+
+def _by_unit(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """What answers at each unit, best first."""
+    units = dict.fromkeys(candidate.unit for candidate in candidates)
+    return [[candidate for candidate in candidates if candidate.unit == unit] for unit in units]
 
 
 def _json_of(row: _Row) -> dict[str, Any]:
     from edge.messages import to_json
 
-    return {**to_json(row), "link": row.candidates[0].toml() if row.candidates else None}
+    links = [group[0].toml() for group in _by_unit(row.candidates)]
+    return {**to_json(row), "link": "\n\n".join(links) or None}
 
 
 def _text(rows: Sequence[_Row]) -> str:
@@ -110,10 +123,7 @@ def _text(rows: Sequence[_Row]) -> str:
     if not rows:
         return "this machine has no serial port; name a host with --tcp HOST[:PORT]"
     lines = [f"{row.url:<44} {row.description:<24} {row.answer}" for row in rows]
-    for row in rows:
-        if not row.candidates:
-            continue
-        best, *others = row.candidates
+    for best, *others in (group for row in rows for group in _by_unit(row.candidates)):
         lines += ["", best.toml()]
         if others:
             lines.append(f"# or {', '.join(f'{other.profile} unit {other.unit}' for other in others)}")

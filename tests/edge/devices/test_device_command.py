@@ -16,7 +16,7 @@ import pytest
 import serial
 from boxes import free_port
 from click.testing import CliRunner
-from liars import fast_clock
+from liars import fast_clock, fronius_with_meter
 from wires import PtyServer, RegisterBank, TcpServer
 
 from edge.cli import main
@@ -321,6 +321,33 @@ def test_scan_of_a_named_host_says_what_to_paste_and_what_to_do_next(opened, clo
     assert result.stdout.endswith(
         f"# next: pems device commission --profile eastron/sdm120 --url '{server.url}' --unit 1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "urls"),
+    [
+        ((), ["serial:///dev/ttyNONE"]),
+        (("--tcp", "h"), ["serial:///dev/ttyNONE", "tcp://h"]),
+        (("--tcp", "h", "--port", "none"), ["tcp://h"]),
+        (("--tcp", "h", "--port", "/dev/ttyX"), ["serial:///dev/ttyX", "tcp://h"]),
+    ],
+)
+def test_a_named_host_is_asked_beside_the_serial_ports(monkeypatch, arguments, urls):
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [Port("/dev/ttyNONE")])
+    assert [row["url"] for row in json.loads(run("scan", "--list", "--json", *arguments).stdout)] == urls
+
+
+def test_scan_pastes_a_link_for_each_unit_that_answers(opened):
+    clock = fast_clock(20.0)
+    server = opened.enter_context(fronius_with_meter(clock))
+    host = server.url.removeprefix("tcp://")
+    words = ("scan", "--port", "none", "--tcp", host, "--profile", "fronius/gen24", "--profile", "fronius/meter")
+    text = run(*words, "--clock", clock.describe()).stdout
+    assert text.count("[[link]]") == text.count("# next: ") == 2
+    assert "fronius/gen24 unit 1: its manufacturer says so; fronius/meter unit 200: its manufacturer says so" in text
+    (row,) = json.loads(run(*words, "--json", "--clock", clock.describe()).stdout)
+    assert "unit = 1\n\n[[link]]" in row["link"]
+    assert row["link"].endswith("unit = 200")
 
 
 def test_scan_that_finds_nothing_is_exit_1(monkeypatch, clock):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from boxes import free_port
-from liars import fast_clock, serial_url, serve
+from liars import fast_clock, fronius_with_meter, serial_url, serve
 from wires import RegisterBank, TcpServer
 
 from edge.devices.finder import find, is_alive
@@ -44,8 +44,20 @@ def test_an_inverter_on_a_serial_line_is_found_at_its_own_rate(opened, tmp_path)
     told: list[str] = []
     (found, *_) = find(bare, profile_names(), None, house.clock, told.append)
     assert (found.profile, found.url, found.certainty) == ("growatt/sph", house.url, "certain")
-    assert told[-1] == f"{bare}: growatt/sph"
+    later = [text.split(": ")[1] for text in told[told.index(f"{bare}: growatt/sph") + 1 :]]
+    links = [load_profile(name).link for name in later]
+    assert {(link.baud, link.default_unit == 1) for link in links} == {(9600, False)}
     assert house.plant.take_mode_changes() == []
+
+
+def test_a_meter_that_answers_through_its_inverter_is_found_with_it(opened):
+    clock = fast_clock(20.0)
+    server = opened.enter_context(fronius_with_meter(clock))
+    found = find(server.url, profile_names(), None, clock, lambda _: None)
+    assert [(each.profile, each.unit, each.certainty) for each in found if each.unit in (1, 200)] == [
+        ("fronius/gen24", 1, "certain"),
+        ("fronius/meter", 200, "certain"),
+    ]
 
 
 @pytest.mark.parametrize("word", [0, 0xFFFF])
