@@ -90,6 +90,12 @@ class Devices:
             return WriteResult(outcome="refused", writes=0, detail="the site has no battery inverter to command")
         return self._writer.write(command, bus_w=self._bus_w)
 
+    def native_at_once(self, reason: str) -> WriteResult:
+        """Back to native as :meth:`write` does it, but without the pause after tries that failed."""
+        if self._writer is not None:
+            self._writer.native_at_once()
+        return self.write(Command.native(reason))
+
     def mode(self) -> DeviceMode:
         """What the inverter says that it does now."""
         return (self._writer.mode() if self._writer is not None else None) or "unknown"

@@ -52,6 +52,10 @@ class Release:
         """From now on the inverter may be in a mode of ours."""
         self._held = True
 
+    def at_once(self) -> None:
+        """The next way back is tried without a pause: for a box that stops."""
+        self._not_before_s = -math.inf
+
     @property
     def is_held(self) -> bool:
         """The inverter may be in a mode of ours, or of an earlier life of the box, by the journal."""

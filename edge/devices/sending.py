@@ -77,9 +77,17 @@ class Sender:
             self._ledger.keep(self._unit.name, name, pattern & write.mask if write.mask else pattern)
 
     def kept(self) -> list[Group]:
-        """What puts the settings back that were changed by us; raises :class:`StoreError`."""
-        profile = self._unit.profile
-        kept = [(profile.write_by_name[name], raw) for name, raw in self._ledger.kept(self._unit.name).items()]
+        """What puts the settings back that were changed by us; raises :class:`StoreError`.
+
+        A setting that the profile no longer has, or that cannot hold its kept value, is left out with a remark.
+        """
+        profile, kept = self._unit.profile, []
+        for name, raw in self._ledger.kept(self._unit.name).items():
+            write = profile.write_by_name.get(name)
+            if write is not None and 0 <= raw < 1 << 16 * write.words:
+                kept.append((write, raw))
+            else:
+                self.remark = f"not as it was before: {name} = {raw} is no setting of {profile.name}"
         targets = (
             Target(
                 write=write,

@@ -68,6 +68,10 @@ class BatteryWriter:
         except StoreError as error:  # only a power waits for the journal, never the way back to native
             return self._result("refused", f"no journal, no power: {error}")
 
+    def native_at_once(self) -> None:
+        """Let the next command wait for no pause after a native that failed."""
+        self._release.at_once()
+
     def mode(self) -> BatteryMode | None:
         """What the last read-back says; ``None`` when it is unknown."""
         return self._readback.mode(MODE_AGE_S)

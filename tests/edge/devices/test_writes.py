@@ -246,6 +246,20 @@ def test_a_native_that_never_sticks_is_tried_less_and_less_often():
     assert box.native().outcome == "applied"
 
 
+def test_a_box_that_stops_tries_native_once_more_even_within_the_pause():
+    box = Commanded("sungrow/sh")
+    box.power(-2000.0)
+    box.imp.always = "ignore"
+    while "tried again in" not in box.native().detail:
+        box.wait(1.0)
+    count = len(box.imp.writes)
+    assert (box.native().outcome, len(box.imp.writes)) == ("failed", count)
+    assert box.devices.native_at_once("the box stops").outcome == "ignored"
+    assert len(box.imp.writes) > count
+    box.imp.always = ""
+    assert box.devices.native_at_once("the box stops").outcome == "applied"
+
+
 # --- part 3: the box dies ---------------------------------------------------------------------------------------------
 
 
@@ -415,6 +429,17 @@ def test_a_setting_that_the_device_takes_no_more_is_given_up_with_a_remark():
     assert box.ledger.kept("huawei/sun2000_luna#1") == {}
     count = len(box.imp.writes)
     assert (box.native().outcome, len(box.imp.writes)) == ("unchanged", count)
+
+
+@pytest.mark.parametrize(("name", "raw"), [("old_name", 5), ("grid_charge", 1 << 16), ("grid_charge", -1)])
+def test_a_kept_setting_that_this_release_cannot_put_back_is_left_out_with_a_remark(name, raw):
+    box = Commanded("huawei/sun2000_luna")
+    box.ledger.keep("huawei/sun2000_luna#1", name, raw)
+    box.start()
+    count = len(box.imp.writes)
+    result = box.native()
+    assert (result.outcome, len(box.imp.writes)) == ("unchanged", count)
+    assert f"not as it was before: {name} = {raw}" in result.detail
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
