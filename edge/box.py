@@ -52,7 +52,7 @@ class ControlPorts:
         self._quarter = QuarterImport()
         self._distrust = ""
         self._refusal = self._last_reports()
-        self._plan = _kept_plan(self._store, clock.now_s())
+        self._plan = self._kept_plan()
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
         self._mode = "unknown"
@@ -66,12 +66,23 @@ class ControlPorts:
             return Store(None)
 
     def _last_reports(self) -> str:
-        """Why the last commissioning forbids control; reports that cannot be read forbid nothing."""
+        """Why the last commissioning of a link forbids control; a report that cannot be read forbids nothing."""
+        for link in self._site.links:
+            try:
+                if refusal := self._store.reports.refusal(link):
+                    return refusal
+            except StoreError as error:
+                self.alarm(f"a commissioning report is left out: {error}")
+        return ""
+
+    def _kept_plan(self) -> Plan | None:
+        """The newest plan of the store, so that a restart goes on with it while its lease runs."""
         try:
-            return self._store.reports.refusal(self._site.links)
-        except StoreError as error:
-            self.alarm(f"the commissioning reports cannot be read: {error}")
-            return ""
+            kept = self._store.newest_plan()
+            return believed(plan_from_json(kept), self._clock.now_s(), _MAX_LEASE_S) if kept is not None else None
+        except (StoreError, ValueError) as error:
+            self.alarm(f"the kept plan is not used: {error}")
+            return None
 
     def now_s(self) -> float:
         """Unix UTC [s]."""
@@ -169,7 +180,7 @@ class ControlPorts:
     def release(self) -> WriteResult:
         """Leave the inverter on its own rules and let go of everything."""
         command = Command.native("the box stops")
-        result = self._devices.write(command)
+        result = self._devices.native_at_once(command.reason)
         for _ in range(_RELEASE_TRIES):  # a box that stops right after its start has not confirmed its inverter yet
             if result.outcome in ("applied", "unchanged") or self._site.battery is None:
                 break
@@ -182,15 +193,6 @@ class ControlPorts:
         except StoreError as error:
             self.alarm(str(error))
         return result
-
-
-def _kept_plan(store: Store, now_s: float) -> Plan | None:
-    """The newest plan of the store, so that a restart of control goes on with it while its lease runs."""
-    kept = store.newest_plan()
-    try:
-        return believed(plan_from_json(kept), now_s, _MAX_LEASE_S) if kept else None
-    except ValueError:
-        return None
 
 
 def believed(plan: Plan, now_s: float, max_age_s: float) -> Plan:

@@ -22,7 +22,8 @@ class StoreLedger:
 
     def count_today(self, register: str) -> int:
         """Writes to a register since local midnight."""
-        return self._journal.count_writes(register, midnight_s(self._clock.now_s(), self._zone))
+        now_s = self._clock.now_s()
+        return self._journal.count_writes(register, midnight_s(now_s, self._zone), now_s)
 
     def note(self, writes: Sequence[RegisterWrite], sequence: int | None) -> None:
         """Journal registers that go out together, before their first byte."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ ON CONFLICT (register) DO UPDATE SET wear = :wear, last_s = :time_s, writes = wr
 """
 _COUNTS = """
 SELECT register, wear, first_s, writes,
-    (SELECT count(*) FROM device_write w WHERE w.register = r.register AND w.time_s >= :day_s),
-    (SELECT count(*) FROM device_write w WHERE w.register = r.register AND w.time_s >= :recent_s)
+    (SELECT count(*) FROM device_write w WHERE w.register = r.register AND w.time_s BETWEEN :day_s AND :now_s),
+    (SELECT count(*) FROM device_write w WHERE w.register = r.register AND w.time_s BETWEEN :recent_s AND :now_s)
 FROM register_wear r ORDER BY register
 """
 _INTENT = "SELECT sequence, device, control, mode, reason, steps, done, state FROM intent"
@@ -42,11 +43,12 @@ class WriteJournal:
                 self._db.execute(_COUNT_FOR_LIFE, count)
             self._db.execute("UPDATE intent SET done = done + 1 WHERE sequence = ?", (sequence,))
 
-    def count_writes(self, register: str, since_s: float) -> int:
-        """Writes to one register since an instant."""
+    def count_writes(self, register: str, since_s: float, until_s: float = math.inf) -> int:
+        """Writes to one register in a span; what a clock that ran ahead noted lies after it."""
         with self._translated():
             row = self._db.execute(
-                "SELECT count(*) FROM device_write WHERE register = ? AND time_s >= ?", (register, since_s)
+                "SELECT count(*) FROM device_write WHERE register = ? AND time_s BETWEEN ? AND ?",
+                (register, since_s, until_s),
             ).fetchone()
         return int(row[0])
 
@@ -117,7 +119,7 @@ class WriteJournal:
 def register_counts(database: sqlite3.Connection, *, day_s: float, now_s: float) -> list[RegisterCount]:
     """How often each register was written: since ``day_s``, lately, and for life."""
     recent_s = now_s - RECENT_DAYS * SECONDS_PER_DAY
-    rows = database.execute(_COUNTS, {"day_s": day_s, "recent_s": recent_s}).fetchall()
+    rows = database.execute(_COUNTS, {"day_s": day_s, "recent_s": recent_s, "now_s": now_s}).fetchall()
     return [
         RegisterCount(
             register=register,
@@ -144,7 +146,16 @@ def _intent(row: tuple[int, str, str, str, str, str, int, IntentState]) -> Inten
         control=control,
         mode=mode,
         reason=reason,
-        steps=tuple(json.loads(steps)),
+        steps=_steps(steps),
         done_count=max(done, 0),
         state=state,
     )
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    """The steps of a sequence; a text that is no list as it stands: that there was a sequence is what counts."""
+    try:
+        steps = json.loads(text)
+    except ValueError:
+        return (text,)
+    return tuple(map(str, steps)) if isinstance(steps, list) else (text,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from edge.config import Link
 from edge.errors import StoreError
 
 _INSERT = "INSERT INTO commissioning VALUES (?,?,?,?)"
-_NEWEST = "SELECT body FROM commissioning WHERE link = ? ORDER BY time_s DESC, rowid DESC LIMIT 1"
+_NEWEST = "SELECT body FROM commissioning WHERE link = ? ORDER BY rowid DESC LIMIT 1"  # clocks jump
 
 
 class Reports:
@@ -34,14 +34,29 @@ class Reports:
             row = self._db.execute(_NEWEST, (link.name,)).fetchone()
         except sqlite3.Error as error:
             raise StoreError(f"{self._where}: {error}") from error
-        return dict(json.loads(row[0])) if row else None
+        return json_object(row[0], f"{self._where}: the last report on {link.name}") if row else None
 
-    def refusal(self, links: Iterable[Link]) -> str:
-        """Why control must not command anything, by the last reports; empty where nothing speaks against it."""
-        for link in links:
-            report = self.newest(link)
-            if report is not None and report["verdict"] == "refuse":
-                check = next(check for check in report["checks"] if check["state"] == "refuse")
-                day = datetime.fromtimestamp(report["time_s"], UTC).date()
-                return f"{link.name} did not pass its commissioning of {day}: {check['text']}"
-        return ""
+    def refusal(self, link: Link) -> str:
+        """Why control must not command anything, by a link's last report; empty where nothing speaks against it."""
+        report = self.newest(link)
+        if report is None:
+            return ""
+        try:
+            if report["verdict"] != "refuse":
+                return ""
+            texts = [check["text"] for check in report["checks"] if check["state"] == "refuse"]
+            day = datetime.fromtimestamp(report["time_s"], UTC).date()
+            return f"{link.name} did not pass its commissioning of {day}: {texts[0]}"
+        except (LookupError, TypeError, ValueError, OverflowError, OSError) as error:
+            raise StoreError(f"{self._where}: the last report on {link.name} is not one: {error!r}") from error
+
+
+def json_object(text: str, what: str) -> dict[str, Any]:
+    """A JSON object out of the store; raises :class:`StoreError` where a row holds anything else."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"{what} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{what} cannot be read: it is no JSON object")
+    return found

@@ -23,7 +23,7 @@ from core_kernels.timegrid import TimeGrid, floor_s
 from core_kernels.units import SECONDS_PER_DAY
 from edge.errors import StoreError
 from edge.ingest.journal import WriteJournal, intents_since, register_counts
-from edge.ingest.reports import Reports
+from edge.ingest.reports import Reports, json_object
 from edge.ingest.schema import prepare
 from edge.messages import Intent, Plan, RegisterCount, to_json
 
@@ -127,11 +127,14 @@ class Store:
 
     def _close_slot(self, slot: int) -> None:
         names = self._db.execute(
-            "SELECT DISTINCT signal FROM minute WHERE time_s >= ? AND time_s < ?", (slot, slot + SLOT_S)
+            "SELECT DISTINCT signal FROM minute WHERE time_s >= ? AND time_s < ? AND count > 0", (slot, slot + SLOT_S)
         ).fetchall()
         with self._transaction():
             for (name,) in names:
-                last = signal(name).kind in (Kind.STATE, Kind.COUNTER)
+                try:
+                    last = signal(name).kind in (Kind.STATE, Kind.COUNTER)
+                except KeyError:  # of another release: nobody here asks for it
+                    continue
                 self._db.execute(_CLOSE_SLOT, {"slot": slot, "end": slot + SLOT_S, "signal": name, "last": last})
             self._db.execute("DELETE FROM minute WHERE time_s < ?", (slot - _KEEP_MINUTES_S,))
             self._db.execute("DELETE FROM plan WHERE issued_s < ?", (slot - _KEEP_PLANS_S,))
@@ -161,9 +164,12 @@ class Store:
         self._many("INSERT INTO event VALUES (?,?,?)", [(time_s, kind, text)])
 
     def newest_plan(self) -> dict[str, Any] | None:
-        """The plan issued last, as JSON."""
-        row = self._db.execute("SELECT body FROM plan ORDER BY issued_s DESC LIMIT 1").fetchone()
-        return json.loads(row[0]) if row else None
+        """The plan issued last, as JSON; raises :class:`StoreError`."""
+        try:
+            row = self._db.execute("SELECT body FROM plan ORDER BY issued_s DESC LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}") from error
+        return json_object(row[0], f"{self._path}: the newest plan") if row else None
 
     def close(self) -> None:
         """Commit what is open and let go of the file."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commanded import Commanded
 from fakes import good_readings, make_plan
 
 from edge.box import STORE_NAME, ControlPorts, believed
 from edge.clock import Clock
-from edge.config import Battery, Site
-from edge.cycle import judge
+from edge.config import Battery, Link, Site
+from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import claim
@@ -124,3 +128,87 @@ def test_what_keeps_a_box_from_starting_is_named_at_once(tmp_path: Path) -> None
     assert any("cannot be written" in line for line in check_state(SITE, tmp_path / "file" / "state"))
     assert any("shorter --state" in line for line in check_state(SITE, tmp_path / ("x" * 110)))
     assert problems_of(lambda: None) == ()
+
+
+LINK = Link(profile="growatt/sph", url="tcp://127.0.0.1:1", unit=1)
+LINKED = replace(SITE, links=(replace(LINK, url="tcp://127.0.0.1:2", unit=2, profile="eastron/sdm630"), LINK))
+
+
+def poisoned(folder: Path, statement: str, row: tuple[object, ...]) -> ControlPorts:
+    """Control on a store that holds one row that nobody of this release wrote."""
+    Store(folder / STORE_NAME).close()
+    with sqlite3.connect(folder / STORE_NAME) as database:
+        database.execute(statement, row)
+    return ControlPorts(LINKED, folder, clock_at(1000.0), period_s=1.0)
+
+
+@pytest.mark.parametrize("body", ['{"a":', "[1]", "7", '{"a": 1}', "null", "[[1]]"])
+def test_a_plan_that_cannot_be_read_never_stops_control(tmp_path: Path, body: str) -> None:
+    ports = poisoned(tmp_path, "INSERT INTO plan VALUES (?,?,?)", (990.0, "x", body))
+    assert ports.plan() is None
+    (alarm,) = ports.handlers()["status"]({})["alarms"]
+    assert "the kept plan is not used" in alarm
+    ports.release()
+
+
+REPORT = {"verdict": "refuse", "time_s": 990.0, "checks": [{"state": "refuse", "text": "words swapped"}]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"verdict": "refuse"',
+        "[]",
+        "{}",
+        *(json.dumps({**REPORT, **change}) for change in ({"checks": []}, {"checks": [{}]}, {"checks": 1})),
+        *(json.dumps({**REPORT, "time_s": time_s}) for time_s in ("today", 1e30)),
+    ],
+)
+def test_a_report_that_cannot_be_read_is_left_out_and_hides_no_other(tmp_path: Path, body: str) -> None:
+    insert = "INSERT INTO commissioning VALUES (?,?,?,?)"
+    ports = poisoned(tmp_path, insert, (990.0, LINKED.links[0].name, "refuse", body))
+    assert ports.distrust(1000.0) == ""
+    (alarm,) = ports.handlers()["status"]({})["alarms"]
+    assert "a commissioning report is left out" in alarm
+    ports.release()
+    ports = poisoned(tmp_path, insert, (990.0, LINK.name, "refuse", json.dumps(REPORT)))
+    assert "words swapped" in ports.distrust(1000.0)
+    ports.release()
+
+
+@pytest.mark.parametrize("table", ["plan", "commissioning", "intent", "kept_setting", "minute"])
+def test_a_damaged_page_of_the_store_never_stops_control(tmp_path: Path, table: str) -> None:
+    path = tmp_path / STORE_NAME
+    Store(path).close()
+    with sqlite3.connect(path) as database:
+        pages = database.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,)).fetchall()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    content = bytearray(path.read_bytes())
+    for (page,) in pages:
+        content[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(content)
+    ports = ControlPorts(LINKED, tmp_path, clock_at(1000.0), period_s=1.0)
+    for _ in range(2):
+        control_cycle(ports, LINKED)
+    ports.release()
+
+
+def test_the_last_report_counts_even_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    store = Store(tmp_path / STORE_NAME)
+    store.reports.add(9e9, LINK, "refuse", REPORT)
+    store.reports.add(990.0, LINK, "ok", {"verdict": "ok", "time_s": 990.0, "checks": []})
+    assert store.reports.refusal(LINK) == ""
+    store.close()
+
+
+def test_a_stop_within_the_pause_after_failed_tries_still_brings_the_inverter_to_native(tmp_path: Path) -> None:
+    box = Commanded("sungrow/sh")
+    box.power(-2000.0)
+    box.imp.always = "ignore"
+    while "tried again in" not in box.native().detail:
+        box.wait(1.0)
+    box.imp.always = ""
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    ports._devices = box.devices
+    assert ports.release().outcome == "applied"
+    assert box.imp.is_free

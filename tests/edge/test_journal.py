@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 from edge.box import STORE_NAME
+from edge.clock import Clock
 from edge.config import Site
 from edge.devices.wear import CYCLES_COUNT, DAILY_BUDGET_COUNT, wear_of
 from edge.errors import StoreError
 from edge.ingest.journal import WriteJournal
 from edge.ingest.store import Store, StoreReader
 from edge.messages import Intent, RegisterCount, RegisterWrite
-from edge.writeledger import midnight_s, wear_table
+from edge.writeledger import StoreLedger, midnight_s, wear_table
 
 DATA = Path(__file__).parents[1] / "data"
 DAY_S = 86_400.0
@@ -195,3 +197,25 @@ def test_the_wear_table_counts_the_sites_own_day(tmp_path: Path) -> None:
     store.close()
     (row,) = wear_table(tmp_path / STORE_NAME, SITE, NOON_S)
     assert (row.register, row.today_count, row.lifetime_count, row.writes_per_day) == (SLOT, 2, 3, 3.0)
+
+
+@pytest.mark.parametrize("steps", ['["a=1"', "5", "null", ""])
+def test_a_sequence_with_unreadable_steps_is_still_unreleased(tmp_path: Path, steps: str) -> None:
+    store = Store(tmp_path / STORE_NAME)
+    sequence = store.journal.begin(NOON_S, intent())
+    with sqlite3.connect(tmp_path / STORE_NAME) as database:
+        database.execute("UPDATE intent SET steps = ?", (steps,))
+    (found,) = store.journal.unreleased("growatt/sph#1")
+    assert (found.sequence, found.steps) == (sequence, (steps,))
+    store.close()
+
+
+def test_writes_that_a_clock_running_ahead_noted_take_no_budget_of_today(tmp_path: Path) -> None:
+    store = Store(tmp_path / STORE_NAME)
+    clock = Clock(start_s=NOON_S, origin_s=time.monotonic(), speed=0.0)
+    for time_s in (NOON_S - 60.0, NOON_S, NOON_S + 300 * DAY_S):
+        store.journal.note(time_s, [write()])
+    assert StoreLedger(store, clock, SITE).count_today(SLOT) == 2
+    (row,) = StoreReader(tmp_path / STORE_NAME).register_counts(day_s=NOON_S - 3600.0, now_s=NOON_S)
+    assert (row.today_count, row.recent_count, row.lifetime_count) == (2, 2, 3)
+    store.close()

@@ -137,3 +137,17 @@ def test_a_disk_error_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="event"):
         store.add_event(1.0, "x", "y")
     store.close()
+
+
+def test_minutes_that_this_release_does_not_know_or_cannot_weigh_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store(path).close()
+    with sqlite3.connect(path) as database:
+        rows = [(START_S, "old_signal_w", 1.0, 1), (START_S, "load_w", 1.0, 0)]
+        database.executemany("INSERT INTO minute VALUES (?,?,?,1,1,1,?,0)", rows)
+    store = Store(path)
+    fill(store, range(16), pv_w=100.0)
+    window = StoreReader(path).window(START_S + SLOT_S, 1)
+    assert set(window.columns) == {"pv_w"}
+    assert window.column("pv_w")[-1] == 100.0
+    store.close()
