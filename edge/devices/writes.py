@@ -76,17 +76,18 @@ class BatteryWriter:
         """What the last read-back says; ``None`` when it is unknown."""
         return self._readback.mode(MODE_AGE_S)
 
+    def ways(self) -> list[Control]:
+        """The ways of control that may be used now; a power takes the first. Raises :class:`DeviceError`."""
+        return permitted(self._readback.available(), self._allowed, self._unit.profile)
+
     def preview(self, command: Command, *, bus_w: float = math.nan) -> list[str]:
         """What :meth:`write` would send now, in words; reads, but writes nothing. Raises :class:`DeviceError`."""
         self._begin(bus_w)
-        controls = self._readback.available()
-        if barred := why_none(self._unit.name, controls, self._allowed):
+        if barred := why_none(self._unit.name, self._readback.available(), self._allowed):
             return [f"nothing: {barred}"]
         lines: list[str] = []
-        for control in permitted(controls, self._allowed, self._unit.profile)[
-            : None if command.mode == "native" else 1
-        ]:
-            native = command.mode == "native"
+        native = command.mode == "native"
+        for control in self.ways()[: None if native else 1]:
             wish = self._wishes.release(control) if native else self._wish(command, control, self._now.fresh_s())
             listed = groups(self._unit.profile, control.actions[wish.mode], wish)
             self._fetch(listed, control)
@@ -283,9 +284,9 @@ class BatteryWriter:
 
     def _fetch(self, listed: Sequence[Group], control: Control) -> None:
         """Every point that shows what the groups write or that tells the present state, fresh."""
-        by_name = self._unit.profile.by_name
         points = self._readback.points(target.write for group in listed for target in group.targets)
-        self._readback.fetch([*points, *(by_name[name] for name in state_points(control))], self._now.fresh_s())
+        states = [self._unit.profile.by_name[name] for name in state_points(control)]
+        self._readback.fetch([*points, *states], self._now.fresh_s())
 
     def _differs(self, group: Group, with_times: bool) -> bool:
         """The device shows something else; durations and slot times count only ``with_times``."""

@@ -13,6 +13,7 @@ from edge.clock import Clock
 if TYPE_CHECKING:
     from edge.config import Site
     from edge.devices.driver import Devices
+    from edge.devices.wear import WriteLedger
     from edge.messages import Reading
 
 BUDGET_S = 60.0
@@ -31,13 +32,19 @@ allow_option = click.option(
 
 
 def open_devices(
-    profile: str, url: str, unit: int | None, clock: Clock, rated_w: float | None, allow: Sequence[str] = ()
+    profile: str,
+    url: str,
+    unit: int | None,
+    clock: Clock,
+    rated_w: float | None,
+    allow: Sequence[str] = (),
+    ledger: WriteLedger | None = None,
 ) -> Devices:
     """One device on its link; opens nothing before the first read."""
     from edge.devices.driver import Devices
     from edge.devices.wear import MemoryLedger
 
-    return Devices(site_of_one(profile, url, unit, rated_w, allow), clock, ledger=MemoryLedger(clock))
+    return Devices(site_of_one(profile, url, unit, rated_w, allow), clock, ledger=ledger or MemoryLedger(clock))
 
 
 def site_of_one(profile: str, url: str, unit: int | None, rated_w: float | None, allow: Sequence[str] = ()) -> Site:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from edge.devices.profile_file import load_profile
 from edge.devices.registers import split_words
 from edge.devices.twin import open_device
 
+HUAWEI = "huawei/sun2000_luna"
 FUNCTION = {"holding": 3, "input": 4}
 
 
@@ -217,6 +219,10 @@ def test_set_needs_a_permission_for_a_mode_that_stays_for_ever(opened):
     words = ("set", "--profile", "goodwe/et", "--url", url, "--clock", bench.describe(), "--rated-w", "5000")
     refused = run(*words, "--mode", "hold", "--yes")
     assert refused.exit_code == 1
+    assert "for ever; --minutes" not in refused.output
+    allowed = run(*words, "--mode", "hold", "--allow", "ems_mode")
+    assert "the device stays in this mode for ever; --minutes does not end it" in allowed.output
+    assert "--allow ems_mode --mode native --yes" in allowed.output
     assert "only with allow_control in the site file" in refused.output
     assert run(*words, "--mode", "hold", "--yes", "--allow", "ems_mode").exit_code == 0
     assert run(*words, "--mode", "native", "--yes", "--allow", "ems_mode").exit_code == 0
@@ -251,6 +257,11 @@ def test_set_without_its_numbers_is_a_usage_error():
     ("arguments", "words"),
     [
         (("--power-w", "6000", "--rated-w", "5000"), "--power-w 6000 is above --rated-w 5000"),
+        (
+            ("--power-w", "0.001", "--rated-w", "5000"),
+            "--power-w 0.001 is no more than a register's step (25): that is",
+        ),
+        (("--power-w", "1000", "--rated-w", "5000", "--restore", "a=1"), "--restore belongs to --mode native"),
         (("--power-w", "nan", "--rated-w", "5000"), "'nan' is not a finite number"),
         (("--power-w", "1000", "--rated-w", "inf"), "'inf' is not a finite number"),
         (("--power-w", "1000", "--rated-w", "5000", "--minutes", "61"), "61.0 is not in the range 1.0<=x<=60.0"),
@@ -261,6 +272,58 @@ def test_set_takes_no_number_that_it_cannot_mean(arguments, words):
     result = run("set", "--profile", "growatt/sph", "--url", "tcp://x", "--mode", "charge", "--yes", *arguments)
     assert result.exit_code == 2
     assert words in result.output
+
+
+@pytest.mark.parametrize("mode", ["hold", "native"])
+def test_only_charge_and_discharge_take_a_power(mode):
+    result = run("set", "--profile", "growatt/sph", "--url", "tcp://x", "--mode", mode, "--power-w", "500")
+    assert result.exit_code == 2
+    assert f"--mode {mode} takes no --power-w" in result.output
+
+
+@pytest.mark.parametrize(
+    ("restore", "words"),
+    [
+        ("grid_charge", "is not NAME=VALUE"),
+        ("grid_charge=-1", "is not NAME=VALUE"),
+        ("power=1", "settings that are changed are grid_charge"),
+        ("grid_charge=7", "7 is not in 0..1; set it at the device"),
+    ],
+)
+def test_only_settings_that_a_command_changes_are_put_back(restore, words):
+    result = run("set", "--profile", HUAWEI, "--url", "tcp://x", "--mode", "native", "--restore", restore)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
+
+
+def test_set_says_which_settings_it_changed_and_puts_them_back_in_another_run(opened):
+    bench = fast_clock(50.0)
+    url = f"tcp://127.0.0.1:{free_port()}"
+    device = open_device(HUAWEI, url, unit=1, clock=bench, state={"grid_charge": 0.0})
+    opened.callback(device.close)
+    words = ("set", "--profile", HUAWEI, "--url", url, "--unit", "1", "--clock", bench.describe())
+    wet = run(*words, "--rated-w", "5000", "--mode", "charge", "--power-w", "1000", "--yes")
+    assert wet.exit_code == 0, wet.output
+    assert "settings of the owner were changed: grid_charge (was 0)" in wet.output
+    command = next(line for line in wet.output.splitlines() if line.startswith("back to its own rules: "))
+    assert command.endswith("--mode native --restore grid_charge=0 --yes")
+    native = shlex.split(command.removeprefix("back to its own rules: pems device "))
+    assert run(*native, "--clock", bench.describe()).exit_code == 0
+    again = run(*words, "--rated-w", "5000", "--mode", "charge", "--power-w", "1000", "--yes")
+    assert "grid_charge (was 0)" in again.output
+
+
+@pytest.mark.parametrize("yes", [(), ("--yes",)])
+def test_set_of_a_slot_says_that_it_comes_back_every_day(opened, yes):
+    bench = fast_clock(50.0)
+    url = f"tcp://127.0.0.1:{free_port()}"
+    opened.callback(open_device("growatt/mod_xh", url, unit=1, clock=bench, state={}).close)
+    words = ("set", "--profile", "growatt/mod_xh", "--url", url, "--unit", "1", "--rated-w", "5000")
+    result = run(*words, "--mode", "charge", "--power-w", "1000", "--clock", bench.describe(), *yes)
+    assert result.exit_code == 0, result.output
+    assert "the time slot stays in the device's memory and comes back at the same hours every day" in result.output
+    expected = f"back to its own rules: pems device set --profile growatt/mod_xh --url {url} --unit 1"
+    assert expected in result.output
 
 
 @pytest.mark.parametrize(
