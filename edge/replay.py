@@ -225,7 +225,7 @@ class _Loop:
         forecasts = self._forecaster.forecast(issued_s, grid, history, self._weather)
         prices = self._days.prices.forecast(grid, issued_s)
         pv, load = forecasts["pv_w"], forecasts["load_w"]
-        self.source = self.source or f"{pv.source}, {load.source}"
+        self.source = self.source or f"PV by {pv.source}, load by {load.source}"
         started_s = time.perf_counter()
         plan = self._mpc.plan(
             issued_s=issued_s,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from edge.replay import Replay
 
 
+_SHORTEST_MONTH_DAYS = 28
+
+
 def instant_s(text: str) -> float:
     """Unix seconds of an ISO 8601 instant (UTC where it names no zone), or a usage error."""
     from edge.timetext import parse_time_s
@@ -131,6 +134,7 @@ def _write(path: Path, result: Replay) -> None:
 
 def as_data(result: Replay) -> dict[str, Any]:
     """The result as JSON."""
+    from core_kernels.units import SECONDS_PER_DAY
     from edge.messages import to_json
     from edge.timetext import format_time
 
@@ -138,7 +142,7 @@ def as_data(result: Replay) -> dict[str, Any]:
     data = {
         "from_utc": format_time(span.start_s),
         "until_utc": format_time(span.end_s),
-        "days": span.count * span.slot_s / 86400.0,
+        "days": span.count * span.slot_s / SECONDS_PER_DAY,
         **costs.as_data(ledger),
         "foresight_gap_eur": ledger.foresight_gap_eur,
         "forecasts": result.source,
@@ -154,6 +158,7 @@ def as_data(result: Replay) -> dict[str, Any]:
 
 def as_table(result: Replay, prices: str) -> str:
     """The result for a person."""
+    from core_kernels.units import SECONDS_PER_DAY
     from edge.timetext import format_time
 
     ledger, span = result.ledger, result.span
@@ -163,6 +168,9 @@ def as_table(result: Replay, prices: str) -> str:
         *costs.as_rows(ledger),
     ]
     rows.append(costs.share_words(ledger))
+    days = span.count * span.slot_s / SECONDS_PER_DAY
+    if ledger.ours.peak_eur and days < _SHORTEST_MONTH_DAYS:
+        rows.append(f"The peaks are billed by the month: this span of {days:.0f} d bears the whole of it.")
     if ledger.foresight_gap_eur >= 0.01:
         rows.append(f"Perfect foresight is not proven: up to {ledger.foresight_gap_eur:.2f} EUR less may be possible.")
     if result.missing_count:

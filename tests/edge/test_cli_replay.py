@@ -76,9 +76,18 @@ def test_a_person_gets_a_table_and_the_trajectory_is_written(folder):
     assert result.exit_code == 0, result.output
     assert "PEMS Edge" in result.output
     assert "times faster than the days themselves" in result.output
+    assert "forecasts: PV by " in result.output
+    assert "billed by the month" not in result.output
     written = read_table(folder / "way.csv")
     assert written.times_s.size == 24
     assert np.isfinite(written.columns["battery_w"]).all()
+
+
+def test_a_months_peak_on_a_day_is_said(folder):
+    site = folder / "site.toml"
+    site.write_text(site.read_text().replace("[tariff]", "[tariff]\npeak_eur_per_kw_month = 4.0"))
+    result = run(folder, *LAST_DAY)
+    assert "The peaks are billed by the month: this span of 1 d bears the whole of it." in result.output
 
 
 def test_prices_may_stand_in_the_site_or_in_the_table(folder):

@@ -72,7 +72,7 @@ def test_the_bill_is_what_the_trajectory_and_the_prices_say():
     assert columns["soc_frac"].max() <= BATTERY.soc_max_frac + 1e-9
     assert np.isfinite(columns["pv_p50_w"]).all()
     assert result.solve_quantile_s(0.5) > 0.0
-    assert result.source == "fake, fake"
+    assert result.source == "PV by fake, load by fake"
 
 
 def test_nothing_newer_than_the_issue_reaches_the_forecaster():
