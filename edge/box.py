@@ -53,6 +53,7 @@ class ControlPorts:
         self._distrust = ""
         self._refusal = self._last_reports()
         self._plan = self._kept_plan()
+        self._no_plan = ""
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
         self._mode = "unknown"
@@ -150,7 +151,11 @@ class ControlPorts:
 
     def handlers(self) -> dict[str, Any]:
         """What the other processes may ask; see ``edge.ipc``."""
-        return {"status": lambda _: self._status(), "publish_plan": self._publish_plan}
+        return {
+            "status": lambda _: self._status(),
+            "publish_plan": self._publish_plan,
+            "no_plan": self._note_no_plan,
+        }
 
     def _status(self) -> dict[str, Any]:
         last = self._last
@@ -167,6 +172,7 @@ class ControlPorts:
             "mode": self._mode,
             "cycle_s": last.duration_s if last else math.nan,
             "plan": self._plan,
+            "no_plan": self._no_plan,
             "readings": list(self._readings),
             "alarms": list(self._alarms),
         }
@@ -174,7 +180,12 @@ class ControlPorts:
     def _publish_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         plan = plan_from_json(payload["plan"])
         self._plan = believed(plan, self._clock.now_s(), _MAX_PLAN_AGE_S)
+        self._no_plan = ""
         self._to_keep.append(plan)  # the store belongs to the cycle's thread, this is a question's
+        return {"accepted": True}
+
+    def _note_no_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        self._no_plan = str(payload["reason"])
         return {"accepted": True}
 
     def release(self) -> WriteResult:
@@ -247,6 +258,10 @@ class PlannerPorts:
             self._control.ask("publish_plan", plan=plan)
         except IpcError as error:
             raise PlanError(f"the plan could not be handed over: {error}") from error
+
+    def excuse(self, reason: str) -> None:
+        """Tell control why there is no new plan; raises :class:`IpcError` when control is away."""
+        self._control.ask("no_plan", reason=reason)
 
 
 def weather_of(site: Site) -> Frame | None:

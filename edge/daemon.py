@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -102,6 +103,7 @@ def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
     from edge.box import STORE_NAME, PlannerPorts, forecaster_of
     from edge.control.mpc import Mpc
+    from edge.ipc import IpcError
 
     site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:
@@ -120,6 +122,8 @@ def run_planner(run: Run) -> None:
             log.event("plan", plan.reason, issued_s=plan.issued_s, wall_ms=1000.0 * (time.perf_counter() - started))
         except EdgeError as error:
             log.event("alarm", f"no plan: {error}")
+            with suppress(IpcError):  # control is away: it will ask nobody why
+                ports.excuse(str(error))
             next_s = min(next_s, run.clock.now_s() + 60.0)
         stop.wait_until(run.clock, next_s)
 

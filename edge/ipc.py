@@ -8,6 +8,7 @@ verb          payload                                    data
 ============  =========================================  ==========================================
 status        -                                          everything a screen needs, see ``daemon``
 publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
+no_plan       ``{"reason": "..."}``                      ``{"accepted": true}``
 ============  =========================================  ==========================================
 """
 
@@ -117,6 +118,8 @@ class Client:
                 link.sendall(question)
                 with link.makefile("rb") as reader:
                     line = reader.readline()
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise IpcError(f"the box is not running (pems run --site ...): nobody answers at {self._path}") from error
         except OSError as error:
             raise IpcError(f"{self._path}: control does not answer ({error.strerror or error})") from error
         if not line:

@@ -14,6 +14,7 @@ Mode = Literal["native", "power"]
 # somebody else changed it afterwards; unverifiable: acknowledged, but it cannot be read back.
 Outcome = Literal["applied", "unchanged", "refused", "ignored", "failed", "reverted", "unverifiable"]
 IN_FORCE: tuple[Outcome, ...] = ("applied", "unchanged", "unverifiable")
+NEEDS_PERMISSION = "only with allow_control in the site file"  # ends the detail of a way of control that is barred
 IntentState = Literal["open", "held", "released"]
 # Why a reading is not good, for machines; a good one has none, or says whom it stands in for.
 Cause = Literal[

@@ -33,8 +33,13 @@ def _status(site_path: Path, state: Path | None) -> dict[str, Any]:
 
 def _plan(status: Mapping[str, Any]) -> Plan:
     if status["plan"] is None:
-        raise PlanError("there is no plan yet; the inverter follows its own rules")
+        raise PlanError(f"{no_plan_words(status)}; the inverter follows its own rules")
     return plan_from_json(status["plan"])
+
+
+def no_plan_words(status: Mapping[str, Any]) -> str:
+    """That there is no plan yet, with the planner's reason."""
+    return f"there is no plan yet: {status['no_plan'] or 'the planner has not finished its first one'}"
 
 
 def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -146,6 +151,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
         "result": status["result"],
         "water_value_eur_per_kwh": current.water_value_eur_per_kwh if current else None,
         "plan_reason": current.reason if current else None,
+        "no_plan_reason": status["no_plan"],
         "plan_violations": list(current.violations) if current else [],
         "findings": status["house"]["findings"],
     }
@@ -160,5 +166,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     if current is not None:
         click.echo(f"Energy in the battery is worth {100 * current.water_value_eur_per_kwh:.1f} ct/kWh to the plan")
         click.echo(f"The plan: {current.reason}")
+    else:
+        click.echo(f"The plan: {no_plan_words(status)}")
     for finding in answer["findings"]:
         click.echo(f"Not known: {finding}")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.cli.ask import no_plan_words
 from edge.cli.options import json_option, site_option, state_folder, state_option
-from edge.messages import IN_FORCE, to_json
+from edge.messages import IN_FORCE, NEEDS_PERMISSION, to_json
 
 if TYPE_CHECKING:
     from edge.config import Link, Site
@@ -128,13 +129,23 @@ def _live_checks(status: dict[str, Any]) -> Iterator[_Check]:
     yield _Check(name="balance", ok=closed, text=words)
     plan = status["plan"]
     fresh = plan is not None and status["time_s"] < plan["valid_until_s"]
-    text = "none in force" if not fresh else f"{plan['source']}, issued {status['time_s'] - plan['issued_s']:.0f} s ago"
-    yield _Check(name="plan", ok=fresh, text=text)
+    yield _Check(name="plan", ok=fresh, text=_plan_text(status, fresh=fresh))
     result = status["result"]
-    good = result["outcome"] in IN_FORCE
-    yield _Check(name="last write", ok=good, text=f"{result['outcome']} {result['detail']}".strip())
+    good, barred = result["outcome"] in IN_FORCE, NEEDS_PERMISSION in result["detail"]
+    text = f"the battery is left alone: {result['detail']}" if barred else f"{result['outcome']} {result['detail']}"
+    yield _Check(name="permission" if barred else "last write", ok=good, text=text.strip())
     for alarm in status["alarms"]:
         yield _Check(name="alarm", ok=False, text=alarm)
+
+
+def _plan_text(status: dict[str, Any], *, fresh: bool) -> str:
+    """Whose plan is in force, or why there is none."""
+    plan = status["plan"]
+    if plan is None:
+        return no_plan_words(status)
+    if not fresh:
+        return f"none in force: {status['no_plan'] or 'the last one has run out'}"
+    return f"{plan['source']}, issued {status['time_s'] - plan['issued_s']:.0f} s ago"
 
 
 def _wear(site: Site, state: Path) -> list[RegisterWear]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from edge.devices.profile import Control, Profile
 from edge.devices.unit import Unit
 from edge.devices.wear import wears
-from edge.messages import Command
+from edge.messages import NEEDS_PERMISSION, Command
 
 
 def why_nothing(unit: Unit, command: Command) -> str:
@@ -33,7 +33,7 @@ def why_none(device: str, controls: Sequence[Control], allowed: Collection[str])
     if any(not control.why_opt_in or control.name in allowed for control in controls):
         return ""
     reasons = "; ".join(control.why_opt_in for control in controls)
-    return f"{reasons}; only with allow_control in the site file"
+    return f"{reasons}; {NEEDS_PERMISSION}"
 
 
 def is_stored(control: Control, profile: Profile) -> bool:

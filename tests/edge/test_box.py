@@ -12,18 +12,24 @@ import pytest
 from commanded import Commanded
 from fakes import good_readings, make_plan
 
-from edge.box import STORE_NAME, ControlPorts, believed
+from edge.box import SOCKET_NAME, STORE_NAME, ControlPorts, PlannerPorts, believed
 from edge.clock import Clock
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Link, Site, Tariff
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
 from edge.ingest.store import Store, StoreReader
-from edge.ipc import claim
+from edge.ipc import Service, claim
 from edge.messages import Command, CycleRecord, WriteResult, to_json
 from edge.preflight import check_state, problems_of
 
 BATTERY = Battery(capacity_wh=10_000, charge_w=5000, discharge_w=5000)
 SITE = Site(name="t", latitude_deg=1.0, longitude_deg=1.0, battery=BATTERY)
+
+
+PRICES = """time_utc,price_import_eur_per_kwh,price_export_eur_per_kwh
+2024-06-01T00:00:00Z,0.3,0.1
+2024-06-01T01:00:00Z,0.3,0.1
+"""
 
 
 def clock_at(time_s: float) -> Clock:
@@ -59,6 +65,23 @@ def test_a_restart_goes_on_with_the_kept_plan_and_forgets_a_bad_one(tmp_path: Pa
     store.close()
     ports = ControlPorts(SITE, tmp_path, clock_at(now_s), period_s=1.0)
     assert ports.plan() is None
+    ports.release()
+
+
+def test_the_planners_excuse_stays_until_its_next_plan(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(PRICES)
+    site = replace(SITE, tariff=Tariff(prices=str(tmp_path / "prices.csv")))
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    ask = ports.handlers()
+    assert ask["status"]({})["no_plan"] == ""
+    service = Service(tmp_path / SOCKET_NAME, ask)
+    try:
+        PlannerPorts(site, tmp_path, clock_at(1000.0)).excuse("no prices")
+    finally:
+        service.close()
+    assert ask["status"]({})["no_plan"] == "no prices"
+    ask["publish_plan"]({"plan": to_json(make_plan())})
+    assert ask["status"]({})["no_plan"] == ""
     ports.release()
 
 

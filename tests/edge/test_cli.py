@@ -11,7 +11,7 @@ import pytest
 from edge.cli import main
 from edge.ingest.store import Store
 from edge.ipc import Service
-from edge.messages import RegisterWrite
+from edge.messages import NEEDS_PERMISSION, RegisterWrite
 
 SITE = """
 [site]
@@ -70,7 +70,7 @@ def test_a_box_that_is_not_running_is_said_in_one_line(
     assert pems(command, "--site", str(site)) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "control does not answer" in error
+    assert "the box is not running (pems run --site ...)" in error
 
 
 def test_a_good_configuration_checks_out(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,17 +131,48 @@ def test_doctor_shows_what_writing_costs_each_register(site: Path, capsys: pytes
 
 def test_a_box_without_a_cycle_or_plan_says_so(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (site.parent / "state").mkdir()
-    empty = {"time_s": 0.0, "speed": 1.0, "site": {"timezone": "UTC"}, "house": None, "command": None, "plan": None}
+    times = {"time_s": 0.0, "speed": 1.0, "site": {"timezone": "UTC"}}
+    empty = {**times, "house": None, "command": None, "plan": None, "no_plan": "load forecast missing"}
     service = Service(site.parent / "state" / "control.sock", {"status": lambda _: empty})
     try:
         assert pems("why", "--site", str(site)) == 1
         assert "first cycle" in capsys.readouterr().err
         assert pems("plan", "--site", str(site)) == 1
-        assert "no plan yet" in capsys.readouterr().err
+        assert "there is no plan yet: load forecast missing" in capsys.readouterr().err
         assert pems("doctor", "--site", str(site)) == 1
         assert "first cycle" in capsys.readouterr().out
     finally:
         service.close()
+
+
+def test_doctor_says_why_there_is_no_plan_and_what_permission_lacks(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = f"forced_mode: it stays for ever; {NEEDS_PERMISSION}"
+    status = {
+        "time_s": 5.0,
+        "speed": 1.0,
+        "house": {"time_s": 4.0, "findings": [], "residual_w": 0.0},
+        "readings": [],
+        "plan": None,
+        "no_plan": "load forecast missing",
+        "result": {"outcome": "unchanged", "detail": detail},
+        "alarms": [],
+    }
+    (site.parent / "state").mkdir()
+    service = Service(site.parent / "state" / "control.sock", {"status": lambda _: status})
+    try:
+        assert pems("doctor", "--site", str(site), "--json") == 1
+        checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+        plan_text, permission = checks["plan"]["text"], checks["permission"]
+        status["plan"] = {"valid_until_s": 1.0, "issued_s": 0.0, "source": "mpc"}
+        assert pems("doctor", "--site", str(site)) == 1
+        assert "none in force: load forecast missing" in capsys.readouterr().out
+    finally:
+        service.close()
+    assert plan_text == "there is no plan yet: load forecast missing"
+    assert permission == {"name": "permission", "ok": True, "text": f"the battery is left alone: {detail}"}
+    assert "last write" not in checks
 
 
 def test_warm_compiles_or_says_that_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
