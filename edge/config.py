@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from edge.config_tables import section
 from edge.errors import ConfigError
+
+MODBUS_TCP_PORT = 502
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,11 @@ class Link:
         """The link in one line, as reports on it are kept."""
         return f"{self.profile} unit {self.unit} at {self.url}"
 
+    def is_named(self, name: str) -> bool:
+        """Whether a name is this link's, however its url was spelled then."""
+        device, found, url = name.partition(" at ")
+        return bool(found) and device == f"{self.profile} unit {self.unit}" and _place(url) == _place(self.url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
@@ -157,6 +167,25 @@ class Site:
     def zone(self) -> ZoneInfo:
         """The site's local time, for tariffs, screens and calendar features only."""
         return ZoneInfo(self.timezone)
+
+
+def _place(url: str) -> str:
+    """Where a url leads, without how to talk there; what is no url is its own place."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or MODBUS_TCP_PORT
+    except ValueError:
+        return url
+    if parts.scheme == "serial" and "\0" not in parts.path:
+        return port_key("serial", parts.path)
+    return port_key("tcp", parts.hostname, port) if parts.scheme == "tcp" and parts.hostname else url
+
+
+def port_key(kind: Literal["serial", "tcp"], place: str, port: int = 0) -> str:
+    """One for all spellings of the same port: links in ``/dev`` are followed, loopback is loopback."""
+    if kind == "serial":
+        return f"serial {os.path.realpath(place)}"
+    return f"tcp {_LOOPBACK[0] if place in _LOOPBACK else place.rstrip('.')} {port}"
 
 
 _TABLES: dict[str, type[Any]] = {

@@ -14,15 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import serial
 
+from edge.config import MODBUS_TCP_PORT, port_key
 from edge.devices.profile import LinkFacts
 from edge.errors import DeviceUnreachable
 
-MODBUS_TCP_PORT = 502
 _CHUNK_BYTES = 1024
 _MAX_BAUD = 4_000_000  # the fastest that Linux has a name for (B4000000 in termbits.h)
 _PARITIES = ("N", "E", "O")
 _LASTING = Path("/dev/serial")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class LinkClosed(DeviceUnreachable):
@@ -52,9 +51,7 @@ class Address:
     @property
     def key(self) -> str:
         """One for all spellings of the same port: links in ``/dev`` are followed, loopback is loopback."""
-        if self.kind == "serial":
-            return f"serial {os.path.realpath(self.place)}"
-        return f"tcp {_LOOPBACK[0] if self.place in _LOOPBACK else self.place.rstrip('.')} {self.port}"
+        return port_key(self.kind, self.place, self.port)
 
 
 def parse_url(url: str, facts: LinkFacts) -> Address:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import load_site, parse_site
+from edge.config import Link, load_site, parse_site
 from edge.errors import ConfigError
+from edge.ingest.store import Store
 
 HEAD = {"name": "demo", "latitude_deg": 49.2, "longitude_deg": 16.6, "timezone": "Europe/Prague"}
 BATTERY = {"capacity_wh": 10_000, "charge_w": 5000, "discharge_w": 5000}
@@ -119,3 +120,30 @@ def test_no_shape_of_file_gives_anything_but_a_configuration_error(data: dict[st
         parse_site(data, "site.toml", Path())
     except ConfigError as error:
         assert error.problems
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("tcp://box", "tcp://BOX.:502/", True),
+        ("tcp://localhost:1", "tcp://127.0.0.1:1", True),
+        ("tcp://box:1", "tcp://box:2", False),
+        ("serial:///dev/x", "serial:///dev/../dev/x?baud=19200", True),
+        ("serial:///dev/x", "serial:///dev/y", False),
+        ("tcp://[", "tcp://[", True),
+        ("serial:///dev/x", "tcp://[", False),
+    ],
+)
+def test_a_link_is_known_by_any_spelling_of_its_url(one, other, same):
+    link = Link(profile="growatt/sph", url=one, unit=3)
+    assert link.is_named(Link(profile="growatt/sph", url=other, unit=3).name) is same
+    assert not link.is_named(Link(profile="growatt/sph", url=one, unit=4).name)
+
+
+def test_a_report_is_found_by_another_spelling_of_the_link(tmp_path):
+    store = Store(tmp_path / "store.sqlite")
+    store.reports.add(1.0, Link(profile="p", url="serial:///dev/x"), "ok", {"verdict": "ok"})
+    store.reports.add(2.0, Link(profile="p", url="serial:///dev/x?baud=9600"), "refuse", {"verdict": "refuse"})
+    assert store.reports.newest(Link(profile="p", url="serial:///dev/x")) == {"verdict": "refuse"}
+    assert store.reports.newest(Link(profile="q", url="serial:///dev/x")) is None
+    store.close()
