@@ -54,6 +54,7 @@ def set_(*, mode: str, as_json: bool, yes: bool, clock: Clock | None, **options:
     Example:
       pems device set --profile growatt/sph --url serial:///dev/ttyUSB0 --mode charge --power-w 1000 --rated-w 5000
     """
+    from edge.devices.profile_file import load_profile
     from edge.devices.wear import MemoryLedger
     from edge.errors import DeviceError
     from edge.messages import IN_FORCE
@@ -63,8 +64,10 @@ def set_(*, mode: str, as_json: bool, yes: bool, clock: Clock | None, **options:
     target = Target(**{name: options[name] for name in ("profile", "url", "unit", "allow")})
     time = clock or Clock.real()
     ledger = MemoryLedger(time)
+    # The way back needs no permission, whichever way led there.
+    ways = [control.name for control in load_profile(target.profile).controls] if mode == "native" else target.allow
     devices = open_devices(
-        target.profile, target.url, target.unit, time, rated_w=rated_w or 1.0, allow=target.allow, ledger=ledger
+        target.profile, target.url, target.unit, time, rated_w=rated_w or 1.0, allow=tuple(ways), ledger=ledger
     )
     try:
         if devices.writer is None:
@@ -75,10 +78,10 @@ def set_(*, mode: str, as_json: bool, yes: bool, clock: Clock | None, **options:
         steps = devices.writer.preview(command)
         if not as_json:
             click.echo("\n".join(steps))
-        ways = devices.writer.ways() if mode != "native" else []
+        taken = devices.writer.ways() if mode != "native" else []
         result = devices.write(command) if yes else None
         stays = result is None or result.writes > 0 or result.outcome in IN_FORCE
-        notes = aftermath(ways[0], ledger.kept(devices.units[0].name), target) if ways and stays else []
+        notes = aftermath(taken[0], ledger.kept(devices.units[0].name), target) if taken and stays else []
     finally:
         devices.close()
     _show(steps, result, notes, as_json)
