@@ -18,6 +18,8 @@ from edge.timetext import parse_time_s
 
 pytestmark = [pytest.mark.e2e, pytest.mark.training]
 
+_LOOKS = 8
+
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as handle:
@@ -70,12 +72,19 @@ def watch(demo: subprocess.Popen[bytes], out: Path, web_port: int) -> list[tuple
 
 
 def ask_the_box(site: Path) -> None:
-    """Every question of the command line gets its answer from the running box, for people and as JSON."""
+    """Every question of the command line gets its answer from the running box, for people and as JSON.
+
+    On a loaded machine a second is 24 minutes of the demo: the doctor may look again at what was late.
+    """
     for name in ("why", "plan", "forecast", "doctor"):
         for form in ([], ["--json"]):
             command = [sys.executable, "-m", "edge.cli", name, "--site", str(site), *form]
-            done = subprocess.run(command, check=False, capture_output=True, text=True, env=ENVIRONMENT)
-            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            for _ in range(_LOOKS):
+                done = subprocess.run(command, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+                if done.returncode == 0:
+                    break
+                time.sleep(1.0)
+            assert done.returncode == 0, done.stdout + done.stderr
             assert json.loads(done.stdout) if form else len(done.stdout.splitlines()) > 2
 
 
