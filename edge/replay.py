@@ -22,7 +22,7 @@ from edge.config import Battery, Site
 from edge.control import fastloop, guard
 from edge.control.ledger import Ledger, Market
 from edge.control.mpc import Mpc
-from edge.control.peak import months
+from edge.control.peak import month_peak_w
 from edge.control.ways import Ways, parameters_of
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
@@ -188,7 +188,6 @@ class _Loop:
         self.solve_s: list[float] = []
         self.failures: list[str] = []
         self._banded_until = 0
-        self._months = months(days.span, site.zone)
         self._import_w = np.zeros(days.span.count)
 
     def slot(self, k: int, pv_w: float, load_w: float) -> None:
@@ -234,17 +233,17 @@ class _Loop:
             pv=pv,
             load=load,
             prices=prices,
-            reached_peak_w=self._reached_peak_w(k),
+            reached_peak_w=self._reached_peak_w(k, issued_s),
         )
         self.solve_s.append(time.perf_counter() - started_s)
         if k >= self._banded_until:
             self._keep_bands(k, {"pv": pv, "load": load})
         return plan
 
-    def _reached_peak_w(self, k: int) -> float:
+    def _reached_peak_w(self, k: int, issued_s: int) -> float:
         """The running month's highest import so far, of the days lived through."""
-        same = self._months[:k] == self._months[k]
-        return float(self._import_w[:k][same].max(initial=0.0))
+        lived = TimeGrid(start_s=self._days.span.start_s, slot_s=SLOT_S, count=k)
+        return month_peak_w(self._import_w[:k], lived, issued_s, self._site.zone)
 
     def _keep_bands(self, k: int, forecasts: Mapping[str, Forecast]) -> None:
         """Keep a day of forecasts as issued a day ahead, for the picture."""

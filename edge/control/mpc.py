@@ -87,8 +87,9 @@ class Mpc:
         tariff = self._site.tariff
         if tariff.peak_eur_per_kw_month <= 0.0:
             return None
-        month = peak.months(grid, self._site.zone)[: known.pv_w.size]
-        return peak.planned_peaks(tariff, reached_w, self._peak_w, month == month[0], known.load_w - known.pv_w)
+        _, end_s = peak.month_span_s(grid.start_s, self._site.zone)
+        counts = grid.starts_s()[: known.pv_w.size] < end_s
+        return peak.planned_peaks(tariff, reached_w, self._peak_w, counts, known.load_w - known.pv_w)
 
     def _terminal(self, known: Inputs) -> float:
         """Worth of energy at the end: the last plan's water value a day before its end, else the price tail's."""

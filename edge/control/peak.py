@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core_kernels.qp import Peaks
-from core_kernels.timegrid import TimeGrid, floor_s
+from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Tariff
 from edge.messages import Plan
@@ -35,13 +35,22 @@ def months(grid: TimeGrid, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     return found
 
 
+def month_span_s(now_s: float, zone: ZoneInfo) -> tuple[float, float]:
+    """Begin and end of the calendar month that an instant lies in, by the site's clock [s]."""
+    local = datetime.fromtimestamp(now_s, zone)
+    later = (local.year + local.month // _MONTHS, local.month % _MONTHS + 1)
+    begin_s, end_s = (datetime(*month, 1, tzinfo=zone).timestamp() for month in ((local.year, local.month), later))
+    return begin_s, end_s
+
+
 def month_peak_w(grid_w: FloatArray, grid: TimeGrid, now_s: float, zone: ZoneInfo) -> float:
     """Highest mean import of a quarter hour in the month of ``now_s`` so far [W]; 0 while there is none.
 
     ``grid_w`` is float64[n] on quarter hours, positive import, NaN where nothing was measured. [W]
     """
-    month = months(TimeGrid(start_s=floor_s(now_s, QUARTER_S), slot_s=QUARTER_S, count=1), zone)[0]
-    imported_w = grid_w[(months(grid, zone) == month) & np.isfinite(grid_w)]
+    begin_s, end_s = month_span_s(now_s, zone)
+    starts_s = grid.starts_s()
+    imported_w = grid_w[(starts_s >= begin_s) & (starts_s < end_s) & np.isfinite(grid_w)]
     return max(float(imported_w.max(initial=0.0)), 0.0)
 
 
