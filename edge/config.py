@@ -65,6 +65,13 @@ class Grid:
     export_w: float = 17_000.0
     phases: int = 3
 
+    def battery_range_w(self, idle_grid_w: float) -> tuple[float, float]:
+        """Lowest and highest battery power that the connection point bears; 0 W always is.
+
+        ``idle_grid_w`` is what the grid would carry with an idle battery, positive import.
+        """
+        return -max(self.import_w - idle_grid_w, 0.0), max(self.export_w + idle_grid_w, 0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:

@@ -69,13 +69,11 @@ def _refusals(wish: Command, house: House, now_s: float) -> tuple[str, ...]:
 
 def _limits(house: House, site: Site, battery: Battery) -> tuple[Limit, ...]:
     """The range that each limit leaves; 0 W is always left."""
-    rest_w = house.grid_w + house.battery_w  # what the grid would carry with an idle battery
-    import_room_w = max(site.grid.import_w - rest_w, 0.0)
-    export_room_w = max(site.grid.export_w + rest_w, 0.0)
+    least_w, most_w = site.grid.battery_range_w(house.grid_w + house.battery_w)
     limits = [
         Limit(-battery.charge_w, battery.discharge_w, "battery power limit"),
-        Limit(-import_room_w, math.inf, f"import limit {site.grid.import_w:.0f} W"),
-        Limit(-math.inf, export_room_w, f"export limit {site.grid.export_w:.0f} W"),
+        Limit(least_w, math.inf, f"import limit {site.grid.import_w:.0f} W"),
+        Limit(-math.inf, most_w, f"export limit {site.grid.export_w:.0f} W"),
     ]
     if house.soc_frac <= battery.soc_min_frac:
         limits.append(Limit(-math.inf, 0.0, f"SoC {house.soc_frac:.1%} at its floor"))

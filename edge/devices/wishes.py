@@ -21,7 +21,8 @@ def within_site_w(power_w: float, bus_w: float, grid: Grid) -> float:
     """
     if math.isnan(bus_w):
         return power_w
-    return min(max(power_w, -max(grid.import_w - bus_w, 0.0)), max(grid.export_w + bus_w, 0.0))
+    least_w, most_w = grid.battery_range_w(bus_w)
+    return min(max(power_w, least_w), most_w)
 
 
 class Wishes:
