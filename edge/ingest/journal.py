@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core_kernels.units import SECONDS_PER_DAY
-from edge.errors import StoreError
+from edge.ingest.schema import translated
 from edge.messages import Intent, IntentState, RegisterCount, RegisterWrite
 
 RECENT_DAYS = 30  # the present rate of wear is that of the last so many days
@@ -45,7 +45,7 @@ class WriteJournal:
 
     def count_writes(self, register: str, since_s: float, until_s: float = math.inf) -> int:
         """Writes to one register in a span; what a clock that ran ahead noted lies after it."""
-        with self._translated():
+        with translated(self._where):
             row = self._db.execute(
                 "SELECT count(*) FROM device_write WHERE register = ? AND time_s BETWEEN ? AND ?",
                 (register, since_s, until_s),
@@ -74,7 +74,7 @@ class WriteJournal:
 
     def unreleased(self, device: str) -> list[Intent]:
         """Sequences after which the inverter has not been seen on its own rules, oldest first."""
-        with self._translated():
+        with translated(self._where):
             rows = self._db.execute(
                 f"{_INTENT} WHERE device = ? AND state <> 'released' ORDER BY sequence", (device,)
             ).fetchall()
@@ -87,7 +87,7 @@ class WriteJournal:
 
     def kept(self, device: str) -> dict[str, int]:
         """Settings that are still to be put back."""
-        with self._translated():
+        with translated(self._where):
             rows = self._db.execute("SELECT name, raw FROM kept_setting WHERE device = ?", (device,)).fetchall()
         return dict(rows)
 
@@ -102,15 +102,8 @@ class WriteJournal:
         self._db.execute("DELETE FROM intent WHERE time_s < ? AND state = 'released'", (now_s - _KEEP_S,))
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._where}: {error}") from error
-
-    @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._translated():
+        with translated(self._where):
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:
                 yield

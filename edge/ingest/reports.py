@@ -10,6 +10,7 @@ from typing import Any
 
 from edge.config import Link
 from edge.errors import StoreError
+from edge.ingest.schema import translated
 
 _INSERT = "INSERT INTO commissioning VALUES (?,?,?,?)"
 _NAMES = "SELECT DISTINCT link FROM commissioning"
@@ -25,18 +26,14 @@ class Reports:
 
     def add(self, time_s: float, link: Link, verdict: str, body: Mapping[str, Any]) -> None:
         """Keep one report."""
-        try:
+        with translated(self._where):
             self._db.execute(_INSERT, (time_s, link.name, verdict, json.dumps(body)))
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._where}: {error}") from error
 
     def newest(self, link: Link) -> dict[str, Any] | None:
         """The last report on a link, if there is one."""
-        try:
+        with translated(self._where):
             names = [name for (name,) in self._db.execute(_NAMES) if link.is_named(str(name))]
             row = self._db.execute(_NEWEST, (json.dumps(names),)).fetchone()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._where}: {error}") from error
         return json_object(row[0], f"{self._where}: the last report on {link.name}") if row else None
 
     def refusal(self, link: Link) -> str:

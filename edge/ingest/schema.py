@@ -9,6 +9,10 @@ before their first byte until the inverter is back on its own rules; ``kept_sett
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edge.errors import StoreError
 
 SCHEMA_VERSION = 2
 _SEEN = """
@@ -51,6 +55,15 @@ _MIGRATIONS = {
     SELECT register, max(wear), min(time_s), max(time_s), count(*) FROM device_write GROUP BY register;
     """,
 }
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """What the database says in our words: :class:`StoreError` with the file's name."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{where}: {error}") from error
 
 
 def prepare(database: sqlite3.Connection, where: str) -> None:

@@ -24,7 +24,7 @@ from core_kernels.units import SECONDS_PER_DAY
 from edge.errors import StoreError
 from edge.ingest.journal import WriteJournal, intents_since, register_counts
 from edge.ingest.reports import Reports, json_object
-from edge.ingest.schema import prepare
+from edge.ingest.schema import prepare, translated
 from edge.messages import Intent, Plan, RegisterCount, to_json
 
 MINUTE_S = 60
@@ -119,11 +119,9 @@ class Store:
 
     def _close_slots(self, before_s: int) -> None:
         """Close every quarter that has minutes and no slot yet: the last one, and what a restart left open."""
-        try:
+        with translated(str(self._path)):
             for (quarter,) in self._db.execute(_LEFT_OPEN, {"slot_s": SLOT_S, "before": before_s}).fetchall():
                 self._close_slot(quarter)
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}") from error
 
     def _close_slot(self, slot: int) -> None:
         names = self._db.execute(
@@ -165,10 +163,8 @@ class Store:
 
     def newest_plan(self) -> dict[str, Any] | None:
         """The plan issued last, as JSON; raises :class:`StoreError`."""
-        try:
+        with translated(str(self._path)):
             row = self._db.execute("SELECT body FROM plan ORDER BY issued_s DESC LIMIT 1").fetchone()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}") from error
         return json_object(row[0], f"{self._path}: the newest plan") if row else None
 
     def close(self) -> None:
@@ -183,22 +179,17 @@ class Store:
         return self._db  # as a context manager: commits, or rolls back on an exception
 
     def _many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        try:
-            with self._transaction():
-                self._db.executemany(statement, rows)
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}") from error
+        with translated(str(self._path)), self._transaction():
+            self._db.executemany(statement, rows)
 
 
 class StoreReader:
     """The reading side: any number of processes, never blocks the writer."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        with translated(str(path)):
             self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
             self._db.execute("SELECT 1 FROM slot LIMIT 1")
-        except sqlite3.Error as error:
-            raise StoreError(f"{path}: {error}") from error
         self.reports = Reports(self._db, str(path))
 
     def window(self, until_s: float, days: int) -> Frame:
@@ -229,10 +220,8 @@ class StoreReader:
 
     def register_counts(self, *, day_s: float, now_s: float) -> list[RegisterCount]:
         """How often each register was written: since ``day_s``, lately, and for life; raises :class:`StoreError`."""
-        try:
+        with translated("the wear ledger cannot be read"):  # an older release's, until the writing side opens it
             return register_counts(self._db, day_s=day_s, now_s=now_s)
-        except sqlite3.Error as error:  # a file of an older release, which only the writing side brings up to date
-            raise StoreError(f"the wear ledger cannot be read: {error}") from error
 
     def intents(self, since_s: float) -> list[Intent]:
         """Sequences of writes journalled since an instant, oldest first."""
