@@ -47,18 +47,9 @@ class Instant:
         return self.grid_w + self.battery_w
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """The change of grid power that a command must bring, against the inverter's own rules, from ``after_s`` on."""
-
-    grid_change_w: float
-    after_s: float = SETTLE_S
-    within_s: float = SETTLE_S + EVIDENCE_S
-
-
-def expectation(told_w: float, net_w: float, rated_w: float) -> Expectation:
-    """What the meter must show of a battery power, at this net load."""
-    return Expectation(grid_change_w=own_w(net_w, rated_w) - told_w)
+def expected_change_w(told_w: float, net_w: float, rated_w: float) -> float:
+    """What the meter must show of a battery power at this net load, against the inverter's own rules."""
+    return own_w(net_w, rated_w) - told_w
 
 
 def own_w(net_w: float, rated_w: float) -> float:
@@ -95,9 +86,11 @@ def effect_of(instant: Instant, told_w: tuple[float, float], battery: Battery) -
     aim_w = min(max(own, told_w[0]), told_w[1])
     if math.isnan(instant.net_w) or aim_w == own or _may_refuse(instant.soc_frac, aim_w, own, battery):
         return None
-    expected_w = expectation(aim_w, instant.net_w, battery.register_w).grid_change_w
     return Effect(
-        time_s=instant.time_s, expected_w=expected_w, seen_w=instant.grid_w - (instant.net_w - own), net_w=instant.net_w
+        time_s=instant.time_s,
+        expected_w=expected_change_w(aim_w, instant.net_w, battery.register_w),
+        seen_w=instant.grid_w - (instant.net_w - own),
+        net_w=instant.net_w,
     )
 
 

@@ -26,7 +26,6 @@ DISTRUST_S = 3600.0
 STRIKES_COUNT = 3  # cycles beyond what was told
 BLIND_COUNT = 3  # steps in a row that the meter did not see: one or two may be kettles that went the other way
 BLIND_FRAC = 0.25
-SEEN_FRAC = 0.5
 HISTORY_S = 600.0
 _SPACING_S = 2.0
 _KEEP_COUNT = 60

@@ -243,11 +243,6 @@ def signed_frac_of(command: Command, battery: Battery) -> float:
     return min(max(power_w, -battery.charge_w), battery.discharge_w) / battery.register_w
 
 
-def mode_of(command: Command, battery: Battery) -> BatteryMode:
-    """Which way of the battery a command asks for."""
-    return "native" if command.mode == "native" else way_of(signed_frac_of(command, battery))
-
-
 def way_of(signed_frac: float) -> BatteryMode:
     """Which way of the battery a forced power is."""
     if abs(signed_frac) < HALF_PERCENT_FRAC:

@@ -21,7 +21,7 @@ from edge.control.effect import (
     effect_of,
     evidence,
     excess_w,
-    expectation,
+    expected_change_w,
     own_w,
     spread_w,
     told_range,
@@ -52,7 +52,7 @@ PERIOD_S = 2.0
 def test_a_command_expects_what_the_inverter_would_not_have_done_by_itself(
     told_w: float, net_w: float, change_w: float
 ) -> None:
-    assert expectation(told_w, net_w, 5000.0).grid_change_w == change_w
+    assert expected_change_w(told_w, net_w, 5000.0) == change_w
 
 
 def instant(time_s: float = 100.0, battery_w: float = 0.0, net_w: float = 1000.0, soc_frac: float = 0.5) -> Instant:
