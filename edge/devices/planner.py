@@ -87,10 +87,9 @@ def _layered(ordered: Sequence[Block], join: _Join, price: _Price) -> list[Block
     for period_s in _PERIODS_S:
         left: list[Block] = []
         for part in (part for part in ordered if period_of(part.points) == period_s):
-            inside = (i for i, block in enumerate(plan) if _covers(block, part))
-            index = next((i for i in inside if join((*plan[i].points, *part.points)) is not None), None)
-            grown = None if index is None else join((*plan[index].points, *part.points))
-            if index is None or grown is None:
+            over = ((i, join((*block.points, *part.points))) for i, block in enumerate(plan) if _covers(block, part))
+            index, grown = next(((i, block) for i, block in over if block is not None), (-1, part))
+            if index < 0:
                 left.append(part)
             else:
                 plan[index] = grown
