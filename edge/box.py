@@ -22,7 +22,7 @@ from edge.ingest.table import read_table
 from edge.ingest.tariff import PriceBook, Prices
 from edge.ipc import Client, IpcError
 from edge.log import Log
-from edge.messages import Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
+from edge.messages import IN_FORCE, Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
 from edge.planning import Forecasts
 from edge.writeledger import StoreLedger
 
@@ -193,7 +193,7 @@ class ControlPorts:
         command = Command.native("the box stops")
         result = self._devices.native_at_once(command.reason)
         for _ in range(_RELEASE_TRIES):  # a box that stops right after its start has not confirmed its inverter yet
-            if result.outcome in ("applied", "unchanged") or self._site.battery is None:
+            if result.outcome in IN_FORCE or self._site.battery is None:
                 break
             self._devices.read(_READ_SHARE * max(self._period_s, 1.0))
             result = self._devices.write(command)

@@ -24,7 +24,7 @@ from edge.devices.unit import Unit
 from edge.devices.wear import DAILY_BUDGET_COUNT, WriteLedger, exhausted
 from edge.devices.wishes import Wishes
 from edge.errors import DeviceError, DeviceRejected, StoreError
-from edge.messages import Command, Outcome, WriteResult
+from edge.messages import IN_FORCE, Command, Outcome, WriteResult
 
 MODE_AGE_S = 300.0
 
@@ -159,7 +159,7 @@ class BatteryWriter:
         if not now.doubt:
             return None
         result = self._to_native(controls, f"first: {now.doubt}")
-        if result.outcome in ("applied", "unchanged"):
+        if result.outcome in IN_FORCE:
             return None
         return replace(result, detail=f"native comes first: {result.detail}")
 
