@@ -48,7 +48,8 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
 
     site = load_site(site_path)
     folder = state_folder(site_path, state)
-    checks, wear = list(_checks(site, folder)), _wear(site, folder)
+    wear = _wear(site, folder)
+    checks = list(_checks(site, folder, wear))
     if as_json:
         click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": to_json(checks), "wear": to_json(wear)}))
     else:
@@ -59,7 +60,7 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _checks(site: Site, state: Path) -> Iterator[_Check]:
+def _checks(site: Site, state: Path, wear: list[RegisterWear]) -> Iterator[_Check]:
     from edge.box import SOCKET_NAME, STORE_NAME
     from edge.errors import StoreError
     from edge.ingest.store import StoreReader
@@ -74,7 +75,7 @@ def _checks(site: Site, state: Path) -> Iterator[_Check]:
     except StoreError as error:
         yield _Check(name="store", ok=False, text=str(error))
     yield from _reports(site, state)
-    yield from _wear_checks(_wear(site, state))
+    yield from _wear_checks(wear)
     try:
         status = Client(state / SOCKET_NAME).ask("status")
     except IpcError as error:
