@@ -206,7 +206,6 @@ def _row(name: str, value_count: float, reference: str, reference_count: float) 
         reference=reference,
         reference_value=reference_count,
         ratio=value_count / reference_count if reference_count else math.nan,
-        error=math.nan,
         target="0",
         ok=value_count == 0,
     )
@@ -225,7 +224,6 @@ def _late_row(ours: Tally, theirs: Tally, reference: str) -> Row:
         reference=reference,
         reference_value=theirs_lost - 1.0,
         ratio=math.nan,
-        error=math.nan,
         target="<= 1",
         ok=ours_lost - 1.0 <= 1.0,
     )

@@ -200,7 +200,6 @@ def _row(name: tuple[str, str], value: float, reference: tuple[str, float], targ
         reference=reference[0],
         reference_value=reference[1],
         ratio=value / reference[1],
-        error=math.nan,
         target=target[0],
         ok=target[1],
     )
