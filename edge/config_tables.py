@@ -43,7 +43,7 @@ _CHECKS: dict[str, _Check] = {
     "grid.import_w": _NOT_NEGATIVE,
     "grid.export_w": _NOT_NEGATIVE,
     "grid.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
-    "tariff.peak_eur_per_kw_month": _NOT_NEGATIVE,
+    "tariff.peak_eur_per_kw_month": (lambda v: 0 <= v <= 1000, "must be 0..1000"),
     "tariff.peak_floor_w": _NOT_NEGATIVE,
     "link.unit": (lambda v: 1 <= v <= 247, "must be 1..247"),
     "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),

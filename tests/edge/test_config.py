@@ -79,6 +79,7 @@ def test_all_problems_are_reported_at_once() -> None:
         ({"battery": {**BATTERY, "capacity_wh": math.nan}}, "finite"),
         ({"battery": {"capacity_wh": 1}}, "missing"),
         ({"battery": 5}, "must be a table"),
+        ({"tariff": {"peak_eur_per_kw_month": 5e8}}, "tariff.peak_eur_per_kw_month must be 0..1000"),
         ({"battery": {**BATTERY, "soc_min_frac": 0.9, "soc_max_frac": 0.2}}, "below"),
         ({"battery": {**BATTERY, "chemistry": "lead"}}, "lfp"),
         ({"features": {"extra": [1]}}, "features.extra"),
