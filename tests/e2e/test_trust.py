@@ -17,7 +17,7 @@ SPEED = 120.0
 def test_a_battery_that_gives_more_than_commanded_is_left_alone(tmp_path: Path) -> None:
     """The site says 1 kW and no rating, the inverter has 5 kW: 100 % means five times as much as was meant."""
     with bench(tmp_path, speed=SPEED, price=cheap_now, period_s=10.0, limit_w=1000.0) as running:
-        running.until("over-delivery", lambda s: s["house"] is not None and s["house"]["battery_w"] < -3000)
+        running.until("over-delivery", lambda s: s["house"] is not None and (s["house"]["battery_w"] or 0.0) < -3000)
         status = running.until(
             "distrust", lambda s: s["command"]["mode"] == "native" and "does not obey" in s["command"]["reason"]
         )
