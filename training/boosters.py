@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,50 @@ def calibrated(model: QuantileModel, held_out: Samples) -> QuantileModel:
         "crossing_raw": crossing_frac(raw),
     }
     return replace(shifted, metrics=metrics)
+
+
+def importance_of(model: QuantileModel) -> dict[str, float]:
+    """Share of each input in the gain of all splits of all boosters, largest first; sums to 1."""
+    gain_count = dict.fromkeys(model.names, 0.0)
+    for booster in model.boosters:
+        for key, value in booster.get_score(importance_type="total_gain").items():
+            gain_count[model.names[int(key.removeprefix("f"))]] += float(value)
+    total_count = sum(gain_count.values()) or 1.0
+    ranked = sorted(gain_count.items(), key=lambda item: -item[1])
+    return {name: value / total_count for name, value in ranked}
+
+
+def write_boosters(model: QuantileModel, folder: Path) -> None:
+    """Write ``<signal>.json`` and each booster in XGBoost's JSON beside it."""
+    for level, booster in enumerate(model.boosters):
+        (folder / f"{model.signal}_{level}.json").write_bytes(bytes(booster.save_raw("json")))
+    document = {
+        "names": model.names,
+        "offsets_ratio": model.offsets_ratio,
+        "cap_w": model.cap_w,
+        "rows": model.rows,
+        "metrics": dict(model.metrics),
+    }
+    (folder / f"{model.signal}.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def read_boosters(folder: Path, signal: str) -> QuantileModel:
+    """Read what :func:`write_boosters` wrote; ``OSError``, ``KeyError`` or ``ValueError`` where it is damaged."""
+    entry = json.loads((folder / f"{signal}.json").read_text(encoding="utf-8"))
+    boosters = []
+    for level in range(len(entry["offsets_ratio"])):
+        booster = xgboost.Booster({"nthread": 2})
+        try:
+            booster.load_model(bytearray((folder / f"{signal}_{level}.json").read_bytes()))
+        except xgboost.core.XGBoostError as error:
+            raise ValueError(f"{signal}_{level}.json: {str(error).splitlines()[0]}") from error
+        boosters.append(booster)
+    return QuantileModel(
+        signal=signal,
+        names=tuple(entry["names"]),
+        boosters=tuple(boosters),
+        offsets_ratio=tuple(entry["offsets_ratio"]),
+        cap_w=entry["cap_w"],
+        rows=entry["rows"],
+        metrics=entry["metrics"],
+    )

@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xgboost
 
 from core_kernels.features import PvPlant
 from core_kernels.featurespec import digest, select
-from core_kernels.pv import PvArray
 from core_kernels.records import FeatureMatrix
-from core_kernels.solar import Location
-from training.boosters import QuantileModel, Recipe, Stage, quiet
+from training.boosters import QuantileModel, Recipe, Stage, quiet, read_boosters, write_boosters
 from training.dataset import LoadSampler, PvSampler, Series, before, horizon
 from training.errors import SetupError
 from training.load_fit import fit_load
-from training.pv_fit import fit_pv, identify
+from training.pv_fit import fit_pv, identify, plant_document, plant_from
 from training.site import TrainingSite
 
 STAGES = 9
@@ -80,21 +77,11 @@ def fit_site(
     return Trained(site=site.name, plant=plant, models=models, rows=rows, training=training)
 
 
-def plant_document(plant: PvPlant) -> dict[str, Any]:
-    """The plant as JSON types, as the manifest holds it."""
-    return {
-        "location": plant.location._asdict(),
-        "arrays": [array._asdict() for array in plant.arrays],
-        "linke": list(plant.linke_ratio),
-    }
-
-
 def save(trained: Trained, folder: Path) -> None:
     """Write a model directory: ``model.json``, the boosters in XGBoost's JSON, and real rows."""
     folder.mkdir(parents=True, exist_ok=True)
     for model in trained.models:
-        for level, booster in enumerate(model.boosters):
-            (folder / f"{model.signal}_{level}.json").write_bytes(bytes(booster.save_raw("json")))
+        write_boosters(model, folder)
     arrays = {f"{name}_X": rows.values for name, rows in trained.rows.items()}
     scales = {f"{name}_scale_w": rows.scale_w for name, rows in trained.rows.items()}
     np.savez_compressed(folder / _ROWS_FILE, allow_pickle=False, **arrays, **scales)
@@ -103,17 +90,7 @@ def save(trained: Trained, folder: Path) -> None:
         "feature_code_sha256": digest(),
         "plant": plant_document(trained.plant),
         "training": trained.training,
-        "models": [
-            {
-                "signal": model.signal,
-                "names": model.names,
-                "offsets_ratio": model.offsets_ratio,
-                "cap_w": model.cap_w,
-                "rows": model.rows,
-                "metrics": dict(model.metrics),
-            }
-            for model in trained.models
-        ],
+        "models": [model.signal for model in trained.models],
     }
     (folder / _MODEL_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
 
@@ -124,7 +101,7 @@ def load(folder: Path) -> Trained:
         document = json.loads((folder / _MODEL_FILE).read_text(encoding="utf-8"))
         if document["feature_code_sha256"] != digest():
             raise SetupError(f"{folder}: was fitted with other features than this program has; fit again")
-        models = tuple(_model(folder, entry) for entry in document["models"])
+        models = tuple(read_boosters(folder, name) for name in document["models"])
         with np.load(folder / _ROWS_FILE, allow_pickle=False) as stored:
             rows = {
                 model.signal: FeatureMatrix(
@@ -132,31 +109,9 @@ def load(folder: Path) -> Trained:
                 )
                 for model in models
             }
-        place = document["plant"]
-        plant = PvPlant(
-            Location(**place["location"]),
-            tuple(PvArray(**array) for array in place["arrays"]),
-            tuple(place["linke"]),
-        )
+        plant = plant_from(document["plant"])
     except OSError as error:
         raise SetupError(f"{folder}: is not a model directory: {error}") from error
-    except (KeyError, TypeError, ValueError, xgboost.core.XGBoostError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise SetupError(f"{folder}: is damaged: {str(error).splitlines()[0]}") from error
     return Trained(site=document["site"], plant=plant, models=models, rows=rows, training=document["training"])
-
-
-def _model(folder: Path, entry: Mapping[str, Any]) -> QuantileModel:
-    boosters = []
-    for level in range(len(entry["offsets_ratio"])):
-        booster = xgboost.Booster({"nthread": 2})
-        booster.load_model(bytearray((folder / f"{entry['signal']}_{level}.json").read_bytes()))
-        boosters.append(booster)
-    return QuantileModel(
-        signal=entry["signal"],
-        names=tuple(entry["names"]),
-        boosters=tuple(boosters),
-        offsets_ratio=tuple(entry["offsets_ratio"]),
-        cap_w=entry["cap_w"],
-        rows=entry["rows"],
-        metrics=entry["metrics"],
-    )

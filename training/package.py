@@ -18,8 +18,9 @@ from core_kernels.manifest import MANIFEST_NAME, SCHEMA, SIGNATURE_NAME, canonic
 from core_kernels.quantiles import LEVELS_FRAC
 from training.errors import SetupError
 from training.export import ML_OPSET, OPSET, to_onnx
-from training.fit import Trained, plant_document
+from training.fit import Trained
 from training.parity import TOLERANCE_RATIO, Parity, check
+from training.pv_fit import plant_document
 from training.sign import signature
 
 GOLDEN_ROWS = 64

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,21 @@ _SMOOTH = 1.15  # variation over twice the maximum; a day without a cloud has 1
 _ISSUE_STEP_SLOTS = 29
 _KEEP_FRAC = 0.22
 _FACTOR_BOUNDS = (0.2, 1.5)
+
+
+def plant_document(plant: PvPlant) -> dict[str, Any]:
+    """The plant as JSON types, as the manifest holds it."""
+    return {
+        "location": plant.location._asdict(),
+        "arrays": [array._asdict() for array in plant.arrays],
+        "linke": list(plant.linke_ratio),
+    }
+
+
+def plant_from(document: Mapping[str, Any]) -> PvPlant:
+    """The plant of a document; ``KeyError`` or ``TypeError`` where that is not one."""
+    arrays = tuple(PvArray(**array) for array in document["arrays"])
+    return PvPlant(Location(**document["location"]), arrays, tuple(document["linke"]))
 
 
 class ClearDays(NamedTuple):
