@@ -1,4 +1,4 @@
-"""The real ports of the box: what the cycles see of devices, store, tariff, models and each other."""
+"""The control process' real ports: what its cycle sees of devices and store, and its answers to the other processes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core_kernels.records import Frame
-from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
 from edge.control.obedience import Obedience
-from edge.control.peak import QuarterImport, month_peak_w
+from edge.control.override import Override, Overrides
+from edge.control.peak import QuarterImport
 from edge.devices.driver import Devices
-from edge.errors import BundleError, ConfigError, PlanError, StoreError
-from edge.ingest.store import Store, StoreReader
-from edge.ingest.table import read_table
-from edge.ingest.tariff import PriceBook, Prices
-from edge.ipc import Client, IpcError
+from edge.errors import StoreError
+from edge.ingest.store import Store
 from edge.log import Log
 from edge.messages import IN_FORCE, Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
-from edge.planning import Forecasts
 from edge.writeledger import StoreLedger
 
 STORE_NAME = "store.sqlite"
@@ -54,6 +49,7 @@ class ControlPorts:
         self._refusal = self._last_reports()
         self._plan = self._kept_plan()
         self._no_plan = ""
+        self._overrides = Overrides()
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
         self._mode = "unknown"
@@ -97,6 +93,10 @@ class ControlPorts:
         """The last plan that the planner published."""
         return self._plan
 
+    def override(self) -> Override | None:
+        """What a person asked for by hand."""
+        return self._overrides.current(self._clock.now_s())
+
     def imported_wh(self, now_s: float, grid_w: float) -> float:
         """Import of the running quarter hour so far."""
         return self._quarter.add(now_s, grid_w)
@@ -118,6 +118,8 @@ class ControlPorts:
         self._note_change(previous, record)
         while self._to_keep:
             self._store.add_plan(self._to_keep.popleft())
+        for time_s, text in self._overrides.news():
+            self._store.add_event(time_s, "override", text)
         house = record.house
         values = {name: float(getattr(house, name)) for name in _RECORDED}
         self._store.add(house.time_s, values, house.flags)
@@ -155,6 +157,8 @@ class ControlPorts:
             "status": lambda _: self._status(),
             "publish_plan": self._publish_plan,
             "no_plan": self._note_no_plan,
+            "override": self._take_override,
+            "end_override": self._end_override,
         }
 
     def _status(self) -> dict[str, Any]:
@@ -173,6 +177,7 @@ class ControlPorts:
             "cycle_s": last.duration_s if last else math.nan,
             "plan": self._plan,
             "no_plan": self._no_plan,
+            "override": self.override(),
             "readings": list(self._readings),
             "alarms": list(self._alarms),
         }
@@ -187,6 +192,18 @@ class ControlPorts:
     def _note_no_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         self._no_plan = str(payload["reason"])
         return {"accepted": True}
+
+    def _take_override(self, payload: Mapping[str, Any]) -> Override:
+        if self._site.battery is None:
+            raise ValueError("there is no battery to command")
+        override = self._overrides.take(payload, self._clock.now_s())
+        self._log.event("override", override.words, battery_w=override.battery_w)
+        return override
+
+    def _end_override(self, payload: Mapping[str, Any]) -> dict[str, bool]:  # noqa: ARG002 -- a handler's signature
+        ended = self._overrides.end(self._clock.now_s())
+        self._log.event("override", "ended by hand" if ended else "there was none to end")
+        return {"ended": ended}
 
     def release(self) -> WriteResult:
         """Leave the inverter on its own rules and let go of everything."""
@@ -214,76 +231,3 @@ def believed(plan: Plan, now_s: float, max_age_s: float) -> Plan:
     if not 0.0 < lease_s <= _MAX_LEASE_S:
         raise ValueError(f"the plan wants to be believed for {lease_s:.0f} s, at most {_MAX_LEASE_S:.0f} are given")
     return plan
-
-
-class PlannerPorts:
-    """The planner's side of ``edge.planning.PlanningPorts``: the store to read, control to ask and tell."""
-
-    def __init__(self, site: Site, state: Path, clock: Clock) -> None:
-        self._site, self._clock = site, clock
-        self._store = StoreReader(state / STORE_NAME)
-        self._control = Client(state / SOCKET_NAME)
-        self._weather = weather_of(site)
-        self._prices = prices_of(site)
-
-    def now_s(self) -> float:
-        """Unix UTC [s]."""
-        return self._clock.now_s()
-
-    def window(self, until_s: float, days: int) -> Frame:
-        """Measured quarter hours."""
-        return self._store.window(until_s, days)
-
-    def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:  # noqa: ARG002 -- one issue per file
-        """The forecast weather of the site's table."""
-        return self._weather
-
-    def prices(self, grid: TimeGrid, issued_s: float) -> Prices:
-        """Prices as the market had published them at ``issued_s``."""
-        return self._prices.forecast(grid, issued_s)
-
-    def reached_peak_w(self, history: Frame, issued_s: float) -> float:
-        """The running month's highest import of a quarter hour that the store has seen."""
-        return month_peak_w(history.column("grid_w"), history.grid, issued_s, self._site.zone)
-
-    def soc_frac(self) -> float:
-        """What control last read; NaN where it could not."""
-        house = self._control.ask("status")["house"]
-        value = house["soc_frac"] if house else None
-        return math.nan if value is None else float(value)
-
-    def publish(self, plan: Plan) -> None:
-        """Hand a plan to control; raises :class:`PlanError` when control is away."""
-        try:
-            self._control.ask("publish_plan", plan=plan)
-        except IpcError as error:
-            raise PlanError(f"the plan could not be handed over: {error}") from error
-
-    def excuse(self, reason: str) -> None:
-        """Tell control why there is no new plan; raises :class:`IpcError` when control is away."""
-        self._control.ask("no_plan", reason=reason)
-
-
-def weather_of(site: Site) -> Frame | None:
-    """The site's table of forecast weather, if it names one."""
-    return read_table(site.path(site.weather.table)).frame() if site.weather else None
-
-
-def prices_of(site: Site) -> PriceBook:
-    """The site's prices; raises :class:`ConfigError` where it names none."""
-    if not site.tariff.prices:
-        raise ConfigError("site.toml", ["tariff.prices is missing: without prices there is nothing to plan"])
-    return PriceBook.load(site.path(site.tariff.prices), site)
-
-
-def forecaster_of(site: Site, log: Log) -> Forecasts:
-    """The signed bundle's models; the baseline where there is no bundle, or, loudly, where it must not be used."""
-    from edge.forecast.runtime import Baseline, Forecaster  # only the planner pays for the models' runtime
-
-    if site.bundle is None:
-        return Baseline(site)
-    try:
-        return Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
-    except BundleError as error:
-        log.event("alarm", f"models refused, the baseline forecasts instead: {error}")
-        return Baseline(site)

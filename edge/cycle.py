@@ -17,6 +17,7 @@ from core_kernels.units import balance_residual_w
 from core_kernels.units import load_w as load_from_balance
 from edge.config import Site
 from edge.control import fastloop, guard
+from edge.control.override import Override
 from edge.control.rules import rules_command
 from edge.errors import StoreError
 from edge.messages import Command, CycleRecord, House, Plan, Reading, WriteResult
@@ -35,6 +36,10 @@ class Ports(Protocol):
 
     def plan(self) -> Plan | None:
         """The last published plan, valid or not."""
+        ...
+
+    def override(self) -> Override | None:
+        """What a person asked for by hand, in force or not."""
         ...
 
     def imported_wh(self, now_s: float, grid_w: float) -> float:
@@ -64,7 +69,8 @@ def control_cycle(ports: Ports, site: Site) -> CycleRecord:
     readings = ports.read()
     house = judge(readings, ports.now_s())
     plan = plan_in_force(ports.plan(), house.time_s)
-    wish = wish_of(house, plan, site, ports.imported_wh(house.time_s, house.grid_w))
+    planned = wish_of(house, plan, site, ports.imported_wh(house.time_s, house.grid_w))
+    wish = by_hand(ports.override(), house.time_s) or planned
     command = guard.narrow(wish, house, site, now_s=house.time_s, distrust=ports.distrust(house.time_s))
     result = ports.write(command)
     record = CycleRecord(
@@ -95,6 +101,11 @@ def wish_of(house: House, plan: Plan | None, site: Site, imported_wh: float = 0.
     if plan is None or site.battery is None:
         return rules_command(site)
     return fastloop.wish(house, plan, site.battery, imported_wh)
+
+
+def by_hand(override: Override | None, now_s: float) -> Command | None:
+    """The wish of a person while it is in force, else nothing."""
+    return override.wish(now_s) if override is not None and override.holds(now_s) else None
 
 
 def judge(readings: Sequence[Reading], now_s: float) -> House:

@@ -101,9 +101,10 @@ def run_control(run: Run) -> None:
 
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
-    from edge.box import STORE_NAME, PlannerPorts, forecaster_of
+    from edge.box import STORE_NAME
     from edge.control.mpc import Mpc
     from edge.ipc import IpcError
+    from edge.planner_ports import PlannerPorts, forecaster_of
 
     site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:

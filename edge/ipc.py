@@ -9,6 +9,8 @@ verb          payload                                    data
 status        -                                          everything a screen needs, see ``daemon``
 publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
 no_plan       ``{"reason": "..."}``                      ``{"accepted": true}``
+override      ``{"mode", "power_w", "duration_s"}``      the override, see ``control.override``
+end_override  -                                          ``{"ended": whether there was one}``
 ============  =========================================  ==========================================
 """
 

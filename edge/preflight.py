@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.box import SOCKET_NAME, STORE_NAME, prices_of, weather_of
+from edge.box import SOCKET_NAME, STORE_NAME
 from edge.clock import Clock
 from edge.config import Site, Web
 from edge.devices.driver import Devices
@@ -14,6 +14,7 @@ from edge.errors import ConfigError, EdgeError
 from edge.forecast.runtime import Forecaster
 from edge.ingest.store import Store
 from edge.ipc import Client, claim
+from edge.planner_ports import prices_of, weather_of
 from edge.web.app import listen
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "device": ("edge.cli.device:group", "Read, watch and set one device on its wire."),
     "doctor": ("edge.cli.doctor:command", "Links, signs, clocks, bundle, store, last plan, wear."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
+    "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),
     "plan": ("edge.cli.ask:plan", "What the box intends for the next 48 h."),
     "quality": ("edge.cli.quality:command", "Flags and the four scores of a table."),
     "replay": ("edge.cli.replay:command", "Closed loop over recorded days, without hardware."),

@@ -12,7 +12,7 @@ import pytest
 from commanded import Commanded
 from fakes import good_readings, make_plan
 
-from edge.box import SOCKET_NAME, STORE_NAME, ControlPorts, PlannerPorts, believed
+from edge.box import SOCKET_NAME, STORE_NAME, ControlPorts, believed
 from edge.clock import Clock
 from edge.config import Battery, Link, Site, Tariff
 from edge.cycle import control_cycle, judge
@@ -20,6 +20,7 @@ from edge.errors import ConfigError
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import Service, claim
 from edge.messages import Command, CycleRecord, WriteResult, to_json
+from edge.planner_ports import PlannerPorts
 from edge.preflight import check_state, problems_of
 
 BATTERY = Battery(capacity_wh=10_000, charge_w=5000, discharge_w=5000)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from core_kernels.signals import signal
+from edge.control.override import Override
 from edge.errors import StoreError
 from edge.messages import Command, CycleRecord, Plan, Reading, WriteResult
 
@@ -60,6 +61,7 @@ class FakePorts:
         self.alarms: list[str] = []
         self.disk_full = False
         self.distrusted = ""
+        self.by_hand: Override | None = None
 
     def now_s(self) -> float:
         return self.time_s
@@ -69,6 +71,9 @@ class FakePorts:
 
     def plan(self) -> Plan | None:
         return self.current
+
+    def override(self) -> Override | None:
+        return self.by_hand
 
     def imported_wh(self, now_s: float, grid_w: float) -> float:
         return 0.0

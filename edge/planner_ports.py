@@ -1,0 +1,94 @@
+"""The planner's real ports: store, tariff, weather, models, and control at the other end of its socket."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from core_kernels.records import Frame
+from core_kernels.timegrid import TimeGrid
+from edge.box import SOCKET_NAME, STORE_NAME
+from edge.clock import Clock
+from edge.config import Site
+from edge.control.peak import month_peak_w
+from edge.errors import BundleError, ConfigError, PlanError
+from edge.ingest.store import StoreReader
+from edge.ingest.table import read_table
+from edge.ingest.tariff import PriceBook, Prices
+from edge.ipc import Client, IpcError
+from edge.log import Log
+from edge.messages import Plan
+from edge.planning import Forecasts
+
+
+class PlannerPorts:
+    """The planner's side of ``edge.planning.PlanningPorts``: the store to read, control to ask and tell."""
+
+    def __init__(self, site: Site, state: Path, clock: Clock) -> None:
+        self._site, self._clock = site, clock
+        self._store = StoreReader(state / STORE_NAME)
+        self._control = Client(state / SOCKET_NAME)
+        self._weather = weather_of(site)
+        self._prices = prices_of(site)
+
+    def now_s(self) -> float:
+        """Unix UTC [s]."""
+        return self._clock.now_s()
+
+    def window(self, until_s: float, days: int) -> Frame:
+        """Measured quarter hours."""
+        return self._store.window(until_s, days)
+
+    def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:  # noqa: ARG002 -- one issue per file
+        """The forecast weather of the site's table."""
+        return self._weather
+
+    def prices(self, grid: TimeGrid, issued_s: float) -> Prices:
+        """Prices as the market had published them at ``issued_s``."""
+        return self._prices.forecast(grid, issued_s)
+
+    def reached_peak_w(self, history: Frame, issued_s: float) -> float:
+        """The running month's highest import of a quarter hour that the store has seen."""
+        return month_peak_w(history.column("grid_w"), history.grid, issued_s, self._site.zone)
+
+    def soc_frac(self) -> float:
+        """What control last read; NaN where it could not."""
+        house = self._control.ask("status")["house"]
+        value = house["soc_frac"] if house else None
+        return math.nan if value is None else float(value)
+
+    def publish(self, plan: Plan) -> None:
+        """Hand a plan to control; raises :class:`PlanError` when control is away."""
+        try:
+            self._control.ask("publish_plan", plan=plan)
+        except IpcError as error:
+            raise PlanError(f"the plan could not be handed over: {error}") from error
+
+    def excuse(self, reason: str) -> None:
+        """Tell control why there is no new plan; raises :class:`IpcError` when control is away."""
+        self._control.ask("no_plan", reason=reason)
+
+
+def weather_of(site: Site) -> Frame | None:
+    """The site's table of forecast weather, if it names one."""
+    return read_table(site.path(site.weather.table)).frame() if site.weather else None
+
+
+def prices_of(site: Site) -> PriceBook:
+    """The site's prices; raises :class:`ConfigError` where it names none."""
+    if not site.tariff.prices:
+        raise ConfigError("site.toml", ["tariff.prices is missing: without prices there is nothing to plan"])
+    return PriceBook.load(site.path(site.tariff.prices), site)
+
+
+def forecaster_of(site: Site, log: Log) -> Forecasts:
+    """The signed bundle's models; the baseline where there is no bundle, or, loudly, where it must not be used."""
+    from edge.forecast.runtime import Baseline, Forecaster  # only the planner pays for the models' runtime
+
+    if site.bundle is None:
+        return Baseline(site)
+    try:
+        return Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
+    except BundleError as error:
+        log.event("alarm", f"models refused, the baseline forecasts instead: {error}")
+        return Baseline(site)
