@@ -1,6 +1,7 @@
 import json
 import stat
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from training.dataset import cut
 from training.errors import SetupError, TrainingError
 from training.fit import save
 from training.package import Release, build, sign_file, signed, write_zip
+from training.progress import Stages
 from training.sign import load_key, make_key, public_path
 
 pytestmark = pytest.mark.training
@@ -195,6 +197,15 @@ def test_demo_data_can_be_asked_for(tmp_path):
 
 def test_a_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    stages = cli.Stages(2)
+    stages = Stages(2)
     stages("one")
     stages.close()
+
+
+def test_every_command_is_listed_imports_and_says_what_it_does():
+    context = click.Context(cli.group)
+    names = cli.group.list_commands(context)
+    assert cli.group.get_command(context, "no-such") is None
+    assert [name for name in names if not cli.group.get_command(context, name).get_short_help_str()] == []
+    told = run("--help").output
+    assert [name for name in names if name not in told] == []
