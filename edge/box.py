@@ -16,13 +16,12 @@ from edge.control.override import Override, Overrides
 from edge.control.peak import QuarterImport
 from edge.devices.driver import Devices
 from edge.errors import StoreError
+from edge.files import STORE_NAME
 from edge.ingest.store import Store
 from edge.log import Log
 from edge.messages import IN_FORCE, Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
 from edge.writeledger import StoreLedger
 
-STORE_NAME = "store.sqlite"
-SOCKET_NAME = "control.sock"
 _MAX_LEASE_S = 3600.0
 _MAX_PLAN_AGE_S = 900.0  # on its way from the planner; simulated time may run fast
 _MAX_AHEAD_S = 60.0

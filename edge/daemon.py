@@ -79,7 +79,8 @@ class Stop:
 
 def run_control(run: Run) -> None:
     """The field bus, the guard and the store, once a period, until told to stop."""
-    from edge.box import SOCKET_NAME, ControlPorts
+    from edge.box import ControlPorts
+    from edge.files import SOCKET_NAME
     from edge.ipc import Service, claim
 
     site = load_site(run.site_path)
@@ -101,8 +102,8 @@ def run_control(run: Run) -> None:
 
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
-    from edge.box import STORE_NAME
     from edge.control.mpc import Mpc
+    from edge.files import STORE_NAME
     from edge.ipc import IpcError
     from edge.planner_ports import PlannerPorts, forecaster_of
 
@@ -131,7 +132,7 @@ def run_planner(run: Run) -> None:
 
 def run_web(run: Run) -> None:
     """The status page."""
-    from edge.box import SOCKET_NAME
+    from edge.files import SOCKET_NAME
     from edge.ipc import Client
     from edge.web.app import create_app, serve
 

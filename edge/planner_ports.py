@@ -7,11 +7,11 @@ from pathlib import Path
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
-from edge.box import SOCKET_NAME, STORE_NAME
 from edge.clock import Clock
 from edge.config import Site
 from edge.control.peak import month_peak_w
 from edge.errors import BundleError, ConfigError, PlanError
+from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import StoreReader
 from edge.ingest.table import read_table
 from edge.ingest.tariff import PriceBook, Prices

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.box import SOCKET_NAME, STORE_NAME
 from edge.clock import Clock
 from edge.config import Site, Web
 from edge.devices.driver import Devices
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, EdgeError
+from edge.files import SOCKET_NAME, STORE_NAME
 from edge.forecast.runtime import Forecaster
 from edge.ingest.store import Store
 from edge.ipc import Client, claim

@@ -13,17 +13,21 @@ from edge.errors import EdgeError
 _COMMANDS = {
     "bench": ("edge.cli.bench:command", "Timings beside the references, as ratios in one run."),
     "bundle": ("edge.cli.bundle:group", "Signed model bundles on the device."),
+    "completion": ("edge.cli.completion:command", "What makes a shell complete commands and options."),
     "demo": ("edge.cli.demo:command", "The whole main job on this machine, on real wires and real data."),
     "device": ("edge.cli.device:group", "Read, watch and set one device on its wire."),
     "doctor": ("edge.cli.doctor:command", "Links, signs, clocks, bundle, store, last plan, wear."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
+    "log": ("edge.cli.log:command", "The box's decisions and alarms."),
     "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),
     "plan": ("edge.cli.ask:plan", "What the box intends for the next 48 h."),
     "quality": ("edge.cli.quality:command", "Flags and the four scores of a table."),
     "replay": ("edge.cli.replay:command", "Closed loop over recorded days, without hardware."),
     "run": ("edge.cli.run:command", "The daemon: control, planner and web."),
+    "status": ("edge.cli.status:command", "What the box is doing now, in ten lines."),
     "twin": ("edge.cli.twin:command", "Serve a device, or a whole house, from a profile."),
     "warm": ("edge.cli.warm:command", "Compile and cache all kernels."),
+    "watch": ("edge.cli.watch:command", "The house live, with sparklines."),
     "why": ("edge.cli.ask:why", "The reason for the running action, in words."),
 }
 
@@ -56,6 +60,7 @@ def group() -> None:
     Example:
       pems demo
       pems run --site site.toml
+      pems status --site site.toml
       pems why --site site.toml
     """
 

@@ -1,45 +1,24 @@
-"""``pems plan``, ``pems forecast`` and ``pems why``: questions to the running box."""
+"""``pems plan``, ``pems forecast`` and ``pems why``: what the running box intends, expects and why."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from edge.cli.options import json_option, site_option, state_folder, state_option
+from edge.cli.options import json_option, site_option, state_option
+from edge.cli.talk import ask_status, no_plan_words, published_plan
 from edge.errors import PlanError
-from edge.messages import Plan, plan_from_json, to_json
+from edge.messages import plan_from_json, to_json
 from edge.timetext import format_time
+from edge.wording import action_words, cents_words, local_words, power_words
 
 _HOUR_SLOTS = 4
-
-
-def _status(site_path: Path, state: Path | None) -> dict[str, Any]:
-    """What control says now; raises ``ConfigError`` and ``IpcError``."""
-    from edge.box import SOCKET_NAME
-    from edge.config import load_site
-    from edge.ipc import Client
-
-    load_site(site_path)
-    answer = Client(state_folder(site_path, state) / SOCKET_NAME).ask("status")
-    return dict(answer)
-
-
-def _plan(status: Mapping[str, Any]) -> Plan:
-    if status["plan"] is None:
-        raise PlanError(f"{no_plan_words(status)}; the inverter follows its own rules")
-    return plan_from_json(status["plan"])
-
-
-def no_plan_words(status: Mapping[str, Any]) -> str:
-    """That there is no plan yet, with the planner's reason."""
-    return f"there is no plan yet: {status['no_plan'] or 'the planner has not finished its first one'}"
+_CLOCK = "%a %H:%M"
 
 
 def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -50,10 +29,6 @@ def _print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _local(time_s: float, zone: ZoneInfo) -> str:
-    return datetime.fromtimestamp(time_s, zone).strftime("%a %H:%M")
 
 
 @click.command()
@@ -67,19 +42,21 @@ def plan(site_path: Path, state: Path | None, as_json: bool) -> None:
     Example:
       pems plan --site site.toml
     """
-    status = _status(site_path, state)
-    current = _plan(status)
+    status = ask_status(site_path, state)
+    current = published_plan(status)
     if as_json:
         times = [format_time(current.start_s + i * current.slot_s) for i in range(len(current.battery_w))]
         issued, until = format_time(current.issued_s), format_time(current.valid_until_s)
         click.echo(json.dumps({**to_json(current), "time_utc": times, "issued_utc": issued, "valid_until_utc": until}))
         return
     zone = ZoneInfo(status["site"]["timezone"])
-    until = _local(current.valid_until_s, zone)
-    click.echo(f"Plan by {current.source}, issued {_local(current.issued_s, zone)}, valid until {until}")
+    until = local_words(current.valid_until_s, zone, _CLOCK)
+    click.echo(f"Plan by {current.source}, issued {local_words(current.issued_s, zone, _CLOCK)}, valid until {until}")
     click.echo(current.reason)
     if math.isfinite(current.peak_w):
-        click.echo(f"Highest quarter hour of the month: {current.peak_w:.0f} W")
+        click.echo(f"Highest quarter hour of the month: {power_words(current.peak_w)}")
+    if status["no_plan"]:
+        click.echo(f"No newer plan: {status['no_plan']}")
     for violation in current.violations:
         click.echo(f"Not kept: {violation}")
     rows = []
@@ -88,7 +65,7 @@ def plan(site_path: Path, state: Path | None, as_json: bool) -> None:
         span = slice(i, i + _HOUR_SLOTS)
         rows.append(
             (
-                _local(current.start_s + i * current.slot_s, zone),
+                local_words(current.start_s + i * current.slot_s, zone, _CLOCK),
                 f"{100 * _mean(current.price_import_eur_per_kwh[span]):.1f}",
                 *(f"{_mean(values[span]):.0f}" for values in powers),
                 f"{100 * current.soc_frac[min(i + _HOUR_SLOTS, len(current.soc_frac) - 1)]:.0f}",
@@ -108,8 +85,8 @@ def forecast(site_path: Path, state: Path | None, as_json: bool) -> None:
     Example:
       pems forecast --site site.toml --json
     """
-    status = _status(site_path, state)
-    current = _plan(status)
+    status = ask_status(site_path, state)
+    current = published_plan(status)
     columns = {name: getattr(current, name) for name in _FORECAST_COLUMNS}
     times_s = [current.start_s + i * current.slot_s for i in range(len(current.battery_w))]
     if as_json:
@@ -118,7 +95,10 @@ def forecast(site_path: Path, state: Path | None, as_json: bool) -> None:
         return
     zone = ZoneInfo(status["site"]["timezone"])
     rows = [
-        (_local(times_s[i], zone), *(f"{_mean(values[i : i + _HOUR_SLOTS]):.0f}" for values in columns.values()))
+        (
+            local_words(times_s[i], zone, _CLOCK),
+            *(f"{_mean(values[i : i + _HOUR_SLOTS]):.0f}" for values in columns.values()),
+        )
         for i in range(0, len(times_s), _HOUR_SLOTS)
     ]
     _print_rows(("local", *(name.removesuffix("_w").replace("_", " ") + " W" for name in columns)), rows)
@@ -138,7 +118,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     Example:
       pems why --site site.toml
     """
-    status = _status(site_path, state)
+    status = ask_status(site_path, state)
     command = status["command"]
     if command is None:
         raise PlanError("the box has not finished its first cycle")
@@ -158,14 +138,15 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(to_json(answer)))
         return
-    power = "" if command["mode"] == "native" else f" at {command['battery_w']:+.0f} W (discharge positive)"
-    click.echo(f"Battery: {command['mode']}{power}, inverter says {status['mode']}")
+    click.echo(f"Battery: {action_words(command)}; the inverter says {status['mode']}")
     click.echo(f"Because: {command['reason']}")
     for veto in command["vetoes"]:
         click.echo(f"Vetoed: {veto}")
     if current is not None:
-        click.echo(f"Energy in the battery is worth {100 * current.water_value_eur_per_kwh:.1f} ct/kWh to the plan")
+        click.echo(f"Energy in the battery is worth {cents_words(current.water_value_eur_per_kwh)} to the plan")
         click.echo(f"The plan: {current.reason}")
+        if status["no_plan"]:
+            click.echo(f"No newer plan: {status['no_plan']}")
     else:
         click.echo(f"The plan: {no_plan_words(status)}")
     for finding in answer["findings"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.ask import no_plan_words
 from edge.cli.options import json_option, site_option, state_folder, state_option
+from edge.cli.talk import no_plan_words
 from edge.messages import IN_FORCE, NEEDS_PERMISSION, to_json
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
 
     site = load_site(site_path)
     folder = state_folder(site_path, state)
-    wear = _wear(site, folder)
-    checks = list(_checks(site, folder, wear))
+    answer = _ask(folder)
+    wear = _wear(site, folder, time.time() if isinstance(answer, str) else answer["time_s"])
+    checks = [*_checks(site, folder, wear), *_live_checks(answer)]
     if as_json:
         click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": to_json(checks), "wear": to_json(wear)}))
     else:
@@ -61,10 +63,9 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
 
 
 def _checks(site: Site, state: Path, wear: list[RegisterWear]) -> Iterator[_Check]:
-    from edge.box import SOCKET_NAME, STORE_NAME
     from edge.errors import StoreError
+    from edge.files import STORE_NAME
     from edge.ingest.store import StoreReader
-    from edge.ipc import Client, IpcError
     from edge.preflight import check_site
 
     problems = check_site(site)
@@ -76,18 +77,23 @@ def _checks(site: Site, state: Path, wear: list[RegisterWear]) -> Iterator[_Chec
         yield _Check(name="store", ok=False, text=str(error))
     yield from _reports(site, state)
     yield from _wear_checks(wear)
+
+
+def _ask(state: Path) -> dict[str, Any] | str:
+    """What control says now, or why it says nothing."""
+    from edge.files import SOCKET_NAME
+    from edge.ipc import Client, IpcError
+
     try:
-        status = Client(state / SOCKET_NAME).ask("status")
+        return dict(Client(state / SOCKET_NAME).ask("status"))
     except IpcError as error:
-        yield _Check(name="control", ok=False, text=str(error))
-        return
-    yield from _live_checks(status)
+        return str(error)
 
 
 def _reports(site: Site, state: Path) -> Iterator[_Check]:
     """What the last commissioning of each link said."""
-    from edge.box import STORE_NAME
     from edge.errors import StoreError
+    from edge.files import STORE_NAME
     from edge.ingest.store import StoreReader
 
     try:
@@ -114,8 +120,11 @@ def _report(link: Link, report: dict[str, Any] | None) -> _Check:
     return _Check(name="commissioning", ok=report["verdict"] == "ok", text=text)
 
 
-def _live_checks(status: dict[str, Any]) -> Iterator[_Check]:
-    """What a running control process says about devices, balance, plan and writes."""
+def _live_checks(status: dict[str, Any] | str) -> Iterator[_Check]:
+    """What a running control process says about devices, balance, plan and writes; or that it does not run."""
+    if isinstance(status, str):
+        yield _Check(name="control", ok=False, text=status)
+        return
     house = status["house"]
     if house is None:
         yield _Check(name="control", ok=False, text="has not finished its first cycle")
@@ -149,16 +158,14 @@ def _plan_text(status: dict[str, Any], *, fresh: bool) -> str:
     return f"{plan['source']}, issued {status['time_s'] - plan['issued_s']:.0f} s ago"
 
 
-def _wear(site: Site, state: Path) -> list[RegisterWear]:
-    """How worn each written register is; nothing where there is no store yet."""
-    import time
-
-    from edge.box import STORE_NAME
+def _wear(site: Site, state: Path, now_s: float) -> list[RegisterWear]:
+    """How worn each written register is, by the box's own clock; nothing where there is no store yet."""
     from edge.errors import StoreError
+    from edge.files import STORE_NAME
     from edge.writeledger import wear_table
 
     try:
-        return wear_table(state / STORE_NAME, site, time.time())
+        return wear_table(state / STORE_NAME, site, now_s)
     except StoreError:  # the store's own check says why
         return []
 

@@ -34,8 +34,8 @@ def command(
       pems override charge --power 2000 --minutes 90 --site site.toml
       pems override end --site site.toml
     """
-    from edge.box import SOCKET_NAME
     from edge.config import load_site
+    from edge.files import SOCKET_NAME
     from edge.ipc import Client
 
     zone = load_site(site_path).zone

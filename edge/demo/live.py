@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edge.box import SOCKET_NAME
 from edge.clock import Clock
 from edge.daemon import PROCESSES, Run
 from edge.demo.prepare import INITIAL_SOC_FRAC, DemoError, House
+from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError
 
 HOUR_S = 3600

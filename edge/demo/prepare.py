@@ -14,9 +14,9 @@ from typing import Literal
 
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY
-from edge.box import STORE_NAME
 from edge.config import Battery, Site, load_site
 from edge.errors import ConfigError, EdgeError
+from edge.files import STORE_NAME
 from edge.ingest.store import Store
 from edge.ingest.table import read_table, write_csv
 from edge.ingest.tariff import PriceBook, builtin_prices

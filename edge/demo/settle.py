@@ -14,7 +14,6 @@ import numpy as np
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, W_PER_KW, FloatArray, balance_residual_w
-from edge.box import STORE_NAME
 from edge.config import Battery
 from edge.control.ledger import Cost, Ledger, Market, stored_value_eur_per_kwh
 from edge.control.problem import wear_eur_per_kwh
@@ -22,6 +21,7 @@ from edge.control.ways import perfect_foresight
 from edge.demo.prepare import INITIAL_SOC_FRAC, DemoError, House
 from edge.devices.plant import HousePlant, PlantParams
 from edge.devices.plant_series import Series, read_series
+from edge.files import STORE_NAME
 from edge.ingest.store import SLOT_S, StoreReader
 from edge.messages import Plan, plan_from_json
 from edge.picture import Days, days_svg

@@ -187,10 +187,16 @@ class StoreReader:
     """The reading side: any number of processes, never blocks the writer."""
 
     def __init__(self, path: Path) -> None:
-        with translated(str(path)):
+        self._where = str(path)
+        with translated(self._where):
             self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
             self._db.execute("SELECT 1 FROM slot LIMIT 1")
-        self.reports = Reports(self._db, str(path))
+        self.reports = Reports(self._db, self._where)
+
+    def _rows(self, statement: str, *values: float) -> list[tuple[Any, ...]]:
+        """All rows of a question; raises :class:`StoreError`."""
+        with translated(self._where):
+            return self._db.execute(statement, values).fetchall()
 
     def window(self, until_s: float, days: int) -> Frame:
         """The last quarter hours that ended by ``until_s``; a quarter covered by less than half is NaN."""
@@ -199,9 +205,9 @@ class StoreReader:
         grid = TimeGrid(start_s=end - count * SLOT_S, slot_s=SLOT_S, count=count)
         columns: dict[str, Any] = {}
         flags: dict[str, Any] = {}
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT time_s, signal, value, flags FROM slot WHERE time_s >= ? AND time_s < ? AND minutes * 2 >= ?",
-            (grid.start_s, grid.end_s, SLOT_S // MINUTE_S),
+            *(grid.start_s, grid.end_s, SLOT_S // MINUTE_S),
         )
         for time_s, name, value, mask in rows:
             index = (time_s - grid.start_s) // SLOT_S
@@ -211,10 +217,10 @@ class StoreReader:
 
     def writes(self, since_s: float, until_s: float) -> list[dict[str, Any]]:
         """The journal of register writes in a span."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT time_s, register, raw, wear, reason FROM device_write"
             " WHERE time_s >= ? AND time_s < ? ORDER BY time_s",
-            (since_s, until_s),
+            *(since_s, until_s),
         )
         return [dict(zip(("time_s", "register", "raw", "wear", "reason"), row, strict=True)) for row in rows]
 
@@ -225,17 +231,22 @@ class StoreReader:
 
     def intents(self, since_s: float) -> list[Intent]:
         """Sequences of writes journalled since an instant, oldest first."""
-        return intents_since(self._db, since_s)
+        with translated(self._where):
+            return intents_since(self._db, since_s)
 
     def events(self, since_s: float, kind: str | None = None) -> list[tuple[float, str, str]]:
         """Events since an instant, oldest first."""
-        rows = self._db.execute("SELECT time_s, kind, text FROM event WHERE time_s >= ? ORDER BY time_s", (since_s,))
+        rows = self._rows("SELECT time_s, kind, text FROM event WHERE time_s >= ? ORDER BY time_s, rowid", since_s)
         return [row for row in rows if kind is None or row[1] == kind]
+
+    def newest_event_s(self) -> float:
+        """When the last event was; 0 without any."""
+        return float(self._rows("SELECT coalesce(max(time_s), 0) FROM event")[0][0])
 
     def plans(self, since_s: float) -> list[dict[str, Any]]:
         """Published plans since an instant, oldest first, as JSON."""
-        rows = self._db.execute("SELECT body FROM plan WHERE issued_s >= ? ORDER BY issued_s", (since_s,))
-        return [json.loads(body) for (body,) in rows]
+        rows = self._rows("SELECT body FROM plan WHERE issued_s >= ? ORDER BY issued_s", since_s)
+        return [json_object(body, f"{self._where}: a plan") for (body,) in rows]
 
     def close(self) -> None:
         """Let go of the file."""

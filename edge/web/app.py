@@ -24,7 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edge.errors import ConfigError, EdgeError
 from edge.picture import NARROW_PX, WIDE_PX, plan_svg
 from edge.web import page
-from edge.web.view import View, age_words, view_of
+from edge.web.view import View, view_of
+from edge.wording import age_words
 
 _HEADERS = {
     "content-security-policy": (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from edge.web.view import MISSING, Live, percent_words, power_words
+from edge.web.view import Live
+from edge.wording import MISSING, percent_words, power_words
 
 _CENTRE_PX = (210.0, 160.0)
 _QUIET_W = 10.0

@@ -8,7 +8,8 @@ from html import escape
 from string import Template
 
 from edge.web.flow import flow_svg
-from edge.web.view import MISSING, View, age_words, cents_words, percent_words
+from edge.web.view import View
+from edge.wording import MISSING, age_words, cents_words, percent_words
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

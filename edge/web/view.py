@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from core_kernels.units import W_PER_KW
 from edge.messages import Plan, plan_from_json
+from edge.wording import (
+    MISSING,
+    action_words,
+    age_words,
+    in_force,
+    local_words,
+    next_words,
+    number,
+)
 
-MISSING = "—"
 _OLD_AFTER_WALL_S = 10.0
-_IDLE_W = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,34 +54,6 @@ class View:
     signals: tuple[tuple[str, ...], ...]
 
 
-def number(value: object) -> float:
-    """A JSON number; NaN for anything else."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-
-
-def power_words(power_w: float) -> str:
-    """A power as people read it, without its sign."""
-    if not math.isfinite(power_w):
-        return MISSING
-    size_w = abs(power_w)
-    return f"{size_w:.0f} W" if size_w < 999.5 else f"{size_w / W_PER_KW:.2f} kW"
-
-
-def percent_words(share_frac: float) -> str:
-    """A fraction as a whole percentage."""
-    return f"{100.0 * share_frac:.0f} %" if math.isfinite(share_frac) else MISSING
-
-
-def age_words(age_s: float) -> str:
-    """A duration in the largest unit that keeps it readable."""
-    if not math.isfinite(age_s):
-        return "never"
-    for size_s, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if age_s >= 2.0 * size_s:
-            return f"{age_s / size_s:.0f} {unit}"
-    return f"{max(age_s, 0.0):.0f} s"
-
-
 def view_of(status: Mapping[str, Any], zone: ZoneInfo) -> View:
     """What to show for a status answer."""
     now_s, speed = number(status.get("time_s")), _speed(status)
@@ -92,7 +68,7 @@ def view_of(status: Mapping[str, Any], zone: ZoneInfo) -> View:
     warnings += [str(text) for text in house.get("findings") or ()]
     return View(
         site_name=str(_part(status, "site").get("name", "PEMS Edge")),
-        clock=_local(now_s, zone, "%a %-d %b %Y, %H:%M:%S"),
+        clock=local_words(now_s, zone, "%a %-d %b %Y, %H:%M:%S"),
         speed=speed,
         age_s=age_s,
         live=live,
@@ -101,53 +77,12 @@ def view_of(status: Mapping[str, Any], zone: ZoneInfo) -> View:
         notes=() if old else _notes(status),
         next_action=next_words(plan, now_s, zone),
         plan=plan,
-        in_force=_in_force(plan, now_s),
+        in_force=in_force(plan, now_s),
         plan_line=_plan_line(plan, now_s, zone),
         now_s=now_s,
         warnings=tuple(warnings),
         signals=_signals(status, now_s),
     )
-
-
-def action_words(command: Mapping[str, Any]) -> str:
-    """What the battery is told to do."""
-    if command.get("mode") == "native":
-        return "The inverter follows its own rules"
-    battery_w = number(command.get("battery_w"))
-    if command.get("mode") != "power" or not math.isfinite(battery_w):
-        return MISSING
-    if abs(battery_w) < _IDLE_W:
-        return "The battery is held"
-    return f"{'Discharging' if battery_w > 0.0 else 'Charging'} the battery with {power_words(battery_w)}"
-
-
-def next_words(plan: Plan | None, now_s: float, zone: ZoneInfo) -> str:
-    """The next change of the plan's mind, with its time and price."""
-    slot = plan.slot(now_s) if plan is not None and _in_force(plan, now_s) else None
-    if plan is None or slot is None:
-        return "no plan in force"
-    rest = range(slot, len(plan.battery_w))
-    runs = [(kind, tuple(indices)) for kind, indices in groupby(rest, lambda index: _kind(plan.battery_w[index]))]
-    if len(runs) == 1:
-        return f"{runs[0][0]} to the end of the plan"
-    kind, indices = runs[1]
-    mean_w = sum(plan.battery_w[index] for index in indices) / len(indices)
-    start = _local(plan.start_s + indices[0] * plan.slot_s, zone, "%a %H:%M")
-    power = "" if kind == "hold" else f" with about {power_words(mean_w)}"
-    return f"{start}: {kind}{power} (import {cents_words(plan.price_import_eur_per_kwh[indices[0]])})"
-
-
-def _in_force(plan: Plan | None, now_s: float) -> bool:
-    return plan is not None and now_s < plan.valid_until_s
-
-
-def _kind(battery_w: float) -> str:
-    return "discharge" if battery_w > _IDLE_W else "charge" if battery_w < -_IDLE_W else "hold"
-
-
-def cents_words(price_eur_per_kwh: float) -> str:
-    """A price as people read it."""
-    return f"{100.0 * price_eur_per_kwh:.1f} ct/kWh" if math.isfinite(price_eur_per_kwh) else f"{MISSING} ct/kWh"
 
 
 def _notes(status: Mapping[str, Any]) -> tuple[str, ...]:
@@ -164,10 +99,12 @@ def _notes(status: Mapping[str, Any]) -> tuple[str, ...]:
 def _plan_line(plan: Plan | None, now_s: float, zone: ZoneInfo) -> str:
     if plan is None:
         return "There is no plan yet."
-    made = f"Made at {_local(plan.issued_s, zone, '%H:%M')} by {plan.source}"
-    if not _in_force(plan, now_s):
-        return f"{made}; its lease ended at {_local(plan.valid_until_s, zone, '%H:%M')}, nobody follows it any more."
-    return f"{made}, valid until {_local(plan.valid_until_s, zone, '%H:%M')}. {plan.reason}"
+    made = f"Made at {local_words(plan.issued_s, zone, '%H:%M')} by {plan.source}"
+    if not in_force(plan, now_s):
+        return (
+            f"{made}; its lease ended at {local_words(plan.valid_until_s, zone, '%H:%M')}, nobody follows it any more."
+        )
+    return f"{made}, valid until {local_words(plan.valid_until_s, zone, '%H:%M')}. {plan.reason}"
 
 
 def _signals(status: Mapping[str, Any], now_s: float) -> tuple[tuple[str, ...], ...]:
@@ -204,7 +141,3 @@ def _speed(status: Mapping[str, Any]) -> float:
 def _or_zero(value: object) -> float:
     found = number(value)
     return found if math.isfinite(found) else 0.0
-
-
-def _local(time_s: float, zone: ZoneInfo, form: str) -> str:
-    return datetime.fromtimestamp(time_s, zone).strftime(form) if math.isfinite(time_s) else MISSING

@@ -12,11 +12,12 @@ import pytest
 from commanded import Commanded
 from fakes import good_readings, make_plan
 
-from edge.box import SOCKET_NAME, STORE_NAME, ControlPorts, believed
+from edge.box import ControlPorts, believed
 from edge.clock import Clock
 from edge.config import Battery, Link, Site, Tariff
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
+from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import Service, claim
 from edge.messages import Command, CycleRecord, WriteResult, to_json

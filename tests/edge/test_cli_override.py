@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge.box import SOCKET_NAME, STORE_NAME, ControlPorts
+from edge.box import ControlPorts
 from edge.cli import group
 from edge.clock import Clock
 from edge.config import Battery, Site
 from edge.cycle import control_cycle
+from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import StoreReader
 from edge.ipc import IpcError, Service
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.box import STORE_NAME
 from edge.clock import Clock
 from edge.config import Site
 from edge.devices.wear import CYCLES_COUNT, DAILY_BUDGET_COUNT, wear_of
 from edge.errors import StoreError
+from edge.files import STORE_NAME
 from edge.ingest.journal import WriteJournal
 from edge.ingest.store import Store, StoreReader
 from edge.messages import Intent, RegisterCount, RegisterWrite

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("devices", "ingest", "forecast", "control", "web")
-OPEN_TO_ROOMS = {"__version__", "clock", "config", "errors", "messages", "picture", "timetext"}
+OPEN_TO_ROOMS = {"wording", "files", "__version__", "clock", "config", "errors", "messages", "picture", "timetext"}
 
 
 def imported(path: Path) -> set[str]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.box import SOCKET_NAME
 from edge.clock import Clock
+from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError
 
 START_S = 1_370_325_600  # 2013-06-04 06:00 UTC

@@ -142,7 +142,7 @@ def _pulse_plan(site: Site, options: Mapping[str, Any]) -> PulsePlan | None:
 @contextmanager
 def _store(state: Path | None) -> Iterator[Store | None]:
     """The store of a state folder, owned meanwhile: a running box commands the same devices."""
-    from edge.box import STORE_NAME
+    from edge.files import STORE_NAME
     from edge.ingest.store import Store
     from edge.ipc import claim
 

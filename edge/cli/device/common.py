@@ -74,7 +74,10 @@ def fail_if_silent(readings: Sequence[Reading]) -> None:
     from edge.errors import DeviceUnreachable
 
     if all(reading.state == "invalid" for reading in readings):
-        raise DeviceUnreachable(readings[0].reason if readings else "the profile has no signal")
+        reason = readings[0].reason if readings else "the profile has no signal"
+        raise DeviceUnreachable(
+            f"{reason}\ndo --profile, --unit and --url fit? pems device scan asks who answers there"
+        )
 
 
 def rows_of(readings: Sequence[Reading], now_s: float) -> list[dict[str, Any]]:

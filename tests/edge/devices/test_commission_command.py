@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 from liars import SITE, SPH, House, fast_clock, other_sign, serve
 
-from edge.box import STORE_NAME, ControlPorts
+from edge.box import ControlPorts
 from edge.cli import main
 from edge.cli.device import group
 from edge.config import load_site
+from edge.files import STORE_NAME
 from edge.ingest.store import Store
 from edge.ipc import claim
 

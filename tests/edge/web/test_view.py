@@ -8,7 +8,8 @@ import pytest
 
 from edge.messages import Command, House, Plan, Reading, WriteResult, to_json
 from edge.web.flow import flow_svg
-from edge.web.view import Live, action_words, age_words, next_words, percent_words, power_words, view_of
+from edge.web.view import Live, view_of
+from edge.wording import action_words, age_words, next_words, percent_words, power_words
 
 PRAGUE = ZoneInfo("Europe/Prague")
 NOW_S = 1717416720.0  # Mon 3 Jun 2024, 14:12 in Prague

@@ -1,0 +1,32 @@
+"""How commands talk to the running box; light, so that a question is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge.cli.options import state_folder
+from edge.config import load_site
+from edge.errors import PlanError
+from edge.files import SOCKET_NAME
+from edge.ipc import Client
+from edge.messages import Plan, plan_from_json
+
+
+def ask_status(site_path: Path, state: Path | None) -> dict[str, Any]:
+    """What control says now; raises ``ConfigError`` and ``IpcError``."""
+    load_site(site_path)
+    return dict(Client(state_folder(site_path, state) / SOCKET_NAME).ask("status"))
+
+
+def published_plan(status: Mapping[str, Any]) -> Plan:
+    """The plan that control has, in force or not; raises :class:`PlanError` with the reason where there is none."""
+    if status["plan"] is None:
+        raise PlanError(f"{no_plan_words(status)}; the inverter follows its own rules")
+    return plan_from_json(status["plan"])
+
+
+def no_plan_words(status: Mapping[str, Any]) -> str:
+    """That there is no plan yet, with the planner's reason."""
+    return f"there is no plan yet: {status['no_plan'] or 'the planner has not finished its first one'}"
