@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from typing import Any
 from edge.clock import Clock
 from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError
+from edge.timetext import parse_time_s
 
 START_S = 1_370_325_600  # 2013-06-04 06:00 UTC
 
@@ -69,6 +71,12 @@ def cheap_now(time_s: float) -> float:
     return 0.01 if time_s < START_S + 6 * 3600 else 0.60
 
 
+def battery_w(status: dict[str, Any]) -> float:
+    """What the box measures at the battery; NaN before its first cycle and while the value is missing."""
+    value = None if status["house"] is None else status["house"]["battery_w"]
+    return math.nan if value is None else float(value)
+
+
 def utc(time_s: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_s))
 
@@ -87,7 +95,7 @@ class Bench:
     def status(self) -> dict[str, Any]:
         return dict(Client(self.folder / "state" / SOCKET_NAME).ask("status"))
 
-    def until(self, what: str, holds: Callable[[dict[str, Any]], bool], within_s: float = 60.0) -> dict[str, Any]:
+    def until(self, what: str, holds: Callable[[dict[str, Any]], bool], within_s: float = 150.0) -> dict[str, Any]:
         """Ask control until something holds; wall seconds."""
         end = time.monotonic() + within_s
         last: object = None
@@ -114,6 +122,13 @@ class Bench:
                         found[words[words.index("--only") + 1]] = int(entry.name)
         return found
 
+    def are_left(self, names: set[str], within_s: float = 60.0) -> bool:
+        """Whether these, and no others, are left of the box's processes, at the latest after so many wall seconds."""
+        end = time.monotonic() + within_s
+        while set(self.pids()) != names and time.monotonic() < end:
+            time.sleep(0.1)
+        return set(self.pids()) == names
+
     def kill(self, *names: str) -> None:
         pids = self.pids()
         for name in names:
@@ -127,6 +142,15 @@ class Bench:
         with (self.folder / "journal" / "wire.csv").open() as handle:
             modes = [row["values"] for row in csv.DictReader(handle) if row["function"] == "mode"]
         return modes[-1] if modes else "native"
+
+    def native_since_s(self, within_s: float = 60.0) -> float:
+        """Wait, in wall seconds, until the inverter is on its own; the simulated time at which it became so."""
+        end = time.monotonic() + within_s
+        while self.twin_mode() != "native":
+            assert time.monotonic() < end, f"still {self.twin_mode()}\n{self.logs()}"
+            time.sleep(0.05)
+        times = [row["time_utc"] for row in self.wire() if row["function"] == "mode"]
+        return parse_time_s(times[-1]) if times else float(START_S)
 
     def wire(self) -> list[dict[str, str]]:
         with (self.folder / "journal" / "wire.csv").open() as handle:
@@ -183,7 +207,7 @@ def bench(
         twin_process = stack.enter_context(
             _ended(subprocess.Popen(twin, stdout=twin_log, stderr=twin_log, env=ENVIRONMENT))
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "up" not in (folder / "twin.log").read_text().split():
             assert time.monotonic() < deadline, (folder / "twin.log").read_text()
             time.sleep(0.05)
@@ -206,7 +230,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
