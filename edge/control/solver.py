@@ -79,7 +79,10 @@ class Solver:
         self._last = self._last._replace(x=x, y=y)
 
     def solve(self, vectors: Vectors) -> Solved:
-        """The optimum within tolerance; raises :class:`PlanError` where the answer fails the residual check."""
+        """The optimum within tolerance; raises :class:`PlanError` where the answer fails the residual check.
+
+        An interrupt (Ctrl-C) during the solve is raised when OSQP gives up because of it.
+        """
         columns, rows = self._shape.rows.shape[1], self._shape.rows.shape[0]
         q = _checked("q", vectors.q, columns)
         l, u = _checked("l", vectors.l, rows), _checked("u", vectors.u, rows)
@@ -109,6 +112,8 @@ class Solver:
         except (osqp.OSQPException, ValueError) as error:
             self._problem = None
             raise PlanError(f"OSQP refused the problem: {error}") from error
+        if result.info.status_val == osqp.SolverStatus.OSQP_SIGINT:  # it takes Ctrl-C for itself while it solves
+            raise KeyboardInterrupt
         x, y = np.array(result.x, dtype=np.float64), np.array(result.y, dtype=np.float64)
         worst_w = W_PER_KW * violation(self._shape, vectors, x)
         return Solved(x, y, int(result.info.iter), worst_w, str(result.info.status))

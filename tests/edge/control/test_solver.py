@@ -1,3 +1,7 @@
+import itertools
+import signal
+import threading
+
 import numpy as np
 import pytest
 
@@ -74,3 +78,29 @@ def test_an_answer_that_breaks_its_bounds_is_refused():
 def test_what_osqp_refuses_is_a_plan_error():
     with pytest.raises(PlanError, match="OSQP refused"):
         Solver(SHAPE, alpha=5.0).solve(bounds())
+
+
+def solve_for_long() -> None:
+    for _ in range(100):
+        Solver(SHAPE, eps_abs=1e-12, eps_rel=1e-12, max_iter=100_000, time_limit=10.0).solve(bounds())
+
+
+def test_an_interrupt_during_a_solve_is_not_swallowed():
+    """Python's own handler only counts here, so that what is raised can only come from the solver."""
+    heard, over = itertools.count(), threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: next(heard))
+
+    def interrupt() -> None:
+        while not over.wait(0.002):
+            signal.raise_signal(signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            solve_for_long()
+    finally:
+        over.set()
+        interrupter.join()
+        signal.signal(signal.SIGINT, before)
+    assert Solver(SHAPE).solve(bounds()).violation_w < 20.0
