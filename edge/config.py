@@ -6,7 +6,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -249,10 +249,23 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
 
 def load_site(path: Path) -> Site:
     """Read ``site.toml``; raises :class:`ConfigError`."""
+    return parse_site(_toml(path), str(path), path.parent)
+
+
+def load_tariff(path: Path) -> Tariff:
+    """The ``[tariff]`` of a file, whatever else it holds, to ask what another one would cost."""
+    problems: list[str] = []
+    data = _toml(path)
+    tariff = section(Tariff, "tariff", data.get("tariff"), problems)
+    if tariff is None:
+        raise ConfigError(str(path), problems)
+    return replace(tariff, prices=str(path.parent / tariff.prices)) if tariff.prices else tariff
+
+
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
-    return parse_site(data, str(path), path.parent)

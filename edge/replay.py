@@ -20,7 +20,7 @@ from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Battery, Site
 from edge.control import fastloop, guard
-from edge.control.ledger import Ledger, Market
+from edge.control.ledger import Cost, Ledger, Market
 from edge.control.mpc import Mpc
 from edge.control.peak import month_peak_w
 from edge.control.ways import Ways, parameters_of
@@ -42,6 +42,21 @@ class Days:
     measured: Frame
     span: TimeGrid
     prices: PriceBook
+
+    def column(self, name: str) -> FloatArray:
+        """A measured signal in the span; raises :class:`StoreError` where it or the span is not in the table."""
+        if name not in self.measured.columns:
+            raise StoreError(f"the table has no column {name}")
+        first = self.first
+        if first < 0 or first + self.span.count > self.measured.grid.count:
+            start, end = format_time(self.measured.grid.start_s), format_time(self.measured.grid.end_s)
+            raise StoreError(f"the span is not within the table, which holds {start} to {end}")
+        return self.measured.columns[name][first : first + self.span.count]
+
+    @property
+    def first(self) -> int:
+        """The span's first slot in the table."""
+        return (self.span.start_s - self.measured.grid.start_s) // SLOT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,54 +135,73 @@ def part(frame: Frame, first: int, last: int, *, forecast: bool) -> Frame:
     return Frame(grid=grid, columns=columns)
 
 
-def replay(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC) -> Replay:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lived:
+    """The days as the closed loop lived them; without measurements (``net_w`` is NaN) the battery rested."""
+
+    net_w: FloatArray
+    battery_w: FloatArray
+    soc_frac: FloatArray
+    ways: Ways
+    bands: Mapping[str, FloatArray]
+    solve_s: FloatArray
+    failures: tuple[str, ...]
+    source: str
+
+    @property
+    def cost(self) -> Cost:
+        """What they cost."""
+        return self.ways.cost(self.net_w, self.battery_w, self.soc_frac)
+
+
+def live(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC) -> Lived:
     """Live the days through; raises :class:`StoreError` for missing signals or prices in force."""
     battery = site.battery
     if battery is None:
         raise PlanError("the site has no battery: nothing to decide")
-    started_s = time.perf_counter()
-    pv_w, load_w = (_measured(days, name) for name in ("pv_w", "load_w"))
-    net_w = load_w - pv_w
-    missing = np.isnan(net_w)
-    if missing.all():
+    pv_w, load_w = (days.column(name) for name in ("pv_w", "load_w"))
+    if np.isnan(load_w - pv_w).all():
         raise StoreError("pv_w and load_w are never both there in the span")
-    in_force = days.prices.actual(days.span)
-    market = Market.of(in_force, site)
+    market = Market.of(days.prices.actual(days.span), site)
     loop = _Loop(site, battery, days, forecaster, soc_frac)
     for k in range(days.span.count):
         loop.slot(k, float(pv_w[k]), float(load_w[k]))
-    columns = {
-        "pv_w": pv_w,
-        "load_w": load_w,
-        "battery_w": loop.battery_w,
-        "grid_w": np.maximum(net_w - loop.battery_w, -site.grid.export_w),
-        "soc_frac": loop.soc_frac[1:],
-        "price_import_eur_per_kwh": market.import_eur_per_kwh,
-        "price_export_eur_per_kwh": market.export_eur_per_kwh,
-        **loop.bands,
-    }
-    ways = Ways(site=site, battery=battery, market=market, slot_s=days.span.slot_s, start_soc_frac=soc_frac)
-    ledger = ways.ledger(net_w, loop.battery_w, loop.soc_frac)
-    return Replay(
-        span=days.span,
-        columns=columns,
-        ledger=ledger,
-        seconds_s=time.perf_counter() - started_s,
+    return Lived(
+        net_w=load_w - pv_w,
+        battery_w=loop.battery_w,
+        soc_frac=loop.soc_frac,
+        ways=Ways(site=site, battery=battery, market=market, slot_s=days.span.slot_s, start_soc_frac=soc_frac),
+        bands=loop.bands,
         solve_s=np.array(loop.solve_s),
-        missing_count=int(missing.sum()),
         failures=tuple(loop.failures),
         source=loop.source,
     )
 
 
-def _measured(days: Days, name: str) -> FloatArray:
-    if name not in days.measured.columns:
-        raise StoreError(f"the table has no column {name}")
-    first = (days.span.start_s - days.measured.grid.start_s) // SLOT_S
-    if first < 0 or first + days.span.count > days.measured.grid.count:
-        start, end = format_time(days.measured.grid.start_s), format_time(days.measured.grid.end_s)
-        raise StoreError(f"the span is not within the table, which holds {start} to {end}")
-    return days.measured.columns[name][first : first + days.span.count]
+def replay(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC) -> Replay:
+    """Live the days through and value them four ways; raises as :func:`live` does."""
+    started_s = time.perf_counter()
+    lived = live(site, days, forecaster, soc_frac=soc_frac)
+    columns = {
+        "pv_w": days.column("pv_w"),
+        "load_w": days.column("load_w"),
+        "battery_w": lived.battery_w,
+        "grid_w": np.maximum(lived.net_w - lived.battery_w, -site.grid.export_w),
+        "soc_frac": lived.soc_frac[1:],
+        "price_import_eur_per_kwh": lived.ways.market.import_eur_per_kwh,
+        "price_export_eur_per_kwh": lived.ways.market.export_eur_per_kwh,
+        **lived.bands,
+    }
+    return Replay(
+        span=days.span,
+        columns=columns,
+        ledger=lived.ways.ledger(lived.net_w, lived.battery_w, lived.soc_frac),
+        seconds_s=time.perf_counter() - started_s,
+        solve_s=lived.solve_s,
+        missing_count=int(np.isnan(lived.net_w).sum()),
+        failures=lived.failures,
+        source=lived.source,
+    )
 
 
 class _Loop:
@@ -178,7 +212,7 @@ class _Loop:
         self._mpc = Mpc(site)
         self._plan: Plan | None = None
         self._parameters = parameters_of(battery)
-        self._offset = (days.span.start_s - days.measured.grid.start_s) // SLOT_S
+        self._offset = days.first
         weather = part(days.measured, 0, days.measured.grid.count, forecast=True)
         self._weather = weather if weather.columns else None
         self.source = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.control.ledger import Ledger
+    from edge.control.regret import Regret
 
 WAYS = {
     "no_battery": "no battery",
@@ -50,3 +51,14 @@ def as_rows(ledger: Ledger) -> list[str]:
             f"{label:26}{cost.bill_eur:9.2f}{peaks}{cost.wear_eur:9.2f}{cost.stored_eur:10.2f}{cost.total_eur:12.2f}"
         )
     return rows
+
+
+def regret_data(regret: Regret) -> dict[str, object]:
+    """The gap to perfect foresight by cause, in whole cents that add up."""
+    return {"total_eur": regret.total_gap_eur, "causes_eur": dict(regret.gap_eur)}
+
+
+def regret_rows(regret: Regret) -> list[str]:
+    """One line a cause."""
+    rows = [f"  {cause:24}{eur:9.2f}" for cause, eur in regret.gap_eur.items()]
+    return [f"{'Beyond perfect foresight':26}{regret.total_gap_eur:9.2f} EUR, of which", *rows]

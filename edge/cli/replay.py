@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,15 +52,20 @@ def instant_s(text: str) -> float:
 @click.option(
     "--soc-frac", type=FiniteFloatRange(0.0, 1.0), default=0.5, show_default=True, help="State of charge at the start."
 )
+@click.option("--tariff", "tariff_path", type=click.Path(path_type=Path), help="What if: the [tariff] of this file.")
+@click.option("--regret", "with_regret", is_flag=True, help="Split the gap to perfect foresight by cause.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the trajectory to this CSV.")
 @json_option
 def command(
+    *,
     site_path: Path,
     table_path: Path,
     prices_path: Path | None,
     from_s: float | None,
     until_s: float | None,
     soc_frac: float,
+    tariff_path: Path | None,
+    with_regret: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -72,21 +78,30 @@ def command(
     \b
     Example:
       pems replay --site site.toml --table house.csv --prices prices.csv --from 2024-06-01 --until 2024-06-08
+      pems replay --site site.toml --table house.csv --tariff other.toml --regret
     """
-    from edge.config import load_site
+    from edge.config import load_site, load_tariff
     from edge.errors import PlanError
+    from edge.hindsight import regret
     from edge.ingest.table import read_table
     from edge.replay import Days, quarter_hours, replay
 
     site = load_site(site_path)
+    if tariff_path is not None:
+        site = replace(site, tariff=load_tariff(tariff_path))
     table = read_table(table_path)
     measured = quarter_hours(table)
     span = _span(measured, from_s, until_s)
     days = Days(measured=measured, span=span, prices=_prices(site, table, prices_path))
-    result = replay(site, days, _forecaster(site), soc_frac=soc_frac)
+    forecaster = _forecaster(site)
+    result = replay(site, days, forecaster, soc_frac=soc_frac)
+    split = regret(site, days, forecaster, soc_frac=soc_frac) if with_regret else None
     if out is not None:
         _write(out, result)
-    click.echo(json.dumps(as_data(result)) if as_json else as_table(result, days.prices.source))
+    if as_json:
+        click.echo(json.dumps(as_data(result) | ({"regret": costs.regret_data(split)} if split else {})))
+    else:
+        click.echo("\n".join([as_table(result, days.prices.source), *(costs.regret_rows(split) if split else ())]))
     if 2 * len(result.failures) > span.count:
         first = result.failures[0]
         raise PlanError(f"{len(result.failures)} of {span.count} plans failed, the first: {first}")

@@ -60,7 +60,7 @@ class Ways:
         missing = np.isnan(net_w)
         known_w = np.where(missing, 0.0, net_w)
         rules = self._rules(known_w)
-        ours = self._cost(known_w, np.where(missing, 0.0, battery_w), soc_frac)
+        ours = self.cost(net_w, battery_w, soc_frac)
         foresight = self.foresight(net_w)
         best = min((foresight.cost, ours, rules), key=lambda cost: cost.total_eur)  # what was done was possible
         least_eur = foresight.cost.total_eur - foresight.gap_eur
@@ -76,8 +76,10 @@ class Ways:
         """Slot energies at the meter; the inverter throttles PV at the export limit."""
         return np.maximum(grid_w, -self.site.grid.export_w) * (self.slot_s / SECONDS_PER_HOUR)
 
-    def _cost(self, net_w: FloatArray, battery_w: FloatArray, soc_frac: FloatArray) -> Cost:
-        """Cost of a battery's way."""
+    def cost(self, net_w: FloatArray, battery_w: FloatArray, soc_frac: FloatArray) -> Cost:
+        """Cost of a battery's way; arguments as of :meth:`ledger`."""
+        missing = np.isnan(net_w)
+        net_w, battery_w = np.where(missing, 0.0, net_w), np.where(missing, 0.0, battery_w)
         discharge_wh = float(np.maximum(battery_w, 0.0).sum()) * self.slot_s / SECONDS_PER_HOUR
         gain_wh = float(soc_frac[-1] - soc_frac[0]) * self.battery.capacity_wh
         return cost_of(self._grid_wh(net_w - battery_w), discharge_wh, gain_wh, self.market, self.battery)
@@ -86,7 +88,7 @@ class Ways:
         """Self-consumption all along."""
         parameters = parameters_of(self.battery)
         soc_frac, battery_w = simulate_self_consumption(net_w, self.start_soc_frac, self.slot_s, parameters)
-        return self._cost(net_w, battery_w, soc_frac)
+        return self.cost(net_w, battery_w, soc_frac)
 
     def foresight(self, net_w: FloatArray) -> Foresight:
         """The optimum with all known beforehand; the battery rests where nothing was measured."""
@@ -105,7 +107,7 @@ class Ways:
         stored_w = -np.where(battery_w > 0.0, battery_w / leg, battery_w * leg)
         gained_wh = np.cumsum(stored_w) * self.slot_s / SECONDS_PER_HOUR
         soc_frac = self.start_soc_frac + np.concatenate(([0.0], gained_wh)) / battery.capacity_wh
-        return Foresight(cost=self._cost(net_w, battery_w, soc_frac), gap_eur=gap_eur)
+        return Foresight(cost=self.cost(net_w, battery_w, soc_frac), gap_eur=gap_eur)
 
     def _peaks(self) -> Peaks | None:
         """Every month's peak, from the tariff's floor on."""

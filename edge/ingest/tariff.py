@@ -31,13 +31,17 @@ PUBLISHED_HOUR = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PriceBook:
-    """All-in prices on the market's own slots; a slot that the table lacks is NaN."""
+    """All-in prices on the market's own slots; a slot that the table lacks is NaN.
+
+    ``revealed`` prices are known from the beginning, whatever the market has published: for hindsight only.
+    """
 
     source: str
     grid: TimeGrid
     import_eur_per_kwh: FloatArray
     export_eur_per_kwh: FloatArray
     zone: ZoneInfo
+    revealed: bool = False
 
     @classmethod
     def load(cls, path: Path, site: Site) -> PriceBook:
@@ -97,6 +101,8 @@ class PriceBook:
 
     def published_until_s(self, issued_s: float) -> float:
         """End of what the market has published: local midnight after today, from 14:00 on after tomorrow [s]."""
+        if self.revealed:
+            return float(self.grid.end_s)
         local = datetime.fromtimestamp(issued_s, self.zone)
         days = 2 if local.hour >= PUBLISHED_HOUR else 1
         return _midnight_s(local.date() + timedelta(days=days), self.zone)

@@ -90,6 +90,34 @@ def test_a_months_peak_on_a_day_is_said(folder):
     assert "The peaks are billed by the month: this span of 1 d bears the whole of it." in result.output
 
 
+def test_the_gap_to_foresight_is_split_into_causes_that_add_up(folder):
+    span = (*LAST_DAY, "--until", "2024-06-10T06:00", "--regret")
+    data = json.loads(run(folder, *span, "--json").output)
+    causes = data["regret"]["causes_eur"]
+    assert round(sum(causes.values()), 2) == data["regret"]["total_eur"]
+    assert data["regret"]["total_eur"] == pytest.approx(
+        data["costs_eur"]["ours"] - data["costs_eur"]["perfect_foresight"], abs=0.011
+    )
+    shown = run(folder, *span).output
+    assert "Beyond perfect foresight" in shown
+    assert all(cause in shown for cause in causes)
+
+
+def test_another_tariff_is_tried_on_the_same_days(folder):
+    (folder / "other").mkdir()
+    hours = make_grid(24 * 12, make_days(1).grid.start_s - 86_400, 3600)
+    write_csv(folder / "other" / "flat.csv", hours.starts_s(), {"price_eur_mwh": np.full(hours.count, 100.0)})
+    (folder / "other" / "t.toml").write_text('[tariff]\nprices = "flat.csv"\nimport_fee_eur_per_kwh = 0.2\n')
+    quiet = (*LAST_DAY, "--until", "2024-06-10T01:00", "--json", "--tariff", str(folder / "other" / "t.toml"))
+    bill = json.loads(run(folder, *quiet, prices=None).output)["bills_eur"]["no_battery"]
+    load_wh = float(make_days(10).columns["load_w"][864:868].sum()) * 0.25
+    assert bill == pytest.approx(load_wh / 1000.0 * 0.3)
+    (folder / "bad.toml").write_text("[tariff]\ncolour = 1\n")
+    refused = run(folder, *LAST_DAY, "--tariff", str(folder / "bad.toml"))
+    assert isinstance(refused.exception, ConfigError)
+    assert "tariff.colour" in str(refused.exception)
+
+
 def test_prices_may_stand_in_the_site_or_in_the_table(folder):
     (folder / "own.toml").write_text(SITE + 'prices = "prices.csv"\n')
     assert run(folder, *LAST_DAY, "--until", "2024-06-10T01:00", prices=None, site="own.toml").exit_code == 0

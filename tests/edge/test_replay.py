@@ -10,7 +10,8 @@ from energy import (
     START_S,
     NaiveForecasts,
     PerfectForecasts,
-    duck_eur_per_kwh,
+    days_of,
+    duck_book,
     make_days,
     make_grid,
     make_site,
@@ -27,17 +28,6 @@ from edge.timetext import parse_time_s
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"
 SITE = make_site()
-
-
-def duck_book(count_days: int) -> PriceBook:
-    grid = make_grid(24 * count_days, START_S - 86_400, 3600)
-    columns = {"price_eur_mwh": 1000.0 * duck_eur_per_kwh(grid)}
-    return PriceBook.of(Table(source="duck", times_s=grid.starts_s(), columns=columns), SITE)
-
-
-def days_of(measured: Frame, first_day: int, count_days: int) -> Days:
-    span = TimeGrid(start_s=measured.grid.start_s + 86_400 * first_day, slot_s=900, count=96 * count_days)
-    return Days(measured=measured, span=span, prices=duck_book(measured.grid.count // 96 + 3))
 
 
 def table(slot_s: int, **columns) -> Table:

@@ -9,7 +9,10 @@ import numpy as np
 from core_kernels.records import Forecast, Frame, Prices
 from core_kernels.timegrid import TimeGrid
 from edge.config import Battery, Grid, Site, Tariff
+from edge.ingest.table import Table
+from edge.ingest.tariff import PriceBook
 from edge.messages import House
+from edge.replay import Days
 
 START_S = 1_717_200_000  # 2024-06-01T00:00:00Z
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0, replacement_eur_per_kwh=200.0)
@@ -71,6 +74,17 @@ def make_house(time_s: float = START_S, **changes) -> House:
 def make_days(count_days: int = 12, start_s: int = START_S) -> Frame:
     grid = make_grid(96 * count_days, start_s)
     return Frame(grid=grid, columns={"pv_w": sunny_w(grid), "load_w": evening_w(grid)})
+
+
+def duck_book(count_days: int) -> PriceBook:
+    grid = make_grid(24 * count_days, START_S - 86_400, 3600)
+    columns = {"price_eur_mwh": 1000.0 * duck_eur_per_kwh(grid)}
+    return PriceBook.of(Table(source="duck", times_s=grid.starts_s(), columns=columns), make_site())
+
+
+def days_of(measured: Frame, first_day: int, count_days: int) -> Days:
+    span = TimeGrid(start_s=measured.grid.start_s + 86_400 * first_day, slot_s=900, count=96 * count_days)
+    return Days(measured=measured, span=span, prices=duck_book(measured.grid.count // 96 + 3))
 
 
 class NaiveForecasts:
