@@ -6,12 +6,13 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from edge.config_supply import Band, Mqtt, Tariff, Weather, supply_problems
 from edge.config_tables import section
 from edge.errors import ConfigError
 
@@ -74,21 +75,6 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """Fees on top of the market price, and where the market prices are read from (a table).
-
-    ``peak_eur_per_kw_month``: what the highest import of a quarter hour costs in each calendar month (a capacity
-    tariff); below ``peak_floor_w`` it costs no less.
-    """
-
-    import_fee_eur_per_kwh: float = 0.0
-    export_fee_eur_per_kwh: float = 0.0
-    peak_eur_per_kw_month: float = 0.0
-    peak_floor_w: float = 0.0
-    prices: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """One device on one wire. ``serial:///dev/ttyUSB0?baud=9600`` or ``tcp://host:port``.
 
@@ -124,13 +110,6 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
-    """A table with forecast weather (columns ``fc_*``)."""
-
-    table: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
     """Where the status page listens; loopback unless said otherwise."""
 
@@ -158,11 +137,13 @@ class Site:
     arrays: tuple[Array, ...] = ()
     battery: Battery | None = None
     grid: Grid = Grid()
-    tariff: Tariff = Tariff()
+    tariff: Tariff = field(default_factory=Tariff)
     links: tuple[Link, ...] = ()
     bundle: Bundle | None = None
     weather: Weather | None = None
     web: Web | None = None
+    mqtt: Mqtt | None = None
+    bands: tuple[Band, ...] = ()
     features: Features = Features()
     folder: Path = Path()
 
@@ -202,9 +183,14 @@ _TABLES: dict[str, type[Any]] = {
     "bundle": Bundle,
     "weather": Weather,
     "web": Web,
+    "mqtt": Mqtt,
     "features": Features,
 }
-_LISTS: dict[str, tuple[str, type[Any]]] = {"array": ("arrays", Array), "link": ("links", Link)}
+_LISTS: dict[str, tuple[str, type[Any]]] = {
+    "array": ("arrays", Array),
+    "link": ("links", Link),
+    "band": ("bands", Band),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +227,7 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
         problems.append("battery.soc_min_frac must be below battery.soc_max_frac")
     if battery is not None and battery.register_w < max(battery.charge_w, battery.discharge_w):
         problems.append(f"battery.rated_w must be >= charge_w and discharge_w, got {battery.rated_w:g}")
+    problems += supply_problems(values)
     if problems or head is None:
         raise ConfigError(source, problems)
     basics = {item.name: getattr(head, item.name) for item in fields(_Head)}

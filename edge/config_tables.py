@@ -18,6 +18,7 @@ _EXPECTED = {
     "tuple[str, ...]": "a list of texts",
     "tuple[float, ...]": "a list of numbers",
 }
+_TEXTS = ("str", "PriceSource", "WeatherSource", "BandDays")
 _LARGEST = 1e9  # W, Wh, EUR: no home has more
 _POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
 _NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
@@ -45,6 +46,11 @@ _CHECKS: dict[str, _Check] = {
     "grid.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
     "tariff.peak_eur_per_kw_month": (lambda v: 0 <= v <= 1000, "must be 0..1000"),
     "tariff.peak_floor_w": _NOT_NEGATIVE,
+    "tariff.vat_frac": _FRACTION,
+    "tariff.sell_eur_per_kwh": (lambda v: -10 <= v <= 10, "must be -10..10"),
+    "band.import_fee_eur_per_kwh": (lambda v: -10 <= v <= 10, "must be -10..10"),
+    "mqtt.port": (lambda v: 1 <= v <= 65535, "must be 1..65535"),
+    "mqtt.every_s": (lambda v: 1 <= v <= 3600, "must be 1..3600"),
     "link.unit": (lambda v: 1 <= v <= 247, "must be 1..247"),
     "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),
 }
@@ -63,10 +69,11 @@ def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
         return tuple(_coerce(f"{path}[{i}]", item, "float", problems) for i, item in enumerate(value))
     whole = annotation == "int" and isinstance(value, int) and not isinstance(value, bool)
     truth = annotation == "bool" and isinstance(value, bool)
-    text = (annotation == "str" or annotation.startswith("Literal")) and isinstance(value, str)
+    text = (annotation in _TEXTS or annotation.startswith("Literal")) and isinstance(value, str)
     if whole or truth or text:
         return value
-    problems.append(f"{path} must be {_EXPECTED.get(annotation, annotation)}, got {value!r}")
+    expected = "text" if annotation in _TEXTS else _EXPECTED.get(annotation, annotation)
+    problems.append(f"{path} must be {expected}, got {value!r}")
     return value
 
 

@@ -132,6 +132,7 @@ def run_planner(run: Run) -> None:
 
 def run_web(run: Run) -> None:
     """The status page."""
+    from edge import outside
     from edge.files import SOCKET_NAME
     from edge.ipc import Client
     from edge.web.app import create_app, serve
@@ -139,6 +140,7 @@ def run_web(run: Run) -> None:
     site, log, stop = load_site(run.site_path), Log("web"), Stop(run.parent)
     web = site.web or Web()
     app = create_app(Client(run.state / SOCKET_NAME), site.zone)
+    outside.start(site, run.state, run.clock, log, stop.asked)
     serve(app, web.host, web.port, stop=stop.asked, announce=lambda address: log.event("listening", address))
 
 

@@ -12,6 +12,7 @@
         DeviceRejected            the device refused (Modbus exception)
         DeviceMismatch            an answer that is not the answer: unit, function, length, checksum, echo
       PlanError                1  no plan could be made
+      FeedError                1  prices or weather from outside: no answer, or not the one that was asked for
 
 Foreign errors are translated at the door they come through.
 """
@@ -74,3 +75,11 @@ class DeviceMismatch(DeviceError):
 
 class PlanError(EdgeError):
     """No plan could be made from what is known."""
+
+
+class FeedError(EdgeError):
+    """An answer from outside that is missing or must not be used; ``retry_after_s`` is what the server asked for."""
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -10,15 +10,15 @@ from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
 from edge.control.peak import month_peak_w
-from edge.errors import BundleError, ConfigError, PlanError
+from edge.errors import BundleError, PlanError
 from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import StoreReader
-from edge.ingest.table import read_table
-from edge.ingest.tariff import PriceBook, Prices
+from edge.ingest.tariff import Prices
 from edge.ipc import Client, IpcError
 from edge.log import Log
 from edge.messages import Plan
 from edge.planning import Forecasts
+from edge.supply import Supply
 
 
 class PlannerPorts:
@@ -28,8 +28,7 @@ class PlannerPorts:
         self._site, self._clock = site, clock
         self._store = StoreReader(state / STORE_NAME)
         self._control = Client(state / SOCKET_NAME)
-        self._weather = weather_of(site)
-        self._prices = prices_of(site)
+        self._supply = Supply(site, state)
 
     def now_s(self) -> float:
         """Unix UTC [s]."""
@@ -39,13 +38,13 @@ class PlannerPorts:
         """Measured quarter hours."""
         return self._store.window(until_s, days)
 
-    def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:  # noqa: ARG002 -- one issue per file
-        """The forecast weather of the site's table."""
-        return self._weather
+    def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:  # noqa: ARG002 -- the last issue has it all
+        """The forecast weather of the site's table or feed."""
+        return self._supply.weather(issued_s)
 
     def prices(self, grid: TimeGrid, issued_s: float) -> Prices:
         """Prices as the market had published them at ``issued_s``."""
-        return self._prices.forecast(grid, issued_s)
+        return self._supply.prices().forecast(grid, issued_s)
 
     def reached_peak_w(self, history: Frame, issued_s: float) -> float:
         """The running month's highest import of a quarter hour that the store has seen."""
@@ -67,18 +66,6 @@ class PlannerPorts:
     def excuse(self, reason: str) -> None:
         """Tell control why there is no new plan; raises :class:`IpcError` when control is away."""
         self._control.ask("no_plan", reason=reason)
-
-
-def weather_of(site: Site) -> Frame | None:
-    """The site's table of forecast weather, if it names one."""
-    return read_table(site.path(site.weather.table)).frame() if site.weather else None
-
-
-def prices_of(site: Site) -> PriceBook:
-    """The site's prices; raises :class:`ConfigError` where it names none."""
-    if not site.tariff.prices:
-        raise ConfigError("site.toml", ["tariff.prices is missing: without prices there is nothing to plan"])
-    return PriceBook.load(site.path(site.tariff.prices), site)
 
 
 def forecaster_of(site: Site, log: Log) -> Forecasts:

@@ -10,11 +10,12 @@ from edge.config import Site, Web
 from edge.devices.driver import Devices
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, EdgeError
+from edge.feeds.service import price_name, price_source
 from edge.files import SOCKET_NAME, STORE_NAME
 from edge.forecast.runtime import Forecaster
 from edge.ingest.store import Store
 from edge.ipc import Client, claim
-from edge.planner_ports import prices_of, weather_of
+from edge.supply import prices_of, weather_of
 from edge.web.app import listen
 
 
@@ -26,7 +27,7 @@ def check_site(site: Site) -> list[str]:
     problems: list[str] = []
     checks: list[Callable[[], object]] = [
         lambda: _try_devices(site),
-        lambda: prices_of(site),
+        lambda: price_source(site) if price_name(site) else prices_of(site),
         lambda: weather_of(site),
     ]
     if site.bundle is not None:

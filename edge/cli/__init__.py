@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": ("edge.cli.demo:command", "The whole main job on this machine, on real wires and real data."),
     "device": ("edge.cli.device:group", "Read, watch and set one device on its wire."),
     "doctor": ("edge.cli.doctor:command", "Links, signs, clocks, bundle, store, last plan, wear."),
+    "feeds": ("edge.cli.feeds:command", "How prices and weather from outside fare."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
     "log": ("edge.cli.log:command", "The box's decisions and alarms."),
     "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),

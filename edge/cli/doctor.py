@@ -50,8 +50,9 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
     site = load_site(site_path)
     folder = state_folder(site_path, state)
     answer = _ask(folder)
-    wear = _wear(site, folder, time.time() if isinstance(answer, str) else answer["time_s"])
-    checks = [*_checks(site, folder, wear), *_live_checks(answer)]
+    now_s = time.time() if isinstance(answer, str) else answer["time_s"]
+    wear = _wear(site, folder, now_s)
+    checks = [*_checks(site, folder, wear), *_feed_checks(site, folder, now_s), *_live_checks(answer)]
     if as_json:
         click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": to_json(checks), "wear": to_json(wear)}))
     else:
@@ -77,6 +78,22 @@ def _checks(site: Site, state: Path, wear: list[RegisterWear]) -> Iterator[_Chec
         yield _Check(name="store", ok=False, text=str(error))
     yield from _reports(site, state)
     yield from _wear_checks(wear)
+
+
+def _feed_checks(site: Site, state: Path, now_s: float) -> Iterator[_Check]:
+    """Whether prices and weather from outside are there and hold; silent where the site has no feed."""
+    from edge.cli.feeds import is_well
+    from edge.errors import StoreError
+    from edge.supply import standings
+    from edge.wording import age_words
+
+    try:
+        for row in standings(site, state, now_s):
+            age = f"answered {age_words(now_s - row.issued_s)} ago" if row.issued_s else "never answered"
+            text = f"{row.source}: {age}" + (f"; {row.error}" if row.error else "")
+            yield _Check(name=row.feed, ok=is_well(row, now_s), text=text)
+    except StoreError as error:
+        yield _Check(name="feeds", ok=False, text=f"none was ever asked: {error}")
 
 
 def _ask(state: Path) -> dict[str, Any] | str:

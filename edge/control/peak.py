@@ -14,7 +14,7 @@ import numpy.typing as npt
 from core_kernels.qp import Peaks
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
-from edge.config import Tariff
+from edge.config_supply import Tariff
 from edge.messages import Plan
 
 QUARTER_S = 900

@@ -13,7 +13,8 @@ import numpy as np
 from core_kernels.records import Prices, frozen_f64
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
-from edge.config import Site, Tariff
+from edge.config import Site
+from edge.config_supply import Band, Tariff
 from edge.errors import StoreError
 from edge.ingest.table import Table, read_table
 from edge.timetext import format_time
@@ -23,6 +24,7 @@ __all__ = ["PriceBook", "Prices", "builtin_prices"]
 MARKET_TIME_COLUMN = "start_utc"
 IMPORT, EXPORT, SPOT_MWH = "price_import_eur_per_kwh", "price_export_eur_per_kwh", "price_eur_mwh"
 KWH_PER_MWH = 1000.0
+QUARTER_S = 900
 # The European auction's harmonised limit was 4,000 EUR/MWh in 2024 and is raised when it is met: twice that and more.
 PLAUSIBLE = ((IMPORT, 10.0, "EUR/kWh"), (EXPORT, 10.0, "EUR/kWh"), (SPOT_MWH, 10_000.0, "EUR/MWh"))
 # The European day-ahead auction publishes tomorrow at about 13:00; at 14:00 everybody has it.
@@ -33,7 +35,8 @@ PUBLISHED_HOUR = 14
 class PriceBook:
     """All-in prices on the market's own slots; a slot that the table lacks is NaN.
 
-    ``revealed`` prices are known from the beginning, whatever the market has published: for hindsight only.
+    ``revealed`` prices are known from the beginning, whatever the market has published: for hindsight, and for a
+    feed, which holds only what is published.
     """
 
     source: str
@@ -49,12 +52,14 @@ class PriceBook:
         return cls.of(_read(path), site)
 
     @classmethod
-    def of(cls, table: Table, site: Site) -> PriceBook:
+    def of(cls, table: Table, site: Site, *, revealed: bool = False) -> PriceBook:
         """Prices from a table's columns: import (and export), or ``price_eur_mwh`` to which the site's fees are added.
 
         Without an export column the export price is what the site's fees make of the same spot price.
         """
-        columns = _all_in(table, site.tariff)
+        if site.bands and SPOT_MWH in table.columns:
+            table = _by_quarters(table)
+        columns = _all_in(table, site)
         frame = Table(source=table.source, times_s=table.times_s, columns=columns).frame()
         import_eur, export_eur = frame.columns[IMPORT], frame.columns[EXPORT]
         return cls(
@@ -63,6 +68,7 @@ class PriceBook:
             import_eur_per_kwh=frozen_f64(import_eur),
             export_eur_per_kwh=frozen_f64(export_eur),
             zone=site.zone,
+            revealed=revealed,
         )
 
     def actual(self, grid: TimeGrid) -> Prices:
@@ -142,15 +148,27 @@ def _read(path: Path) -> Table:
             raise error from None
 
 
-def _all_in(table: Table, fees: Tariff) -> dict[str, FloatArray]:
+def _by_quarters(table: Table) -> Table:
+    """The table with a row a quarter hour: fees change on quarters, whatever the market's slot."""
+    slot_s = table.slot_s()
+    if slot_s % QUARTER_S:
+        return table
+    repeat = slot_s // QUARTER_S
+    times_s = np.repeat(table.times_s, repeat) + np.tile(QUARTER_S * np.arange(repeat), table.times_s.size)
+    columns = {name: np.repeat(values, repeat) for name, values in table.columns.items()}
+    return Table(source=table.source, times_s=times_s, columns=columns)
+
+
+def _all_in(table: Table, site: Site) -> dict[str, FloatArray]:
     """Import and export price columns from whatever price columns a table has."""
-    columns = table.columns
+    columns, fees = table.columns, site.tariff
     _check_plausible(table)
     if IMPORT in columns:
         resold = columns[IMPORT] - fees.import_fee_eur_per_kwh - fees.export_fee_eur_per_kwh
         return {IMPORT: columns[IMPORT], EXPORT: columns.get(EXPORT, resold)}
     if SPOT_MWH in columns:
-        import_eur, export_eur = with_fees(columns[SPOT_MWH] / KWH_PER_MWH, fees)
+        spot_eur = columns[SPOT_MWH] / KWH_PER_MWH
+        import_eur, export_eur = with_fees(spot_eur, fees, band_fees(table.times_s, site.zone, site.bands))
         return {IMPORT: import_eur, EXPORT: export_eur}
     raise StoreError(f"{table.source}: has neither {IMPORT} nor {SPOT_MWH}")
 
@@ -169,9 +187,42 @@ def _check_plausible(table: Table) -> None:
             raise StoreError(f"{table.source}: {name} at {at} is {values[row]:g} {unit}, beyond {most:g}{hint}")
 
 
-def with_fees(spot_eur_per_kwh: FloatArray, fees: Tariff) -> tuple[FloatArray, FloatArray]:
-    """All-in import and export price of a spot price [EUR/kWh]."""
-    return spot_eur_per_kwh + fees.import_fee_eur_per_kwh, spot_eur_per_kwh - fees.export_fee_eur_per_kwh
+def with_fees(
+    spot_eur_per_kwh: FloatArray, fees: Tariff, band_eur_per_kwh: FloatArray | float = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """All-in import and export price of a spot price [EUR/kWh]; the fee of a band comes on top of the tariff's."""
+    import_eur = (spot_eur_per_kwh + fees.import_fee_eur_per_kwh + band_eur_per_kwh) * (1.0 + fees.vat_frac)
+    export_eur = spot_eur_per_kwh - fees.export_fee_eur_per_kwh
+    if math.isfinite(fees.sell_eur_per_kwh):
+        export_eur = np.where(np.isfinite(spot_eur_per_kwh), fees.sell_eur_per_kwh, math.nan)
+    return import_eur, export_eur
+
+
+def band_fees(times_s: FloatArray, zone: ZoneInfo, bands: tuple[Band, ...]) -> FloatArray:
+    """The fee of the first band that holds at each instant by the local clock, 0 where none does [EUR/kWh]."""
+    spans = [(band, [_minutes(text) for text in band.hours]) for band in bands]
+    fees = np.zeros(times_s.size)
+    for index, time_s in enumerate(times_s.tolist() if bands else ()):
+        local = datetime.fromtimestamp(time_s, zone)
+        minute = 60 * local.hour + local.minute
+        weekend = local.weekday() >= 5
+        for band, hours in spans:
+            on_day = band.days == "all" or (band.days == "weekend") == weekend
+            if on_day and any(_within(minute, first, last) for first, last in hours):
+                fees[index] = band.import_fee_eur_per_kwh
+                break
+    return fees
+
+
+def _minutes(hours: str) -> tuple[int, int]:
+    """``22:00-06:00`` as minutes of the day."""
+    first, last = (int(text[:2]) * 60 + int(text[3:]) for text in hours.split("-"))
+    return first, last
+
+
+def _within(minute: int, first: int, last: int) -> bool:
+    """Whether a minute of the day lies in a span that may go over midnight."""
+    return first <= minute < last if first < last else minute >= first or minute < last
 
 
 def builtin_prices(grid: TimeGrid, zone: ZoneInfo, seed: int, fees: Tariff | None = None) -> PriceBook:

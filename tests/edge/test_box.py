@@ -14,7 +14,8 @@ from fakes import good_readings, make_plan
 
 from edge.box import ControlPorts, believed
 from edge.clock import Clock
-from edge.config import Battery, Link, Site, Tariff
+from edge.config import Battery, Link, Site
+from edge.config_supply import Tariff
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
 from edge.files import SOCKET_NAME, STORE_NAME

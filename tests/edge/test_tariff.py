@@ -8,7 +8,7 @@ import pytest
 from energy import START_S, make_grid, make_site
 
 from core_kernels.timegrid import TimeGrid
-from edge.config import Tariff
+from edge.config_supply import Tariff
 from edge.errors import StoreError
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook, builtin_prices

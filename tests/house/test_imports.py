@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("devices", "ingest", "forecast", "control", "web")
-OPEN_TO_ROOMS = {"wording", "files", "__version__", "clock", "config", "errors", "messages", "picture", "timetext"}
+ROOMS = ("devices", "ingest", "forecast", "control", "feeds", "web")
+OPEN_TO_ROOMS = {
+    "wording",
+    "files",
+    "__version__",
+    "clock",
+    "config",
+    "config_supply",
+    "errors",
+    "messages",
+    "picture",
+    "timetext",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from core_kernels.records import Forecast, Frame, Prices
 from core_kernels.timegrid import TimeGrid
-from edge.config import Battery, Grid, Site, Tariff
+from edge.config import Battery, Grid, Site
+from edge.config_supply import Tariff
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook
 from edge.messages import House

@@ -1,0 +1,61 @@
+"""What the web process does beside its pages: asks the feeds, and talks to the broker; each in a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.clock import Clock
+from edge.config import Site
+from edge.errors import StoreError
+from edge.feeds.cache import FeedCache
+from edge.feeds.fetch import Fetcher
+from edge.feeds.service import FeedService, price_name, weather_source
+from edge.files import FEEDS_NAME
+from edge.log import Log
+
+_FEEDS_EVERY_S = 2.0  # wall time
+_POLL_S = 0.2
+
+
+def start(site: Site, state: Path, clock: Clock, log: Log, stop: Callable[[], bool]) -> None:
+    """Start what the site asks for; raises :class:`ConfigError`. Without a disk for the cache there are no feeds."""
+    if not price_name(site) and weather_source(site) is None:
+        return
+    try:
+        cache = FeedCache(state / FEEDS_NAME, writable=True)
+    except StoreError as error:
+        log.event("alarm", f"no feeds: {error}")
+        return
+    feeds = FeedService(site, cache, Fetcher(clock.now_s), lambda text: log.event("feed", text), clock.now_s)
+    run_beside("feeds", lambda: ask_feeds(feeds, log, stop), stop)
+
+
+def run_beside(name: str, work: Callable[[], None], stop: Callable[[], bool]) -> None:
+    """Run in a thread; if the work ends before its time, the process goes too, and its parent starts it anew."""
+
+    def whole() -> None:
+        try:
+            work()
+        finally:
+            if not stop():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=whole, name=name, daemon=True).start()
+
+
+def ask_feeds(feeds: FeedService, log: Log, stop: Callable[[], bool]) -> None:
+    """Look every few seconds who is due, until it is time to go; a full disk is said and survived."""
+    next_at = time.monotonic()
+    while not stop():
+        if time.monotonic() >= next_at:
+            try:
+                feeds.tick()
+            except StoreError as error:
+                log.event("alarm", f"feeds: {error}")
+            next_at = time.monotonic() + _FEEDS_EVERY_S
+        time.sleep(_POLL_S)
