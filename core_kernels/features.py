@@ -40,6 +40,14 @@ from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 PV_DAYS = 7
 LOAD_DAYS = 28
 _MAX_LOAD_RATIO = 30.0
+_RECENT_LOAD_DAYS = 14
+_LOAD_TAILS = {
+    "load_1h": 4,
+    "load_6h": SLOTS_PER_DAY // 4,
+    "load_1d": SLOTS_PER_DAY,
+    "load_3d": 3 * SLOTS_PER_DAY,
+    "load_28d": LOAD_DAYS * SLOTS_PER_DAY,
+}
 
 
 class PvPlant(NamedTuple):
@@ -100,7 +108,7 @@ def _pv_example() -> tuple[float, TimeGrid, Frame, PvPlant, Frame]:
 @registered(
     name="features.pv",
     unit="as featurespec.PV_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 1",
+    source="issue 3, item 7; grids of featurespec, revision 2",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_pv_example,
@@ -179,7 +187,7 @@ def _load_example() -> tuple[float, TimeGrid, Frame, Calendar, Frame]:
 @registered(
     name="features.load",
     unit="as featurespec.LOAD_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 1",
+    source="issue 3, item 7; grids of featurespec, revision 2",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_load_example,
@@ -214,9 +222,11 @@ def load_features(
     clock = clock_of(issued_s, grid, history, calendar)
     share = ratio(load_w, np.full(load_w.size, scale_w), _MAX_LOAD_RATIO)
     columns = _load_profile(day_table(share, clock.past, clock.end_slot, LOAD_DAYS), clock.wanted, clock.end_slot)
-    for name, slots in (("load_1h", 4), ("load_1d", SLOTS_PER_DAY)):
+    for name, slots in _LOAD_TAILS.items():
         recent_w = tail_mean(history, "load_w", slots, issued_s)
         columns[name] = ratio(np.full(grid.count, recent_w), np.full(grid.count, scale_w), _MAX_LOAD_RATIO)
+    day = share[(starts_s >= issued_s - SECONDS_PER_DAY) & np.isfinite(share)]
+    columns["load_1d_least"] = np.full(grid.count, day.min() if day.size else np.nan)
     columns |= issue_columns(issued_s, grid, history, weather) | clock_columns(clock.wanted)
     return rounded_matrix(LOAD_FEATURES, columns, np.full(grid.count, scale_w))
 
@@ -236,13 +246,22 @@ def _load_profile(table: FloatArray, wanted: IntArray, end_slot: int) -> dict[st
     same_day = np.where(known_days == wanted_day, values, np.nan)
     same_type = np.where((known_days >= 5) == (wanted_day >= 5), values, np.nan)
     low, median, high = empirical(neighbours(table, 1)).T
+    recent = table[:_RECENT_LOAD_DAYS]
+    recent_low, recent_median, recent_high = empirical(neighbours(recent, 2)).T
     return {
         "load_slot_1d": values[0],
+        "load_slot_2d": values[1],
+        "load_slot_3d": known_mean(smooth[:3], 0)[column],
         "load_slot_weekday": known_mean(same_day, 0),
+        "load_slot_last_weekday": known_mean(same_day[:8], 0),
         "load_slot_7d": known_mean(smooth[:7], 0)[column],
         "load_slot_28d": known_mean(smooth, 0)[column],
         "load_slot_daytype": known_mean(same_type, 0),
         "load_slot_low": low[column],
         "load_slot_median": median[column],
         "load_slot_high": high[column],
+        "load_slot_14d_low": recent_low[column],
+        "load_slot_14d_median": recent_median[column],
+        "load_slot_14d_high": recent_high[column],
+        "load_slot_14d_wide": known_mean(neighbours(recent, 6), 1)[column],
     }

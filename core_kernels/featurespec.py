@@ -12,7 +12,7 @@ from core_kernels.folding import SLOT_S
 from core_kernels.records import FeatureMatrix
 from core_kernels.units import FloatArray
 
-REVISION = 1
+REVISION = 2
 DARK_FRAC = 0.02  # below this share of capacity a clear-sky power says nothing about clouds
 
 
@@ -49,9 +49,20 @@ LOAD_FEATURES = (
     Feature("clock_h", "h", 0.25),
     Feature("weekday", "day", 1.0),
     Feature("load_1h", "ratio", 0.01),
+    Feature("load_6h", "ratio", 0.01),
     Feature("load_1d", "ratio", 0.01),
+    Feature("load_3d", "ratio", 0.01),
+    Feature("load_28d", "ratio", 0.01),
+    Feature("load_1d_least", "ratio", 0.01),
     Feature("load_slot_1d", "ratio", 0.01),
+    Feature("load_slot_2d", "ratio", 0.01),
+    Feature("load_slot_3d", "ratio", 0.01),
     Feature("load_slot_weekday", "ratio", 0.01),
+    Feature("load_slot_last_weekday", "ratio", 0.01),
+    Feature("load_slot_14d_low", "ratio", 0.01),
+    Feature("load_slot_14d_median", "ratio", 0.01),
+    Feature("load_slot_14d_high", "ratio", 0.01),
+    Feature("load_slot_14d_wide", "ratio", 0.01),
     Feature("load_slot_7d", "ratio", 0.01),
     Feature("load_slot_28d", "ratio", 0.01),
     Feature("load_slot_daytype", "ratio", 0.01),

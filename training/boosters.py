@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import xgboost
 from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
 from core_kernels.records import Float32Matrix
 from core_kernels.units import FloatArray
+from training.anchor import Anchor
 from training.dataset import Samples
 
 Stage = Callable[[str], object]
@@ -62,7 +63,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QuantileModel:
-    """What one ONNX graph is made of; the boosters' thresholds lie between training values already."""
+    """What one ONNX graph is made of; the boosters' thresholds lie between training values already.
+
+    ``targets`` says to which quantile (0, 1, 2) each booster adds; ``anchor`` is what they add to.
+    """
 
     signal: str
     names: tuple[str, ...]
@@ -71,11 +75,20 @@ class QuantileModel:
     cap_w: float
     rows: int
     metrics: Mapping[str, float]
+    targets: tuple[int, ...] = (0, 1, 2)
+    anchor: Anchor | None = None
+
+    def tree_ratio(self, values: Float32Matrix) -> FloatArray:
+        """What the trees alone say, float64[n, 3]."""
+        total = np.zeros((values.shape[0], len(LEVELS_FRAC)))
+        for target, booster in zip(self.targets, self.boosters, strict=True):
+            total[:, target] += booster.inplace_predict(values)
+        return total
 
     def raw_ratio(self, values: Float32Matrix) -> FloatArray:
-        """Ratios as the trees say them, float64[n, 3], not yet calibrated or sorted."""
-        columns = [np.asarray(booster.inplace_predict(values), dtype=np.float64) for booster in self.boosters]
-        return np.column_stack(columns)
+        """Ratios of trees and anchor, float64[n, 3], not yet calibrated or sorted."""
+        trees = self.tree_ratio(values)
+        return trees if self.anchor is None else trees + self.anchor.ratio(self.names, values)
 
     def quantiles_w(self, values: Float32Matrix, scale_w: FloatArray) -> FloatArray:
         """P10, P50, P90 [W], float64[n, 3]: offset, scale, sort, clip; the ONNX graph does the same in float32."""
@@ -83,7 +96,7 @@ class QuantileModel:
         return np.clip(uncross(shifted), 0.0, self.cap_w)
 
 
-def _midpoints(booster: Any, values: Float32Matrix) -> Any:
+def midpoints(booster: Any, values: Float32Matrix) -> Any:
     """The booster with each threshold moved midway between the two training values that it separates.
 
     Histogram splits lie exactly ON training values, where the last bit of a feature decides; midway nothing changes
@@ -101,6 +114,18 @@ def _midpoints(booster: Any, values: Float32Matrix) -> Any:
     moved = xgboost.Booster({"nthread": 2})
     moved.load_model(bytearray(json.dumps(document).encode()))
     return moved
+
+
+def damped(booster: Any, share_frac: float) -> Any:
+    """The booster saying only a share of what it says."""
+    document = json.loads(bytes(booster.save_raw("json")))
+    for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+        for node, child in enumerate(tree["left_children"]):
+            if child == -1:
+                tree["split_conditions"][node] = float(np.float32(share_frac * tree["split_conditions"][node]))
+    quieter = xgboost.Booster({"nthread": 2})
+    quieter.load_model(bytearray(json.dumps(document).encode()))
+    return quieter
 
 
 def used_names(samples: Samples) -> tuple[str, ...]:
@@ -126,7 +151,7 @@ def fit_quantiles(
     for level in LEVELS_FRAC:
         stage(f"{signal}: fitting P{level * 100:.0f} on {train.actual_w.size} rows")
         booster = xgboost.train(recipe.params(level), matrix, num_boost_round=recipe.rounds)
-        boosters.append(_midpoints(booster, values))
+        boosters.append(midpoints(booster, values))
     model = QuantileModel(
         signal=signal,
         names=names,
@@ -171,6 +196,8 @@ def write_boosters(model: QuantileModel, folder: Path) -> None:
     for level, booster in enumerate(model.boosters):
         (folder / f"{model.signal}_{level}.json").write_bytes(bytes(booster.save_raw("json")))
     document = {
+        "targets": model.targets,
+        "anchor": None if model.anchor is None else asdict(model.anchor),
         "names": model.names,
         "offsets_ratio": model.offsets_ratio,
         "cap_w": model.cap_w,
@@ -184,7 +211,7 @@ def read_boosters(folder: Path, signal: str) -> QuantileModel:
     """Read what :func:`write_boosters` wrote; ``OSError``, ``KeyError`` or ``ValueError`` where it is damaged."""
     entry = json.loads((folder / f"{signal}.json").read_text(encoding="utf-8"))
     boosters = []
-    for level in range(len(entry["offsets_ratio"])):
+    for level in range(len(entry["targets"])):
         booster = xgboost.Booster({"nthread": 2})
         try:
             booster.load_model(bytearray((folder / f"{signal}_{level}.json").read_bytes()))
@@ -199,4 +226,6 @@ def read_boosters(folder: Path, signal: str) -> QuantileModel:
         cap_w=entry["cap_w"],
         rows=entry["rows"],
         metrics=entry["metrics"],
+        targets=tuple(entry["targets"]),
+        anchor=None if entry["anchor"] is None else Anchor.from_document(entry["anchor"]),
     )

@@ -199,8 +199,22 @@ def actual_w(series: Series, name: str, grid: TimeGrid) -> FloatArray:
     return found
 
 
+def local_midnights_s(series: Series, first_s: float, last_s: float) -> FloatArray:
+    """The local midnights from ``first_s`` to ``last_s`` [s]; on a clock change the nearest quarter hour."""
+    grid = horizon(first_s, max(int((last_s - first_s) // SLOT_S), 0) + 1)
+    starts_s = grid.starts_s()
+    local = (starts_s + series.offsets_s(grid)) // SLOT_S
+    return np.asarray(starts_s[(local % SLOTS_PER_DAY == 0) & (starts_s >= first_s)])
+
+
 def collect(
-    series: Series, name: str, sampler: PvSampler | LoadSampler, issues_s: FloatArray, keep_frac: float, seed: int
+    series: Series,
+    name: str,
+    sampler: PvSampler | LoadSampler,
+    issues_s: FloatArray,
+    keep_frac: float,
+    seed: int,
+    slots: int = HORIZON_SLOTS,
 ) -> Samples:
     """Samples of many issue times, a random share of the horizons of each; rows without scale or outcome are left out.
 
@@ -213,7 +227,7 @@ def collect(
     parts: list[tuple[Float32Matrix, FloatArray, FloatArray, FloatArray]] = []
     names: tuple[str, ...] = ()
     for issued_s in issues_s:
-        grid = horizon(float(issued_s))
+        grid = horizon(float(issued_s), slots)
         matrix = sampler.features(float(issued_s), grid)
         came_w = actual_w(series, name, grid)
         keep = np.isfinite(came_w) & (matrix.scale_w > 0.0) & (random.random(grid.count) < keep_frac)

@@ -2,7 +2,7 @@
 
 skl2onnx drives; the converter is ours, because the stock one turns several quantiles silently into one. The graph:
 
-    X -> trees (3 targets) -> + offset -> x scale_w -> sort -> clip to 0..cap -> q[N, 3]
+    X -> trees (3 targets) -> + anchor -> + offset -> x scale_w -> sort -> clip to 0..cap -> q[N, 3]
 
 ``offset`` is an overridable initializer, so that an online calibration can be fed without a new model.
 """
@@ -20,6 +20,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from core_kernels.quantiles import LEVELS_FRAC
+from training.anchor import MOST_RATIO
 from training.boosters import QuantileModel
 
 OPSET = 18
@@ -39,10 +40,10 @@ def tree_attributes(model: QuantileModel) -> dict[str, Any]:
     keys = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids", "missing")
     nodes: dict[str, list[Any]] = {key: [] for key in keys}
     leaves: dict[str, list[Any]] = {key: [] for key in ("treeids", "nodeids", "ids", "weights")}
-    base_values, tree_id = [], 0
-    for target, booster in enumerate(model.boosters):
+    base_values, tree_id = [0.0] * len(LEVELS_FRAC), 0
+    for target, booster in zip(model.targets, model.boosters, strict=True):
         learner = json.loads(bytes(booster.save_raw("json")))["learner"]
-        base_values.append(float(np.ravel(json.loads(learner["learner_model_param"]["base_score"]))[0]))
+        base_values[target] += float(np.ravel(json.loads(learner["learner_model_param"]["base_score"]))[0])
         for tree in learner["gradient_booster"]["model"]["trees"]:
             _add_tree(tree, tree_id, target, nodes, leaves)
             tree_id += 1
@@ -94,6 +95,27 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     )
 
 
+def _anchored(model: QuantileModel, raw: str) -> tuple[list[Any], dict[str, np.ndarray[Any, Any]], str]:
+    """Nodes and constants that add the anchor to the trees' output, and the name of the sum."""
+    if model.anchor is None:
+        return [], {}, raw
+    nodes = [
+        helper.make_node("Gather", ["X", "anchor_columns"], ["anchor_seen"], axis=1),
+        helper.make_node("IsNaN", ["anchor_seen"], ["anchor_missing"]),
+        helper.make_node("Where", ["anchor_missing", "anchor_fill", "anchor_seen"], ["anchor_filled"]),
+        helper.make_node("Clip", ["anchor_filled", "zero", "anchor_most"], ["anchor_known"]),
+        helper.make_node("MatMul", ["anchor_known", "anchor_weights"], ["anchor"]),
+        helper.make_node("Add", [raw, "anchor"], ["anchored"]),
+    ]
+    constants: dict[str, np.ndarray[Any, Any]] = {
+        "anchor_columns": np.array(model.anchor.columns(model.names), dtype=np.int64),
+        "anchor_fill": np.array([model.anchor.fill_ratio], dtype=np.float32),
+        "anchor_most": np.array(MOST_RATIO, dtype=np.float32),
+        "anchor_weights": np.array(model.anchor.weights_frac, dtype=np.float32),
+    }
+    return nodes, constants, "anchored"
+
+
 def to_onnx(model: QuantileModel) -> bytes:
     """One graph without external data: ``X`` [N, features], ``scale_w`` [N, 1] in; ``q`` [N, 3] out; all float32."""
     update_registered_converter(QuantileTrees, "PemsQuantileTrees", _shape, _convert, overwrite=True)
@@ -104,9 +126,11 @@ def to_onnx(model: QuantileModel) -> bytes:
     )
     raw = trees.graph.output[0].name
     levels = len(LEVELS_FRAC)
+    anchor_nodes, anchor_initial, start = _anchored(model, raw)
     nodes = [
         *trees.graph.node,
-        helper.make_node("Add", [raw, "offset"], ["shifted"]),
+        *anchor_nodes,
+        helper.make_node("Add", [start, "offset"], ["shifted"]),
         helper.make_node("Mul", ["shifted", "scale_w"], ["watts"]),
         helper.make_node("TopK", ["watts", "k"], ["sorted", "order"], axis=1, largest=0, sorted=1),
         helper.make_node("Clip", ["sorted", "zero", "cap_w"], ["q"]),
@@ -116,6 +140,7 @@ def to_onnx(model: QuantileModel) -> bytes:
         "k": np.array([levels], dtype=np.int64),
         "zero": np.array(0.0, dtype=np.float32),
         "cap_w": np.array(model.cap_w, dtype=np.float32),
+        **anchor_initial,
     }
     inputs: dict[str, list[str | int | None]] = {
         "X": ["N", len(model.names)],

@@ -1,17 +1,54 @@
-"""Load: the quantile model of the house's consumption."""
+"""Load: quantile boosters on the difference to what the last weeks say, trusted as far as held-out weeks bear it.
+
+Four boosters explain the residuals of P10, P50, P90 and of the mean. A median of a lumpy load is a noisy thing to
+learn, and the plan adds up energy: P50 takes up just as much of the mean as brings its RMSE near the mean's. Where
+the trees do not beat the 28-day climatology on held-out weeks, the model is the climatology.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from core_kernels.units import SECONDS_PER_DAY
-from training.boosters import QuantileModel, Recipe, Stage, fit_quantiles, quiet
-from training.dataset import LoadSampler, Series, before, collect, issue_times_s
+import numpy as np
+import xgboost
+
+from core_kernels.folding import SLOTS_PER_DAY
+from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
+from core_kernels.records import Float32Matrix
+from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from training.anchor import Anchor
+from training.boosters import QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
+from training.dataset import LoadSampler, Samples, Series, before, collect, issue_times_s, local_midnights_s
 from training.split import split_issues
 
 _ISSUE_STEP_SLOTS = 43
-_KEEP_FRAC = 0.2
-_ENOUGH_ISSUES = 1500.0
+_KEEP_FRAC = 0.1  # of the slots of each issue around the clock; of each midnight's all
+_LONG_DAYS = 500.0  # from here on the seasons repeat, and deeper trees find more than accidents
+_CLIMATOLOGY = ("load_slot_low", "load_slot_median", "load_slot_high")
+_RECENT = ("load_slot_14d_low", "load_slot_14d_median", "load_slot_14d_high")
+_MEANS = ("load_slot_7d", "load_slot_28d")
+_TRUSTS_FRAC = (0.0, 0.5, 0.75, 1.0)
+_MEAN_SHARES_FRAC = (0.0, 0.2, 0.4, 0.6, 0.8)
+_NEAR = 1.02  # so near must the RMSE of P50 come to that of the mean
+
+
+class Choice(NamedTuple):
+    """How far the trees are trusted, how much of P50 is the mean, and the offsets of P10 and P90."""
+
+    trust_frac: float
+    mean_frac: float
+    offsets_ratio: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """Boosters of the residuals of P10, P50, P90 and the mean, and what stands in for a missing anchor."""
+
+    names: tuple[str, ...]
+    boosters: tuple[Any, ...]
+    typical_ratio: dict[str, float]
+    rows: int
 
 
 def fit_load(series: Series, until_s: float, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:
@@ -23,13 +60,163 @@ def fit_load(series: Series, until_s: float, recipe: Recipe, stage: Stage = quie
         No usable rows.
     """
     past = before(series, until_s)
-    first_s = past.frame.grid.start_s + 2.0 * SECONDS_PER_DAY
-    issues = split_issues(issue_times_s(first_s, past.frame.grid.end_s, _ISSUE_STEP_SLOTS))
-    sampler = LoadSampler(past)
-    keep_frac = min(1.0, _KEEP_FRAC * max(1.0, _ENOUGH_ISSUES / max(issues.fit_s.size, 1)))
-    stage(f"load_w: building features of {issues.fit_s.size + issues.held_out_s.size} issue times")
-    train, held_out = (
-        collect(past, "load_w", sampler, part, keep_frac, recipe.seed) for part in (issues.fit_s, issues.held_out_s)
-    )
+    days = past.frame.grid.count / SLOTS_PER_DAY
+    stage("load_w: building features")
+    samples = load_samples(past, recipe.seed)
+    parts = split_issues(np.unique(samples.issued_s))
+    train, held_out = (chosen_rows(samples, np.isin(samples.issued_s, part)) for part in parts)
+    stage(f"load_w: choosing on {np.unique(held_out.issued_s).size} held-out issue times")
+    draft = learn(train, recipe, days)
+    choice = choose(draft, held_out)
+    stage(f"load_w: fitting on {samples.actual_w.size} rows")
     cap_w = 1.5 * float(np.nanmax(past.frame.column("load_w")))
-    return fit_quantiles(train, held_out, "load_w", cap_w, recipe, stage)
+    metrics = _metrics(assemble(draft, choice, cap_w), held_out) | {
+        "trust": choice.trust_frac,
+        "mean": choice.mean_frac,
+    }
+    return replace(assemble(learn(samples, recipe, days), choice, cap_w), metrics=metrics)
+
+
+def load_samples(past: Series, seed: int) -> Samples:
+    """A day ahead from every local midnight, and some slots of the two days ahead from issue times around the clock."""
+    sampler = LoadSampler(past)
+    first_s, last_s = past.frame.grid.start_s + 2.0 * SECONDS_PER_DAY, past.frame.grid.end_s
+    midnights_s = local_midnights_s(past, first_s, last_s - SECONDS_PER_DAY)
+    around_s = np.setdiff1d(issue_times_s(first_s, last_s, _ISSUE_STEP_SLOTS), midnights_s)
+    whole = collect(past, "load_w", sampler, midnights_s, 1.0, seed, SLOTS_PER_DAY)
+    if around_s.size == 0:
+        return whole
+    some = collect(past, "load_w", sampler, around_s, _KEEP_FRAC, seed)
+    order = np.argsort(np.concatenate([whole.issued_s, some.issued_s]), kind="stable")
+    return Samples(
+        names=whole.names,
+        values=np.concatenate([whole.values, some.values])[order],
+        scale_w=np.concatenate([whole.scale_w, some.scale_w])[order],
+        actual_w=np.concatenate([whole.actual_w, some.actual_w])[order],
+        issued_s=np.concatenate([whole.issued_s, some.issued_s])[order],
+    )
+
+
+def chosen_rows(samples: Samples, keep: Any) -> Samples:
+    """Some of the rows."""
+    return Samples(
+        names=samples.names,
+        values=samples.values[keep],
+        scale_w=samples.scale_w[keep],
+        actual_w=samples.actual_w[keep],
+        issued_s=samples.issued_s[keep],
+    )
+
+
+def mixes(mean_frac: float, recent_frac: float = 0.5) -> tuple[dict[str, float], ...]:
+    """What P10, P50 and P90 begin with: the last 14 and 28 days, and for P50 a share of their mean."""
+    low, middle, high = (
+        {old: 1.0 - recent_frac, new: recent_frac} for old, new in zip(_CLIMATOLOGY, _RECENT, strict=True)
+    )
+    middle = {name: (1.0 - mean_frac) * share for name, share in middle.items()} | mean_mix(mean_frac)
+    return low, middle, high
+
+
+def mean_mix(share_frac: float = 1.0) -> dict[str, float]:
+    """What the mean begins with."""
+    return dict.fromkeys(_MEANS, share_frac / len(_MEANS))
+
+
+def _params(recipe: Recipe, days: float) -> tuple[dict[str, Any], int]:
+    """Small trees for a year or less, deeper and more of them for longer; both learn slowly."""
+    shape = {"max_depth": 3, "min_child_weight": 200.0, "colsample_bytree": 0.6}
+    rounds, reach = recipe.rounds, 4.0
+    if days >= _LONG_DAYS:
+        shape, rounds, reach = {"max_depth": 6, "min_child_weight": 60.0, "colsample_bytree": 0.4}, 3 * rounds // 2, 9.0
+    fixed = {"tree_method": "hist", "max_bin": 64, "subsample": 0.5, "lambda": 10.0, "base_score": 0.0, "nthread": 2}
+    return {**fixed, **shape, "eta": reach / rounds, "seed": recipe.seed}, rounds
+
+
+def learn(samples: Samples, recipe: Recipe, days: float) -> Learned:
+    """Fit the four residuals."""
+    anchors = (*_CLIMATOLOGY, *_RECENT, *_MEANS)
+    names = tuple(dict.fromkeys((*used_names(samples), *anchors)))
+    values = columns(samples, names)
+    typical = {name: _typical(values[:, names.index(name)]) for name in anchors}
+    ratio = samples.actual_w / samples.scale_w
+    params, rounds = _params(recipe, days)
+    starts = Anchor.of(mixes(0.0), typical).ratio(names, values)
+    mean_start = Anchor.of((mean_mix(), mean_mix(), mean_mix()), typical).ratio(names, values)[:, :1]
+    goals: list[dict[str, Any]] = [{"objective": "reg:quantileerror", "quantile_alpha": level} for level in LEVELS_FRAC]
+    goals.append({"objective": "reg:squarederror"})
+    boosters = []
+    for goal, start in zip(goals, np.hstack([starts, mean_start]).T, strict=True):
+        weight = samples.scale_w / samples.scale_w.mean()
+        matrix = xgboost.QuantileDMatrix(values, label=ratio - start, weight=weight, max_bin=64, nthread=2)
+        boosters.append(midpoints(xgboost.train({**params, **goal}, matrix, num_boost_round=rounds), values))
+    return Learned(names=names, boosters=tuple(boosters), typical_ratio=typical, rows=ratio.size)
+
+
+def _typical(column: Float32Matrix) -> float:
+    known = column[np.isfinite(column)]
+    return float(np.median(known)) if known.size else 1.0
+
+
+_TARGETS = (0, 1, 2, 1)
+
+
+def blend(learned: Learned, choice: Choice) -> tuple[Anchor, tuple[float, ...]]:
+    """What the model begins with, and the share of each booster; without trust in the trees, the climatology."""
+    trust, mean = choice.trust_frac, choice.mean_frac
+    anchor = Anchor.of(mixes(mean) if trust > 0.0 else mixes(0.0, 0.0), learned.typical_ratio)
+    return anchor, (trust, trust * (1.0 - mean), trust, trust * mean)
+
+
+def assemble(learned: Learned, choice: Choice, cap_w: float) -> QuantileModel:
+    """The model as it is exported."""
+    anchor, shares = blend(learned, choice)
+    return QuantileModel(
+        signal="load_w",
+        names=learned.names,
+        boosters=tuple(damped(booster, share) for booster, share in zip(learned.boosters, shares, strict=True)),
+        offsets_ratio=choice.offsets_ratio,
+        cap_w=cap_w,
+        rows=learned.rows,
+        metrics={},
+        targets=_TARGETS,
+        anchor=anchor,
+    )
+
+
+def choose(learned: Learned, held_out: Samples) -> Choice:
+    """The trust and the share of the mean that held-out weeks speak for, and the offsets that make P10..P90 honest."""
+    values = columns(held_out, learned.names)
+    trees = np.column_stack([booster.inplace_predict(values) for booster in learned.boosters])
+
+    def raw_ratio(choice: Choice) -> FloatArray:
+        anchor, shares = blend(learned, choice)
+        weights = np.eye(len(LEVELS_FRAC))[list(_TARGETS)] * np.asarray(shares)[:, None]
+        return uncross(anchor.ratio(learned.names, values) + trees @ weights)
+
+    def loss(choice: Choice) -> float:
+        return float(np.mean(pinball(held_out.actual_w, raw_ratio(choice) * held_out.scale_w[:, None])))
+
+    def rmse_w(ratio: FloatArray) -> float:
+        return float(np.sqrt(np.mean((ratio * held_out.scale_w - held_out.actual_w) ** 2)))
+
+    mean_anchor = Anchor.of((mean_mix(), mean_mix(), mean_mix()), learned.typical_ratio)
+    least_w = rmse_w(mean_anchor.ratio(learned.names, values)[:, 0] + trees[:, 3])
+    trust = min(_TRUSTS_FRAC, key=lambda share: loss(Choice(share, 0.0)))
+    mixed = (Choice(trust, share) for share in _MEAN_SHARES_FRAC)
+    chosen = next((c for c in mixed if rmse_w(raw_ratio(c)[:, 1]) <= least_w * _NEAR), Choice(trust, 1.0))
+    if trust == 0.0 or loss(chosen) >= loss(Choice(0.0, 0.0)):
+        return Choice(0.0, 0.0)
+    low, _, high = conformal_offsets(held_out.actual_w / held_out.scale_w, raw_ratio(chosen))
+    return chosen._replace(offsets_ratio=(float(np.float32(low)), 0.0, float(np.float32(high))))
+
+
+def _metrics(model: QuantileModel, held_out: Samples) -> dict[str, float]:
+    """Scores on weeks that the draft was not fitted on."""
+    values = columns(held_out, model.names)
+    found_w = model.quantiles_w(values, held_out.scale_w)
+    return {
+        "held_out_rows": float(held_out.actual_w.size),
+        "pinball_w": float(np.mean(pinball(held_out.actual_w, found_w))),
+        "coverage_80": coverage_frac(held_out.actual_w, found_w[:, 0], found_w[:, 2]),
+        "crossing_raw": crossing_frac(model.raw_ratio(values)),
+    }

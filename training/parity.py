@@ -91,7 +91,7 @@ def check(model: QuantileModel, graph: bytes, values: Float32Matrix, scale_w: Fl
     scales_w = scale_w[random.integers(0, scale_w.size, rows.shape[0])].astype(np.float32).astype(np.float64)
     wanted = model.quantiles_w(rows, scales_w)
     found = run_onnx(graph, rows, scales_w)
-    raw, walked = model.raw_ratio(rows), evaluate_trees(model, rows)
+    raw, walked = model.tree_ratio(rows), evaluate_trees(model, rows)
     parity = Parity(
         rows=rows.shape[0],
         onnx_ratio=float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1.0)),
