@@ -74,11 +74,9 @@ def test_held_out_weeks_are_scored_better_than_by_the_climatology(made, samples)
     train, held_out = (chosen_rows(samples, np.isin(samples.issued_s, part)) for part in (fit_s, held_out_s))
     learned = learn(train, made.recipe, 70.0)
     choice = choose(learned, held_out)
-    values = columns(held_out, learned.names)
+    values, scale_w = columns(held_out, learned.names), held_out.scale_w
     loss = {
-        option: np.mean(
-            pinball(held_out.actual_w, assemble(learned, option, 1e5).quantiles_w(values, held_out.scale_w))
-        )
+        option: np.mean(pinball(held_out.actual_w, assemble(learned, option, 1e5).quantiles_w(values, scale_w)))
         for option in (choice, Choice(0.0, 0.0))
     }
     assert choice.trust_frac > 0.0
