@@ -21,18 +21,35 @@ Export is eliminated: ``ge = gi - cu - pc + pd - (load - pv)``. Minimised is, in
 A capacity tariff adds, behind all steps, one unknown for each billed peak (a month's highest quarter hour) [kW], one
 row a step, ``gi - peak <= 0``, one row a peak for its bounds, and ``c peak + w/2 (peak - near)^2`` to the cost: the
 pull to the last plan's peak makes this one purely linear unknown strictly convex, which the solver needs.
+
+Everything else of a house (cars, rooms, tanks, further batteries ...) is a :class:`~core_kernels.qp_parts.Part` that
+stands behind these five unknowns and seven rows within each step; a house without them has exactly the programme above.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.qp_parts import (
+    Cell,
+    Layout,
+    Numbers,
+    Part,
+    Ramp,
+    coefficients,
+    lay_out,
+    on_bus,
+    place_values,
+    places,
+    quadratic,
+)
+from core_kernels.sparse import Csc, Places, column_order, compress, multiply
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 
-IntArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 
 UNKNOWNS = 5
@@ -40,22 +57,14 @@ ROWS = 7
 PC, PD, S, GI, CU = range(UNKNOWNS)
 BAL, SOC = range(2)
 BOUNDS = 2
+BASE_NAMES = ("charge", "discharge", "stored", "import", "curtail", "balance", "energy")
 
 # Curtailing is never free: breaks the tie at a price of exactly zero.
 CURTAIL_EUR_PER_KWH = 1e-4
 
 
-class Csc(NamedTuple):
-    """A sparse matrix in compressed columns, rows sorted within each column."""
-
-    data: FloatArray
-    indices: IntArray
-    indptr: IntArray
-    shape: tuple[int, int]
-
-
 class Structure(NamedTuple):
-    """What stays the same from plan to plan: size, step, efficiency and the two matrices."""
+    """What stays the same from plan to plan: size, step, efficiency, the two matrices and what they are made of."""
 
     steps: int
     slot_s: float
@@ -64,10 +73,17 @@ class Structure(NamedTuple):
     rows: Csc
     peaks: int = 0
     peak_pull_eur: float = 0.0
+    layout: Layout = lay_out(())
+    order: Places = np.empty(0, dtype=np.int64)
+    bus: tuple[tuple[int, FloatArray | float], ...] = ()
 
     def by_step(self, x: FloatArray) -> FloatArray:
-        """The steps' unknowns, float64[n, UNKNOWNS]."""
-        return x[: self.steps * UNKNOWNS].reshape(self.steps, UNKNOWNS)
+        """The steps' unknowns, float64[n, layout.width]; the first ``UNKNOWNS`` are those of battery, PV and grid."""
+        return x[: self.steps * self.layout.width].reshape(self.steps, self.layout.width)
+
+    def rows_by_step(self, y: FloatArray) -> FloatArray:
+        """What belongs to the steps' rows (duals, bounds), float64[n, layout.height]; the first are ``ROWS``."""
+        return y[: self.steps * self.layout.height].reshape(self.steps, self.layout.height)
 
 
 class Slots(NamedTuple):
@@ -116,35 +132,24 @@ class Vectors(NamedTuple):
     constant_eur: float
 
 
-def compress(
-    row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], value: FloatArray, shape: tuple[int, int]
-) -> Csc:
-    """Triplets (no duplicates) as compressed columns."""
-    order = np.lexsort((row, column))
-    counts = np.bincount(column, minlength=shape[1])
-    indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
-    return Csc(
-        data=np.ascontiguousarray(value[order], dtype=np.float64),
-        indices=row[order].astype(np.int32),
-        indptr=indptr,
-        shape=shape,
+def base_part(step_h: float, leg_efficiency_frac: float, ramp_eur: float) -> Part:
+    """Battery, PV curtailment and grid; ``step_h`` is the length of a step. [h]"""
+    eta = leg_efficiency_frac
+    return Part(
+        unknowns=BASE_NAMES[:UNKNOWNS],
+        rows=BASE_NAMES[UNKNOWNS:],
+        cells=(
+            Cell("balance", "charge", -1.0),
+            Cell("balance", "discharge", 1.0),
+            Cell("balance", "import", 1.0),
+            Cell("balance", "curtail", -1.0),
+            Cell("energy", "charge", -step_h * eta),
+            Cell("energy", "discharge", step_h / eta),
+            Cell("energy", "stored", 1.0),
+            Cell("energy", "stored", -1.0, 1),
+        ),
+        ramps=(Ramp((("charge", -1.0), ("discharge", 1.0)), ramp_eur),),
     )
-
-
-def _ramp(count: int, ramp_eur: float, peaks: int, pull_eur: float) -> Csc:
-    """Upper triangle of ``2 w D'D``, ``D`` the differences of ``pd - pc`` from step to step, and the peaks' pull."""
-    k = np.arange(count, dtype=np.int64)
-    touching = (k > 0).astype(np.float64) + (k < count - 1)
-    here, before = UNKNOWNS * k, UNKNOWNS * k[1:] - UNKNOWNS
-    after = UNKNOWNS * k[1:]
-    peak = UNKNOWNS * count + np.arange(peaks, dtype=np.int64)
-    one = 2.0 * ramp_eur * np.ones(max(count - 1, 0))
-    twice = 2.0 * ramp_eur * touching
-    row = np.concatenate((here + PC, here + PC, here + PD, before + PC, before + PC, before + PD, before + PD, peak))
-    column = np.concatenate((here + PC, here + PD, here + PD, after + PC, after + PD, after + PC, after + PD, peak))
-    value = np.concatenate((twice, -twice, twice, -one, one, one, -one, np.full(peaks, pull_eur)))
-    size = UNKNOWNS * count + peaks
-    return compress(row, column, value, (size, size))
 
 
 def structure(
@@ -154,6 +159,7 @@ def structure(
     ramp_eur: float,
     peak_of: npt.NDArray[np.int64] | None = None,
     peak_pull_eur: float = 0.0,
+    parts: Sequence[Part] = (),
 ) -> Structure:
     """The matrices of a horizon of ``count`` steps.
 
@@ -172,74 +178,90 @@ def structure(
         For each step the billed peak it belongs to, from 0 without gaps; without it there is no capacity tariff.
     peak_pull_eur : float
         Cost of a peak 1 kW away from the last plan's, growing with its square. [EUR]
+    parts : sequence of Part
+        The house's other components.
     """
     if count < 1 or not slot_s > 0.0 or not 0.0 < leg_efficiency_frac <= 1.0 or not ramp_eur >= 0.0:
         raise ValueError(f"no horizon of {count} steps of {slot_s} s at efficiency {leg_efficiency_frac}")
     if peak_of is not None and (peak_of.shape != (count,) or peak_of.min() < 0):
         raise ValueError(f"peak_of must be {count} numbers from 0 on")
-    h = slot_s / SECONDS_PER_HOUR
-    k = np.arange(count, dtype=np.int64)
-    x, r = UNKNOWNS * k, ROWS * k
-    one = np.ones(count)
-    parts = [
-        (r + BAL, x + PC, -one),
-        (r + BAL, x + PD, one),
-        (r + BAL, x + GI, one),
-        (r + BAL, x + CU, -one),
-        (r + SOC, x + PC, -h * leg_efficiency_frac * one),
-        (r + SOC, x + PD, h / leg_efficiency_frac * one),
-        (r + SOC, x + S, one),
-        (r[1:] + SOC, x[:-1] + S, -one[1:]),
-        *((r + BOUNDS + j, x + j, one) for j in range(UNKNOWNS)),
-    ]
+    whole = (base_part(slot_s / SECONDS_PER_HOUR, leg_efficiency_frac, ramp_eur), *parts)
+    layout = lay_out(whole)
     peaks = 0 if peak_of is None else int(peak_of.max()) + 1
-    if peak_of is not None:
-        g = np.arange(peaks, dtype=np.int64)
-        parts += [
-            (ROWS * count + k, x + GI, one),
-            (ROWS * count + k, UNKNOWNS * count + peak_of, -one),
-            ((ROWS + 1) * count + g, UNKNOWNS * count + g, np.ones(peaks)),
-        ]
-    row, column, value = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    size = (ROWS * count + (count + peaks if peaks else 0), UNKNOWNS * count + peaks)
-    quadratic = _ramp(count, ramp_eur, peaks, peak_pull_eur)
+    stepwise = (*places(whole, layout, count), coefficients(whole, count))
+    row, column, value = _joined(stepwise, _peak_rows(layout, count, peak_of, peaks))
+    size = (layout.height * count + (count + peaks if peaks else 0), layout.width * count + peaks)
+    peak = layout.width * count + np.arange(peaks, dtype=np.int64)
+    pulls = (peak, peak, np.full(peaks, peak_pull_eur))
+    cost = compress(*_joined(quadratic(whole, layout, count), pulls), (size[1], size[1]))
+    order = column_order(row, column)
+    rows = compress(row, column, value, size, order)
     return Structure(
-        count, slot_s, leg_efficiency_frac, quadratic, compress(row, column, value, size), peaks, peak_pull_eur
+        count, slot_s, leg_efficiency_frac, cost, rows, peaks, peak_pull_eur, layout, order, on_bus(parts, layout)
     )
 
 
-def vectors(shape: Structure, slots: Slots, terms: Terms) -> Vectors:
+Triplets = tuple[Places, Places, FloatArray]
+
+
+def _joined(first: Triplets, second: Triplets) -> Triplets:
+    row, column, value = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    return row, column, value
+
+
+def _peak_rows(layout: Layout, count: int, peak_of: Places | None, peaks: int) -> Triplets:
+    """The capacity tariff's rows behind all steps."""
+    k, g = (np.arange(size, dtype=np.int64) for size in (count if peaks else 0, peaks))
+    first_row, first_peak = layout.height * count, layout.width * count
+    member = g if peak_of is None else peak_of
+    return (
+        np.concatenate((first_row + k, first_row + k, first_row + count + g)),
+        np.concatenate((layout.width * k + GI, first_peak + member, first_peak + g)),
+        np.concatenate((np.ones(k.size), -np.ones(k.size), np.ones(peaks))),
+    )
+
+
+def refilled(shape: Structure, parts: Sequence[Part]) -> Structure:
+    """The same structure with its parts' coefficients of another plan; every place stays."""
+    whole = (base_part(shape.slot_s / SECONDS_PER_HOUR, shape.leg_efficiency_frac, 0.0), *parts)
+    value = coefficients(whole, shape.steps)
+    behind = shape.rows.data.size - value.size  # the capacity tariff's, each a step's or a peak's
+    tail = np.ones(behind)
+    tail[shape.steps : 2 * shape.steps] = -1.0
+    data = np.concatenate((value, tail))[shape.order]
+    rows = shape.rows._replace(data=np.ascontiguousarray(data))
+    return shape._replace(rows=rows, bus=on_bus(parts, shape.layout))
+
+
+def vectors(shape: Structure, slots: Slots, terms: Terms, others: Sequence[Numbers] = ()) -> Vectors:
     """Linear cost and bounds of one plan; raises ``ValueError`` for a wrong length or a number that is not finite."""
     if (terms.peaks is None) != (shape.peaks == 0):
         raise ValueError("the terms and the structure do not agree on a capacity tariff")
-    for name, values in zip(slots._fields, slots, strict=True):
-        if values.shape != (shape.steps,) or not np.isfinite(values).all():
+    for name, given in zip(slots._fields, slots, strict=True):
+        if given.shape != (shape.steps,) or not np.isfinite(given).all():
             raise ValueError(f"{name} must be {shape.steps} finite numbers")
     h, ci, ce = shape.slot_s / SECONDS_PER_HOUR, slots.import_eur_per_kwh, slots.export_eur_per_kwh
-    zero = np.zeros(shape.steps)
-    q = np.empty((shape.steps, UNKNOWNS))
+    q = np.zeros((shape.steps, shape.layout.width))
     q[:, PC] = h * ce
     q[:, PD] = h * (terms.wear_eur_per_kwh - ce)
-    q[:, S] = 0.0
     q[:, GI] = h * (ci - ce)
     q[:, CU] = h * (ce + CURTAIL_EUR_PER_KWH)
     q[-1, S] = -terms.terminal_eur_per_kwh
-    l, u = np.zeros((shape.steps, ROWS)), np.zeros((shape.steps, ROWS))
+    l, u = (np.zeros((shape.steps, shape.layout.height)) for _ in range(2))
     l[:, BAL] = slots.net_load_kw
     u[:, BAL] = slots.net_load_kw + slots.export_max_kw
     l[0, SOC] = u[0, SOC] = terms.stored_wh / W_PER_KW
-    lows = (zero, zero, slots.stored_min_kwh, zero, zero)
-    highs = (
-        slots.charge_max_kw,
-        slots.discharge_max_kw,
-        slots.stored_max_kwh,
-        slots.import_max_kw,
-        slots.curtail_max_kw,
-    )
-    for j, (low, high) in enumerate(zip(lows, highs, strict=True)):
-        l[:, BOUNDS + j], u[:, BOUNDS + j] = low, high
+    l[:, BOUNDS + S] = slots.stored_min_kwh
+    highs = (slots.charge_max_kw, slots.discharge_max_kw, slots.stored_max_kwh)
+    u[:, BOUNDS:ROWS] = np.column_stack((*highs, slots.import_max_kw, slots.curtail_max_kw))
+    for numbers in others:
+        place_values(q, shape.layout.columns, numbers.cost)
+        place_values(l, shape.layout.lines, numbers.low)
+        place_values(u, shape.layout.lines, numbers.high)
+    for column, coefficient in shape.bus:  # what is drawn is not exported
+        q[:, column] -= h * ce * coefficient
     if (l > u).any():
-        step, row = divmod(int(np.argmax(l > u)), ROWS)
+        step, row = divmod(int(np.argmax(l > u)), shape.layout.height)
         raise ValueError(f"step {step}, row {row}: lower bound {l[step, row]} is above {u[step, row]}")
     stepwise = Vectors(q.ravel(), l.ravel(), u.ravel(), float(h * np.sum(ce * slots.net_load_kw)))
     return stepwise if terms.peaks is None else _with_peaks(shape, slots, terms.peaks, stepwise)
@@ -266,20 +288,12 @@ def _with_peaks(shape: Structure, slots: Slots, peaks: Peaks, stepwise: Vectors)
 def shift(shape: Structure, x: FloatArray, y: FloatArray, steps: int) -> tuple[FloatArray, FloatArray]:
     """Unknowns and duals of the horizon that begins ``steps`` later; the last step fills the end."""
     source = np.minimum(np.arange(shape.steps) + steps, shape.steps - 1)
-    ends = (shape.steps * UNKNOWNS, shape.steps * ROWS)
-    parts_x = [x[: ends[0]].reshape(shape.steps, UNKNOWNS)[source].ravel(), x[ends[0] :]]
-    parts_y = [y[: ends[1]].reshape(shape.steps, ROWS)[source].ravel()]
+    ends = (shape.steps * shape.layout.width, shape.steps * shape.layout.height)
+    parts_x = [shape.by_step(x)[source].ravel(), x[ends[0] :]]
+    parts_y = [shape.rows_by_step(y)[source].ravel()]
     if shape.peaks:
         parts_y += [y[ends[1] : ends[1] + shape.steps][source], y[ends[1] + shape.steps :]]
     return np.concatenate(parts_x), np.concatenate(parts_y)
-
-
-def multiply(matrix: Csc, x: FloatArray) -> FloatArray:
-    """Matrix times vector, float64[rows]."""
-    column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
-    image = np.zeros(matrix.shape[0])
-    np.add.at(image, matrix.indices, matrix.data * x[column])
-    return image
 
 
 def violation(shape: Structure, bounds: Vectors, x: FloatArray) -> float:
@@ -290,4 +304,4 @@ def violation(shape: Structure, bounds: Vectors, x: FloatArray) -> float:
 
 def water_values(shape: Structure, y: FloatArray) -> FloatArray:
     """Worth of one more stored kWh at the start of each step, float64[n] [EUR/kWh]."""
-    return np.ascontiguousarray(y[: shape.steps * ROWS].reshape(shape.steps, ROWS)[:, SOC])
+    return np.ascontiguousarray(shape.rows_by_step(y)[:, SOC])

@@ -9,7 +9,8 @@ import numpy as np
 import osqp
 from scipy.sparse import csc_matrix
 
-from core_kernels.qp import Csc, Structure, Vectors, shift, violation
+from core_kernels.qp import Structure, Vectors, shift, violation
+from core_kernels.sparse import Csc
 from core_kernels.units import W_PER_KW, FloatArray
 from edge.errors import PlanError
 
@@ -67,6 +68,12 @@ class Solver:
         self._settings = {**SETTINGS, **settings}
         self._problem: osqp.OSQP | None = None
         self._last: Solved | None = None
+        self._stale = False
+
+    def refill(self, shape: Structure) -> None:
+        """Take other coefficients in the same places, of a heat pump in other weather say."""
+        self._stale |= not np.array_equal(shape.rows.data, self._shape.rows.data)
+        self._shape = shape
 
     def shift(self, steps: int) -> None:
         """Say that the next horizon begins ``steps`` later than the last; a jump back forgets the last answer."""
@@ -103,7 +110,10 @@ class Solver:
                 quadratic, rows = _matrix(self._shape.quadratic), _matrix(self._shape.rows)
                 self._problem.setup(quadratic, q, rows, l, u, **self._settings)
             else:
+                if self._stale:
+                    self._problem.update(Ax=self._shape.rows.data)
                 self._problem.update(q=q, l=l, u=u)
+            self._stale = False
             if self._last is None:
                 self._problem.warm_start(x=np.zeros(q.size), y=np.zeros(l.size))
             else:

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core_kernels import qp
+from core_kernels import qp, sparse
 
 
-def dense(matrix: qp.Csc) -> np.ndarray:
+def dense(matrix: sparse.Csc) -> np.ndarray:
     """The slow obvious twin of a sparse matrix."""
     full = np.zeros(matrix.shape)
     for column in range(matrix.shape[1]):
@@ -66,7 +66,7 @@ def test_indices_are_sorted_within_each_column():
 def test_product_matches_the_dense_twin():
     matrix = qp.structure(7, 1800.0, 0.9, 0.0).rows
     x = np.random.default_rng(1).normal(size=matrix.shape[1])
-    np.testing.assert_allclose(qp.multiply(matrix, x), dense(matrix) @ x, atol=1e-12)
+    np.testing.assert_allclose(sparse.multiply(matrix, x), dense(matrix) @ x, atol=1e-12)
 
 
 def test_the_cost_is_the_bill_the_wear_and_the_value_left():

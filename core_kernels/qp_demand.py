@@ -1,0 +1,63 @@
+"""A car or a program in the house's programme: energy that must have flowed by a deadline, within a power.
+
+Energy is counted from now on, at the car's battery [kWh]. A deadline is soft by a shortfall that costs more than any
+energy, so that a house whose limits leave no way has a plan all the same, and says by how much it falls short.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core_kernels.qp_parts import Cell, Numbers, Part, Ramp
+from core_kernels.units import FloatArray
+
+# Beyond all energy that a horizon can hold: the mild bound of a row that asks for nothing in this step.
+_NO_GOAL_KWH = -1.0
+
+
+class Demand(NamedTuple):
+    """What a plan's numbers say, float64[n] each: power limits, energy due by the end (NaN: none), most energy."""
+
+    power_min_kw: FloatArray
+    power_max_kw: FloatArray
+    goal_kwh: FloatArray
+    most_kwh: FloatArray
+    short_eur_per_kwh: float
+
+
+def demand_part(name: str, step_h: float, efficiency_frac: float, ramp_eur: float) -> Part:
+    """Unknowns ``power`` [kW at the bus], ``energy`` [kWh], ``short`` [kWh]; ``step_h`` is a step's length. [h]"""
+    power, energy, short = (f"{name}.{unknown}" for unknown in ("power", "energy", "short"))
+    flow, goal = f"{name}.flow", f"{name}.goal"
+    return Part(
+        unknowns=(power, energy, short),
+        rows=(flow, goal),
+        cells=(
+            Cell("balance", power, -1.0),
+            Cell(flow, power, -step_h * efficiency_frac),
+            Cell(flow, energy, 1.0),
+            Cell(flow, energy, -1.0, 1),
+            Cell(goal, energy, 1.0),
+            Cell(goal, short, 1.0),
+        ),
+        ramps=(Ramp(((power, 1.0),), ramp_eur),),
+    )
+
+
+def demand_numbers(name: str, demand: Demand) -> Numbers:
+    """Costs and bounds of one plan."""
+    due = np.isfinite(demand.goal_kwh)
+    goal_kwh = np.where(due, demand.goal_kwh, _NO_GOAL_KWH)
+    highest_kwh = np.maximum(demand.most_kwh, goal_kwh)
+    return Numbers(
+        cost={f"{name}.short": np.where(due, demand.short_eur_per_kwh, 0.0)},
+        low={f"{name}.goal": goal_kwh, f"{name}.power": demand.power_min_kw},
+        high={
+            f"{name}.power": demand.power_max_kw,
+            f"{name}.energy": demand.most_kwh,
+            f"{name}.short": np.where(due, np.maximum(goal_kwh, 0.0), 0.0),
+            f"{name}.goal": 2.0 * highest_kwh + 1.0,
+        },
+    )
