@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from edge.config_house import Ev, Goals, HeatPumpUnit, HotWater, Load, Reserve, Zone, house_problems
 from edge.config_supply import Band, Mqtt, Tariff, Weather, supply_problems
 from edge.config_tables import section
 from edge.errors import ConfigError
@@ -35,6 +36,8 @@ class Battery:
     """The battery as the controller sees it; ``efficiency_frac`` is the AC-AC round trip.
 
     ``rated_w`` is the power that 100 % on the inverter's registers means; ``charge_w`` and ``discharge_w`` only limit.
+    ``full_efficiency_frac`` is the round trip at full power where it is lower than at half; above ``taper_start_frac``
+    the charge limit falls to a tenth at the maximum; ``standby_w`` drains the cells; ``phase`` 0 means all of them.
     """
 
     capacity_wh: float
@@ -46,6 +49,10 @@ class Battery:
     chemistry: Literal["lfp", "nmc"] = "lfp"
     replacement_eur_per_kwh: float = 400.0
     rated_w: float = math.nan
+    full_efficiency_frac: float = math.nan
+    taper_start_frac: float = 1.0
+    standby_w: float = 0.0
+    phase: int = 0
 
     @property
     def register_w(self) -> float:
@@ -60,11 +67,14 @@ class Battery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Limits at the connection point."""
+    """Limits at the connection point; ``phase_w`` and ``imbalance_w`` bound each phase and their differences."""
 
     import_w: float = 17_000.0
     export_w: float = 17_000.0
     phases: int = 3
+    phase_w: float = math.inf
+    imbalance_w: float = math.inf
+    load_phase_frac: tuple[float, ...] = (1 / 3, 1 / 3, 1 / 3)
 
     def battery_range_w(self, idle_grid_w: float) -> tuple[float, float]:
         """Lowest and highest battery power that the connection point bears; 0 W always is.
@@ -145,6 +155,13 @@ class Site:
     mqtt: Mqtt | None = None
     bands: tuple[Band, ...] = ()
     features: Features = Features()
+    evs: tuple[Ev, ...] = ()
+    loads: tuple[Load, ...] = ()
+    zones: tuple[Zone, ...] = ()
+    heatpump: HeatPumpUnit | None = None
+    hotwater: HotWater | None = None
+    reserve: Reserve | None = None
+    goals: Goals = field(default_factory=Goals)
     folder: Path = Path()
 
     def path(self, text: str) -> Path:
@@ -185,10 +202,17 @@ _TABLES: dict[str, type[Any]] = {
     "web": Web,
     "mqtt": Mqtt,
     "features": Features,
+    "heatpump": HeatPumpUnit,
+    "hotwater": HotWater,
+    "reserve": Reserve,
+    "goals": Goals,
 }
 _LISTS: dict[str, tuple[str, type[Any]]] = {
     "array": ("arrays", Array),
     "link": ("links", Link),
+    "ev": ("evs", Ev),
+    "load": ("loads", Load),
+    "zone": ("zones", Zone),
     "band": ("bands", Band),
 }
 
@@ -227,6 +251,7 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
         problems.append("battery.soc_min_frac must be below battery.soc_max_frac")
     if battery is not None and battery.register_w < max(battery.charge_w, battery.discharge_w):
         problems.append(f"battery.rated_w must be >= charge_w and discharge_w, got {battery.rated_w:g}")
+    problems += house_problems(values)
     problems += supply_problems(values)
     if problems or head is None:
         raise ConfigError(source, problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from typing import Any, Literal
 
@@ -144,6 +144,8 @@ class Plan:
 
     Tuples of powers hold one value a slot, ``soc_frac`` one an edge (n + 1). ``peak_w`` is the import that no quarter
     hour of the running month shall exceed, where a capacity tariff bills it (``peak_eur_per_kw``); else NaN.
+    ``setpoint_w`` is what cars, programs, rooms and tank shall draw, by name (``ev.car``, ``zone.living``), a value a
+    slot; ``expected_c`` the temperatures that follow, one an edge.
     """
 
     issued_s: float
@@ -169,6 +171,8 @@ class Plan:
     price_export_eur_per_kwh: tuple[float, ...]
     peak_w: float = math.nan
     peak_eur_per_kw: float = 0.0
+    setpoint_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    expected_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def slot(self, time_s: float) -> int | None:
         """Index of the slot in force, ``None`` outside the plan."""
@@ -209,6 +213,7 @@ _MAX_PRICE_EUR_PER_KWH = 100.0
 _MAX_PEAK_EUR_PER_KW = 1e6
 _PLAN_SLOT_S = 900
 _MAX_SLOTS = 7 * 96
+_MAX_NAMES = 64
 _TEXTS = ("source", "reason")
 _COUNTS = ("start_s", "slot_s")
 
@@ -228,7 +233,10 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     for name in known:
         column = getattr(plan, name)
         if isinstance(column, tuple) and name != "violations":
-            _check_column(name, column, count)
+            _check_column(name, column, count + (name == "soc_frac"))
+    for name, edges in (("setpoint_w", 0), ("expected_c", 1)):
+        for key, column in getattr(plan, name).items():
+            _check_column(f"{name} of {key:.40}", column, count + edges)
     if not all(map(math.isfinite, (plan.issued_s, plan.valid_until_s, *plan.battery_w, plan.water_value_eur_per_kwh))):
         raise ValueError("not a plan: an instant, a battery power or the water value is missing")
     if abs(plan.water_value_eur_per_kwh) > _MAX_PRICE_EUR_PER_KWH:
@@ -249,6 +257,8 @@ def _field(name: str, value: object) -> Any:
     is_column = isinstance(_PLAN_TYPES[name], str) and _PLAN_TYPES[name].startswith("tuple[float")
     if is_column and isinstance(value, list):
         return tuple(_number(name, item) for item in value)
+    if _PLAN_TYPES[name].startswith("Mapping") and isinstance(value, dict) and len(value) <= _MAX_NAMES:
+        return {str(key): tuple(_number(name, item) for item in column) for key, column in value.items()}
     if _PLAN_TYPES[name] == "float":
         return _number(name, value)
     raise ValueError(f"not a plan: {name} is {value!r:.40}")
@@ -265,8 +275,8 @@ def _number(name: str, value: object) -> float:
 
 def _check_column(name: str, column: tuple[float, ...], count: int) -> None:
     """A value a slot (the charge: an edge), and none beyond reason."""
-    if len(column) != count + (name == "soc_frac"):
-        raise ValueError(f"not a plan: {name} has {len(column)} values for {count} slots")
+    if len(column) != count:
+        raise ValueError(f"not a plan: {name} has {len(column)} values instead of {count}")
     bound = _MAX_PRICE_EUR_PER_KWH if name.endswith("_eur_per_kwh") else _MAX_POWER_W
     worst = max((abs(value) for value in column if not math.isnan(value)), default=0.0)
     if worst > bound:

@@ -1,46 +1,30 @@
-"""Model predictive control: 48 h of battery power against forecasts and prices, made new every quarter of an hour."""
+"""Model predictive control: 48 h of powers against forecasts and prices, made new every quarter of an hour."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 
-from core_kernels.qp import CU, GI, PC, PD, Peaks, Slots, Structure, Terms, structure, vectors, water_values
+from core_kernels.qp import BASE_NAMES, Peaks, Structure, refilled, structure, water_values
 from core_kernels.records import Forecast, Prices
 from core_kernels.timegrid import TimeGrid
-from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
-from edge.config import Battery, Site
+from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from edge.config import Site
 from edge.control import peak
-from edge.control.problem import (
-    MIN_SPREAD_EUR_PER_KWH,
-    Inputs,
-    Problem,
-    battery_of,
-    inputs,
-    problem,
-    terminal_value_eur_per_kwh,
-)
-from edge.control.solver import Solved, Solver
-from edge.control.words import IDLE_W, Marginals, explain, explain_peak
+from edge.control.component import others_w
+from edge.control.demands import given_wh, missing_wh
+from edge.control.problem import Inputs, Problem, battery_of, inputs, problem, terminal_value_eur_per_kwh, with_goals
+from edge.control.publish import Outcome, publish
+from edge.control.repair import optimise
+from edge.control.rollout import peak_w, rollout, wished_w
+from edge.control.solver import Solver
+from edge.control.surroundings import Surroundings
 from edge.errors import PlanError
 from edge.messages import Plan
 
-LEASE_S = 1800.0
 RAMP_EUR = 2e-4
-# Both legs above this at once are a fault of the relaxation, below it the solver's noise.
-SIMULTANEOUS_KW = 0.05
-MAX_PASSES = 8
-
-
-class Rollout(NamedTuple):
-    """The plan as the house would live it: exact SoC, every limit kept."""
-
-    battery_w: FloatArray
-    soc_frac: FloatArray
-    grid_w: FloatArray
-    cost_eur: float
 
 
 class Mpc:
@@ -53,6 +37,8 @@ class Mpc:
         self._start_s: int | None = None
         self._tail_eur_per_kwh = math.nan
         self._peak_w = math.nan
+        self._told: tuple[TimeGrid, Mapping[str, FloatArray]] | None = None
+        self._given_wh: dict[str, float] = {}
 
     def plan(
         self,
@@ -64,23 +50,31 @@ class Mpc:
         load: Forecast,
         prices: Prices,
         reached_peak_w: float = 0.0,
+        around: Surroundings | None = None,
     ) -> Plan:
         """The cheapest 48 h from here; raises :class:`PlanError` with the reason where there is none.
 
-        ``reached_peak_w`` is the running month's highest import of a quarter hour so far, for a capacity tariff. [W]
+        ``reached_peak_w`` is the running month's highest import of a quarter hour so far, for a capacity tariff [W];
+        ``around`` what is known of the house besides: temperatures, weather, cars.
         """
         if prices.grid != grid:
             raise PlanError("the prices are on another grid than the plan")
         known = inputs(pv, load, prices)
+        valued = with_goals(known, self._site.goals)
         peaks = self._peaks(grid, known, reached_peak_w)
-        posed = problem(self._site, soc_frac, known, self._terminal(known), peaks)
-        shape, solver = self._prepare(known, grid.start_s)
+        around = self._sessions(around or Surroundings(), grid.start_s)
+        posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around)
+        shape, solver = self._prepare(posed, known, grid.start_s)
         solved = optimise(shape, solver, posed)
         values = water_values(shape, solved.y)
-        self._remember(values, known)
-        lived = rollout(shape.by_step(solved.x), soc_frac, known, self._site, self._battery)
+        self._remember(values, valued)
+        step, columns = shape.by_step(solved.x), shape.layout.columns
+        drawn_w = others_w(posed.components, step, columns)
+        lived = rollout(wished_w(step, columns), soc_frac, known, self._site, self._battery, drawn_w)
         self._peak_w = peak_w(peaks, lived)
-        return self._publish(issued_s, grid, posed, (pv, load), known, lived, float(values[0]))
+        self._told = (known.grid, drawn_w)
+        found = Outcome(posed, known, lived, step, columns, float(values[0]), self._peak_w)
+        return publish(self._site, issued_s, (pv, load), found)
 
     def _peaks(self, grid: TimeGrid, known: Inputs, reached_w: float) -> Peaks | None:
         """What the capacity tariff adds; nothing without one."""
@@ -90,6 +84,13 @@ class Mpc:
         _, end_s = peak.month_span_s(grid.start_s, self._site.zone)
         counts = grid.starts_s()[: known.pv_w.size] < end_s
         return peak.planned_peaks(tariff, reached_w, self._peak_w, counts, known.load_w - known.pv_w)
+
+    def _sessions(self, around: Surroundings, start_s: int) -> Surroundings:
+        """With what the running sessions still lack, by what the last plans told, where no meter says it."""
+        if self._told is not None:
+            grid, told_w = self._told
+            self._given_wh = given_wh(self._site, grid, told_w, self._given_wh, start_s)
+        return around.lacking({**missing_wh(self._site, self._given_wh), **around.missing_wh})
 
     def _terminal(self, known: Inputs) -> float:
         """Worth of energy at the end: the last plan's water value a day before its end, else the price tail's."""
@@ -103,140 +104,40 @@ class Mpc:
             highest = float(known.import_eur_per_kwh.max())
             self._tail_eur_per_kwh = min(max(float(values[-day]), 0.0), max(highest, 0.0))
 
-    def _prepare(self, known: Inputs, start_s: int) -> tuple[Structure, Solver]:
-        """The matrices and the solver of this horizon's length, shifted to where it begins."""
-        count = known.pv_w.size
-        fits = self._shape is not None and (self._shape.steps, self._shape.slot_s) == (count, known.slot_s)
-        if self._shape is None or self._solver is None or not fits:
-            price_eur = self._site.tariff.peak_eur_per_kw_month
-            billed = np.zeros(count, dtype=np.int64) if price_eur > 0.0 else None
-            self._shape = structure(
-                count,
-                known.slot_s,
-                self._battery.leg_efficiency_frac,
-                RAMP_EUR,
-                billed,
-                peak.PULL_FRAC * price_eur,
-            )
-            self._solver = Solver(self._shape)
-        elif self._start_s is not None:
-            self._solver.shift((start_s - self._start_s) // known.slot_s)
-        self._start_s = start_s
-        return self._shape, self._solver
-
-    def _publish(
-        self,
-        issued_s: float,
-        grid: TimeGrid,
-        posed: Problem,
-        forecasts: tuple[Forecast, Forecast],
-        known: Inputs,
-        lived: Rollout,
-        water_value_eur_per_kwh: float,
-    ) -> Plan:
-        pv, load = forecasts
-        count = known.pv_w.size
-        marginals = Marginals(
-            import_eur_per_kwh=float(known.import_eur_per_kwh[0]),
-            export_eur_per_kwh=float(known.export_eur_per_kwh[0]),
-            water_value_eur_per_kwh=water_value_eur_per_kwh,
-            wear_eur_per_kwh=posed.terms.wear_eur_per_kwh,
-            leg_efficiency_frac=self._battery.leg_efficiency_frac,
-        )
-        net_w = float(known.load_w[0] - known.pv_w[0])
-        peak_eur_per_kw = self._site.tariff.peak_eur_per_kw_month
-        at_peak = float(lived.grid_w[0]) >= self._peak_w - IDLE_W and self._peak_w > 0.0
-        reason = explain(float(lived.battery_w[0]), net_w, marginals)
-
-        def band(values: FloatArray) -> tuple[float, ...]:
-            return tuple(values[:count].tolist())
-
-        return Plan(
-            issued_s=issued_s,
-            valid_until_s=issued_s + LEASE_S,
-            start_s=grid.start_s,
-            slot_s=grid.slot_s,
-            source="mpc",
-            reason=explain_peak(self._peak_w, peak_eur_per_kw) if at_peak else reason,
-            violations=posed.violations,
-            water_value_eur_per_kwh=water_value_eur_per_kwh,
-            wear_eur_per_kwh=posed.terms.wear_eur_per_kwh,
-            cost_eur=lived.cost_eur,
-            battery_w=band(lived.battery_w),
-            soc_frac=tuple(lived.soc_frac.tolist()),
-            grid_w=band(lived.grid_w),
-            pv_p10_w=band(pv.p10),
-            pv_p50_w=band(pv.p50),
-            pv_p90_w=band(pv.p90),
-            load_p10_w=band(load.p10),
-            load_p50_w=band(load.p50),
-            load_p90_w=band(load.p90),
-            price_import_eur_per_kwh=band(known.import_eur_per_kwh),
-            price_export_eur_per_kwh=band(known.export_eur_per_kwh),
-            peak_w=self._peak_w,
-            peak_eur_per_kw=peak_eur_per_kw,
-        )
+    def _prepare(self, posed: Problem, known: Inputs, start_s: int) -> tuple[Structure, Solver]:
+        """The matrices and the solver of this horizon and house, shifted to where it begins."""
+        parts = [component.part for component in posed.components]
+        shape, solver = self._shape, self._solver
+        if shape is not None and solver is not None and _fits(shape, known, posed):
+            if parts:
+                shape = refilled(shape, parts)
+                solver.refill(shape)
+            if self._start_s is not None:
+                solver.shift((start_s - self._start_s) // known.slot_s)
+        else:
+            shape = new_structure(self._site, known, posed)
+            solver = Solver(shape)
+        self._shape, self._solver, self._start_s = shape, solver, start_s
+        return shape, solver
 
 
-def optimise(shape: Structure, solver: Solver, posed: Problem) -> Solved:
-    """Solve, then forbid the smaller leg wherever the relaxation used both at once, until it no longer does."""
-    slots, terms = posed.slots, posed.terms
-    solved, slots = _first_pass(shape, solver, slots, terms)
-    for _ in range(MAX_PASSES):
-        step = shape.by_step(solved.x)
-        both = np.minimum(step[:, PC], step[:, PD]) > SIMULTANEOUS_KW
-        if not both.any():
-            break
-        charges = step[:, PC] >= step[:, PD]
-        slots = slots._replace(
-            discharge_max_kw=np.where(both & charges, 0.0, slots.discharge_max_kw),
-            charge_max_kw=np.where(both & ~charges, 0.0, slots.charge_max_kw),
-        )
-        solved = solver.solve(vectors(shape, slots, terms))
-    return solved
+def _fits(shape: Structure, known: Inputs, posed: Problem) -> bool:
+    """Claims that a plan has the same steps and the same names as the structure."""
+    names = [name for component in posed.components for name in (*component.part.unknowns, *component.part.rows)]
+    own = [*shape.layout.columns, *shape.layout.lines]
+    same = set(names) == {name for name in own if name not in BASE_NAMES}
+    return same and (shape.steps, shape.slot_s) == (known.pv_w.size, known.slot_s)
 
 
-def _first_pass(shape: Structure, solver: Solver, slots: Slots, terms: Terms) -> tuple[Solved, Slots]:
-    """Where export pays more than import costs, settle each slot's direction at clamped prices first."""
-    reversed_price = slots.export_eur_per_kwh > slots.import_eur_per_kwh - MIN_SPREAD_EUR_PER_KWH
-    if not reversed_price.any():
-        return solver.solve(vectors(shape, slots, terms)), slots
-    clamped = np.minimum(slots.export_eur_per_kwh, slots.import_eur_per_kwh - MIN_SPREAD_EUR_PER_KWH)
-    solved = solver.solve(vectors(shape, slots._replace(export_eur_per_kwh=clamped), terms))
-    step = shape.by_step(solved.x)
-    export_kw = step[:, GI] - step[:, CU] - step[:, PC] + step[:, PD] - slots.net_load_kw
-    imports = step[:, GI] >= export_kw
-    # A slot whose load cannot be met without import keeps it, whatever the first pass said.
-    must_import = slots.net_load_kw > 0.0
-    directed = slots._replace(
-        export_max_kw=np.where(reversed_price & imports, 0.0, slots.export_max_kw),
-        import_max_kw=np.where(reversed_price & ~imports & ~must_import, 0.0, slots.import_max_kw),
+def new_structure(site: Site, known: Inputs, posed: Problem) -> Structure:
+    """The matrices of a site's plan."""
+    price_eur, count = site.tariff.peak_eur_per_kw_month, known.pv_w.size
+    return structure(
+        count,
+        known.slot_s,
+        battery_of(site).leg_efficiency_frac,
+        RAMP_EUR + site.goals.ramp_eur_per_kw2,
+        np.zeros(count, dtype=np.int64) if price_eur > 0.0 else None,
+        peak.PULL_FRAC * price_eur,
+        [component.part for component in posed.components],
     )
-    return solver.solve(vectors(shape, directed, terms)), directed
-
-
-def peak_w(peaks: Peaks | None, lived: Rollout) -> float:
-    """The import that the plan lets no quarter hour of the running month exceed [W]; NaN without a capacity tariff."""
-    if peaks is None:
-        return math.nan
-    return max(W_PER_KW * float(peaks.least_kw[0]), float(lived.grid_w[peaks.counts].max()))
-
-
-def rollout(step: FloatArray, soc_frac: float, known: Inputs, site: Site, battery: Battery) -> Rollout:
-    """The optimum walked forward step by step with exact energy, clipped to every limit."""
-    wished_w = W_PER_KW * (step[:, PD] - step[:, PC])
-    slot_h, leg = known.slot_s / SECONDS_PER_HOUR, battery.leg_efficiency_frac
-    low_wh = min(battery.soc_min_frac, soc_frac) * battery.capacity_wh
-    high_wh = max(battery.soc_max_frac, soc_frac) * battery.capacity_wh
-    battery_w, stored_wh = np.empty(wished_w.size), np.empty(wished_w.size + 1)
-    stored_wh[0] = soc_frac * battery.capacity_wh
-    for k, wish_w in enumerate(wished_w.tolist()):
-        most_w = min(battery.discharge_w, (stored_wh[k] - low_wh) * leg / slot_h)
-        least_w = -min(battery.charge_w, (high_wh - stored_wh[k]) / leg / slot_h)
-        power_w = min(max(wish_w, least_w), most_w)
-        battery_w[k] = power_w
-        stored_wh[k + 1] = stored_wh[k] - slot_h * (power_w / leg if power_w > 0.0 else power_w * leg)
-    grid_w = np.maximum(known.load_w - known.pv_w - battery_w, -site.grid.export_w)
-    price = np.where(grid_w > 0.0, known.import_eur_per_kwh, known.export_eur_per_kwh)
-    bill_eur = float(slot_h / W_PER_KW * np.sum(grid_w * price))
-    return Rollout(battery_w, stored_wh / battery.capacity_wh, grid_w, bill_eur)

@@ -9,8 +9,15 @@ import numpy as np
 
 from core_kernels.qp import Peaks, Slots, Terms
 from core_kernels.records import Forecast, Prices
+from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Battery, Site
+from edge.config_house import Goals
+from edge.control.component import Component, Outlook
+from edge.control.demands import demands
+from edge.control.heating import heating
+from edge.control.limits import battery_parts, bends_of, phases, reserve
+from edge.control.surroundings import Surroundings
 from edge.errors import PlanError
 
 MIN_SLOTS = 4
@@ -36,6 +43,12 @@ class Inputs(NamedTuple):
     import_eur_per_kwh: FloatArray
     export_eur_per_kwh: FloatArray
     slot_s: int
+    start_s: int = 0
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The slots that are known of all."""
+        return TimeGrid(start_s=self.start_s, slot_s=self.slot_s, count=self.pv_w.size)
 
 
 class Problem(NamedTuple):
@@ -44,6 +57,12 @@ class Problem(NamedTuple):
     slots: Slots
     terms: Terms
     violations: tuple[str, ...]
+    components: tuple[Component, ...] = ()
+
+    @property
+    def linear(self) -> bool:
+        """Claims that nothing but the solver's aids is quadratic: no comfort to weigh."""
+        return not any(component.part.free for component in self.components)
 
 
 def battery_of(site: Site) -> Battery:
@@ -76,7 +95,7 @@ def inputs(pv: Forecast, load: Forecast, prices: Prices) -> Inputs:
         ]
         raise PlanError(f"nothing to plan from: {', '.join(lacking) or 'horizon'} missing within {MIN_SLOTS} slots")
     pv_w, load_w, import_eur, export_eur = (np.ascontiguousarray(column[:count]) for column in columns)
-    return Inputs(pv_w, load_w, import_eur, export_eur, prices.grid.slot_s)
+    return Inputs(pv_w, load_w, import_eur, export_eur, prices.grid.slot_s, prices.grid.start_s)
 
 
 def terminal_value_eur_per_kwh(battery: Battery, known: Inputs) -> float:
@@ -89,8 +108,22 @@ def terminal_value_eur_per_kwh(battery: Battery, known: Inputs) -> float:
     return max(battery.leg_efficiency_frac * (mean - wear_eur_per_kwh(battery)), 0.0)
 
 
+def with_goals(known: Inputs, goals: Goals) -> Inputs:
+    """The prices to decide by: the bill's, and what CO2 and export are worth to the site."""
+    co2_eur_per_kwh = goals.co2_eur_per_kg * goals.co2_kg_per_kwh
+    return known._replace(
+        import_eur_per_kwh=known.import_eur_per_kwh + co2_eur_per_kwh,
+        export_eur_per_kwh=known.export_eur_per_kwh - goals.self_consumption_eur_per_kwh,
+    )
+
+
 def problem(
-    site: Site, soc_frac: float, known: Inputs, terminal_eur_per_kwh: float, peaks: Peaks | None = None
+    site: Site,
+    soc_frac: float,
+    known: Inputs,
+    terminal_eur_per_kwh: float,
+    peaks: Peaks | None = None,
+    around: Surroundings | None = None,
 ) -> Problem:
     """The QP's numbers; feasible by construction, with every relaxation named."""
     battery = battery_of(site)
@@ -101,10 +134,14 @@ def problem(
     elapsed_h = slot_h * np.arange(1, count + 1, dtype=np.float64)
     low_frac, high_frac, violations = _soc_corridor(battery, soc_frac, elapsed_h)
     recovery_w = RECOVERY_FRAC_PER_HOUR * battery.capacity_wh / battery.leg_efficiency_frac if violations else 0.0
-    import_w = np.maximum(site.grid.import_w, net_w + recovery_w)
-    if (net_w > site.grid.import_w).any():
-        over_w = float(net_w.max() - site.grid.import_w)
+    around = around or Surroundings()
+    limit_w = min(site.grid.import_w, around.import_limit_w)
+    import_w = np.maximum(limit_w, net_w + recovery_w + battery.standby_w)
+    if (net_w > limit_w).any():
+        over_w = float(net_w.max() - limit_w)
         violations += (f"the load forecast exceeds the import limit by {over_w:.0f} W",)
+
+    bends = bends_of(battery)
 
     def constant(value: float) -> FloatArray:
         return np.full(count, value)
@@ -113,8 +150,8 @@ def problem(
         net_load_kw=net_w / W_PER_KW,
         import_eur_per_kwh=known.import_eur_per_kwh,
         export_eur_per_kwh=known.export_eur_per_kwh,
-        charge_max_kw=constant(battery.charge_w / W_PER_KW),
-        discharge_max_kw=constant(battery.discharge_w / W_PER_KW),
+        charge_max_kw=constant(bends.charge_knee_w / W_PER_KW),
+        discharge_max_kw=constant(bends.discharge_knee_w / W_PER_KW),
         import_max_kw=import_w / W_PER_KW,
         export_max_kw=constant(site.grid.export_w / W_PER_KW),
         # The inverter throttles PV by itself at the export limit, and only there.
@@ -123,7 +160,26 @@ def problem(
         stored_max_kwh=high_frac * battery.capacity_wh / W_PER_KW,
     )
     terms = Terms(soc_frac * battery.capacity_wh, wear_eur_per_kwh(battery), terminal_eur_per_kwh, peaks)
-    return Problem(slots, terms, violations)
+    outlook = Outlook(
+        site, known.grid, known.import_eur_per_kwh, known.export_eur_per_kwh, known.pv_w, known.load_w, around
+    )
+    components = _components(outlook, battery, slots, terms, recovery_w)
+    named = tuple(violation for component in components for violation in component.violations)
+    return Problem(slots, terms, violations + named, components)
+
+
+def _components(
+    outlook: Outlook, battery: Battery, slots: Slots, terms: Terms, recovery_w: float
+) -> tuple[Component, ...]:
+    """Everything of the house beyond battery, PV and grid."""
+    others = (*demands(outlook), *heating(outlook))
+    stored_max_kwh = slots.stored_max_kwh
+    return (
+        *battery_parts(battery, outlook, terms.stored_wh, stored_max_kwh, terms.wear_eur_per_kwh),
+        *others,
+        *phases(outlook, battery, others, recovery_w),
+        *reserve(outlook, battery, stored_max_kwh),
+    )
 
 
 def _soc_corridor(

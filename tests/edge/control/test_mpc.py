@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from core_kernels import qp
 from edge.config import Battery, Grid
-from edge.control.mpc import LEASE_S, Mpc
+from edge.control.mpc import Mpc
 from edge.control.oracle import solve_linear
 from edge.control.problem import inputs, problem, terminal_value_eur_per_kwh, wear_eur_per_kwh
+from edge.control.publish import LEASE_S
 from edge.errors import PlanError
 from edge.messages import Plan, plan_from_json, to_json
 

@@ -1,0 +1,161 @@
+"""The tables of ``site.toml`` beyond battery and PV: cars, programs, rooms, heat pump, hot water, reserve, goals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+HeatBy = Literal["electric", "heatpump", "relay"]
+PumpKind = Literal["air_regulated", "brine_regulated", "air_on_off", "brine_on_off", "water_on_off"]
+
+MAX_ZONES = 17
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ev:
+    """A car that comes and leaves by the clock of the site and needs this energy in its battery each time.
+
+    Below ``min_w`` it cannot charge (6 A a phase); ``phase`` is the one a single-phase car hangs on, from 1.
+    """
+
+    name: str
+    energy_wh: float
+    charge_w: float
+    arrival: str = "17:00"
+    departure: str = "07:00"
+    min_w: float = 0.0
+    efficiency_frac: float = 0.92
+    phases: int = 3
+    phase: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A load that may run at any power up to ``power_w`` between two times of the day, until its energy has flowed."""
+
+    name: str
+    energy_wh: float
+    power_w: float
+    earliest: str = "00:00"
+    latest: str = "00:00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A heated room: its two capacities and resistances (as identified), its heater, its comfort band.
+
+    ``sensor`` is the signal of its air temperature; without one ``room_<name>_c``.
+    """
+
+    name: str
+    heat_w: float
+    air_wh_per_k: float
+    mass_wh_per_k: float
+    air_mass_k_per_w: float
+    mass_out_k_per_w: float
+    solar_m2: float = 0.0
+    least_c: float = 20.0
+    most_c: float = 23.0
+    by: HeatBy = "electric"
+    sensor: str = ""
+
+    @property
+    def signal(self) -> str:
+        """The signal of the air temperature."""
+        return self.sensor or f"room_{self.name}_c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatPumpUnit:
+    """The heat pump of the zones (and tank) that are heated ``by = "heatpump"``; heat at -7 degC outdoors, flow 52."""
+
+    heating_w: float
+    kind: PumpKind = "air_regulated"
+    flow_c: float = 35.0
+    input_w: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotWater:
+    """The hot-water tank; ``draw_wh`` is what a day takes out, evenly between 6 and 22 o'clock."""
+
+    litres_count: float
+    heat_w: float
+    draw_wh: float
+    loss_w: float = 60.0
+    least_c: float = 45.0
+    most_c: float = 60.0
+    cold_c: float = 12.0
+    by: HeatBy = "electric"
+    sensor: str = "room_tank_c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """Energy that the battery shall keep for an outage, and what a missing kWh is worth for an hour."""
+
+    energy_wh: float
+    eur_per_kwh: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goals:
+    """Prices on what no bill shows: CO2, export, comfort, restlessness."""
+
+    co2_eur_per_kg: float = 0.0
+    co2_kg_per_kwh: float = 0.4
+    self_consumption_eur_per_kwh: float = 0.0
+    comfort_eur_per_k2_h: float = 0.2
+    ramp_eur_per_kw2: float = 0.0
+
+
+def day_s(text: str) -> int:
+    """Seconds since midnight of ``HH:MM``; raises ``ValueError``."""
+    hours, colon, minutes = text.partition(":")
+    if not colon or not (hours.isdigit() and minutes.isdigit() and len(minutes) == len("00")):
+        raise ValueError(f"{text!r} is not HH:MM")
+    if not (int(hours) < 24 and int(minutes) < 60):
+        raise ValueError(f"{text!r} is not a time of the day")
+    return 3600 * int(hours) + 60 * int(minutes)
+
+
+def house_problems(values: dict[str, Any]) -> list[str]:
+    """What is wrong between the tables and within them, each with its path."""
+    problems = _times(values) + _names(values)
+    zones: Sequence[Zone] = [zone for zone in values.get("zones", ()) if zone is not None]
+    if len(zones) > MAX_ZONES:
+        problems.append(f"zone: {len(zones)} zones are more than {MAX_ZONES}")
+    problems += [
+        f"zone[{i}].least_c must be below most_c" for i, zone in enumerate(zones) if zone.least_c >= zone.most_c
+    ]
+    heated = [*zones, *([values["hotwater"]] if values.get("hotwater") else [])]
+    if values.get("heatpump") is None and any(item.by == "heatpump" for item in heated):
+        problems.append('by = "heatpump" needs a [heatpump] table')
+    return problems
+
+
+def _times(values: dict[str, Any]) -> list[str]:
+    problems = []
+    for table, keys in (("ev", ("arrival", "departure")), ("load", ("earliest", "latest"))):
+        for i, row in enumerate(values.get(f"{table}s", ())):
+            for key in keys if row is not None else ():
+                try:
+                    day_s(getattr(row, key))
+                except ValueError as error:
+                    problems.append(f"{table}[{i}].{key} {error}")
+    return problems
+
+
+def _names(values: dict[str, Any]) -> list[str]:
+    """Names tie tables, signals and setpoints together: plain, and only one of each kind."""
+    problems = []
+    for table in ("ev", "load", "zone"):
+        names = [row.name for row in values.get(f"{table}s", ()) if row is not None]
+        plain = all(name.replace("_", "").isalnum() and name.isascii() and name == name.lower() for name in names)
+        if not plain:
+            problems.append(f"{table}.name must be of lower-case letters, digits and _")
+        if len(set(names)) < len(names):
+            problems.append(f"{table}.name must be different for each")
+    return problems

@@ -1,0 +1,71 @@
+"""What a plan knows of the house besides PV, load and prices: weather, temperatures, cars, what the grid allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from core_kernels.records import Frame
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import SECONDS_PER_HOUR, FloatArray
+from edge.config import Site
+
+# A room changes by less than a kelvin in this time; an older temperature is not known.
+MAX_TEMPERATURE_AGE_S = 2.0 * SECONDS_PER_HOUR
+OUTDOOR, SUN = "fc_temp_air_c", "fc_ghi_w_per_m2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Surroundings:
+    """Unknown is absent, empty or NaN.
+
+    ``outdoor_c`` and ``solar_w_per_m2`` are forecasts on the plan's grid; ``temperature_c`` holds the last value of
+    each signal; ``missing_wh`` what a car still needs in this session; ``soc_frac`` the charge of further batteries;
+    ``import_limit_w`` is what a grid operator allows now.
+    """
+
+    outdoor_c: FloatArray = field(default_factory=lambda: np.empty(0))
+    solar_w_per_m2: FloatArray = field(default_factory=lambda: np.empty(0))
+    temperature_c: Mapping[str, float] = field(default_factory=dict)
+    missing_wh: Mapping[str, float] = field(default_factory=dict)
+    soc_frac: Mapping[str, float] = field(default_factory=dict)
+    import_limit_w: float = math.inf
+
+    def lacking(self, missing_wh: Mapping[str, float]) -> Surroundings:
+        """The same with what the running sessions still lack."""
+        return replace(self, missing_wh=missing_wh)
+
+
+def surroundings_of(site: Site, grid: TimeGrid, history: Frame | None, weather: Frame | None) -> Surroundings:
+    """What weather and measurements say of the site's rooms; nothing for a site without any."""
+    if not site.zones and site.hotwater is None:
+        return Surroundings()
+    names = [zone.signal for zone in site.zones] + ([site.hotwater.sensor] if site.hotwater else [])
+    return Surroundings(
+        outdoor_c=on_grid(weather, OUTDOOR, grid),
+        solar_w_per_m2=on_grid(weather, SUN, grid),
+        temperature_c={name: last_value(history, name, grid.start_s) for name in names},
+    )
+
+
+def on_grid(frame: Frame | None, name: str, grid: TimeGrid) -> FloatArray:
+    """A column by the times of a grid, NaN where it is not known; empty where there is no such column."""
+    if frame is None or name not in frame.columns:
+        return np.empty(0)
+    place = (grid.starts_s() - frame.grid.start_s) // frame.grid.slot_s
+    inside = (place >= 0) & (place < frame.grid.count)
+    column = frame.columns[name]
+    return np.where(inside, column[np.clip(place, 0, frame.grid.count - 1).astype(np.int64)], math.nan)
+
+
+def last_value(frame: Frame | None, name: str, now_s: float) -> float:
+    """The last value of a signal that is not too old; NaN without one."""
+    if frame is None or name not in frame.columns:
+        return math.nan
+    ends_s = frame.grid.starts_s() + frame.grid.slot_s
+    values = frame.columns[name]
+    recent = np.isfinite(values) & (ends_s >= now_s - MAX_TEMPERATURE_AGE_S) & (ends_s <= now_s)
+    return float(values[recent][-1]) if recent.any() else math.nan
