@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -103,6 +104,7 @@ def run_control(run: Run) -> None:
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
     from edge.control.mpc import Mpc
+    from edge.control.surroundings import surroundings_of
     from edge.files import STORE_NAME
     from edge.ipc import IpcError
     from edge.planner_ports import PlannerPorts, forecaster_of
@@ -110,7 +112,8 @@ def run_planner(run: Run) -> None:
     site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
-    planner = Planner(forecaster=forecaster_of(site, log), solve=Mpc(site).plan)
+    look = partial(surroundings_of, site)
+    planner = Planner(forecaster=forecaster_of(site, log), solve=Mpc(site).plan, look=look)
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
     ports = PlannerPorts(site, run.state, run.clock)

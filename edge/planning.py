@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from core_kernels.records import Forecast, Frame
 from core_kernels.timegrid import TimeGrid, floor_s
+from edge.control.surroundings import Surroundings
 from edge.errors import PlanError
 from edge.messages import Plan
 
@@ -61,12 +62,21 @@ class PlanningPorts(Protocol):
         ...
 
 
+def nothing_seen(_grid: TimeGrid, _history: Frame, _weather: Frame | None) -> Surroundings:
+    """For a house without rooms and cars."""
+    return Surroundings()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """The two models of a planning cycle: what will happen, and what to do about it."""
+    """The two models of a planning cycle: what will happen, and what to do about it.
+
+    ``look`` says what measurements and weather tell of the house's rooms on the plan's grid.
+    """
 
     forecaster: Forecasts
     solve: Callable[..., Plan]
+    look: Callable[[TimeGrid, Frame, Frame | None], Surroundings] = nothing_seen
 
 
 def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
@@ -74,7 +84,8 @@ def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
     issued_s = ports.now_s()
     grid = TimeGrid(start_s=floor_s(issued_s, SLOT_S), slot_s=SLOT_S, count=HORIZON_SLOTS)
     history = clean(ports.window(issued_s, HISTORY_DAYS))
-    forecasts = planner.forecaster.forecast(issued_s, grid, history, ports.weather(issued_s, grid))
+    weather = ports.weather(issued_s, grid)
+    forecasts = planner.forecaster.forecast(issued_s, grid, history, weather)
     soc_frac = ports.soc_frac()
     if math.isnan(soc_frac):
         raise PlanError("the battery's state of charge is not known")
@@ -86,6 +97,7 @@ def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
         load=forecasts["load_w"],
         prices=ports.prices(grid, issued_s),
         reached_peak_w=ports.reached_peak_w(history, issued_s),
+        around=planner.look(grid, history, weather),
     )
     plan = replace(plan, source=f"{plan.source} on {sources_of(forecasts)}")
     ports.publish(plan)

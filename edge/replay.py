@@ -23,6 +23,7 @@ from edge.control import fastloop, guard
 from edge.control.ledger import Cost, Ledger, Market
 from edge.control.mpc import Mpc
 from edge.control.peak import month_peak_w
+from edge.control.problem import battery_only
 from edge.control.ways import Ways, parameters_of
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
@@ -209,7 +210,7 @@ class _Loop:
 
     def __init__(self, site: Site, battery: Battery, days: Days, forecaster: Forecasts, soc_frac: float) -> None:
         self._site, self._battery, self._days, self._forecaster = site, battery, days, forecaster
-        self._mpc = Mpc(site)
+        self._mpc = Mpc(battery_only(site))
         self._plan: Plan | None = None
         self._parameters = parameters_of(battery)
         self._offset = days.first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,11 @@ def battery_of(site: Site) -> Battery:
     if site.battery is None:
         raise PlanError("the site has no battery: nothing to decide")
     return site.battery
+
+
+def battery_only(site: Site) -> Site:
+    """The site without what a ledger of days that are over cannot know: cars, programs, rooms, hot water."""
+    return replace(site, evs=(), loads=(), zones=(), hotwater=None)
 
 
 def wear_eur_per_kwh(battery: Battery) -> float:
