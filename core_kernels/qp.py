@@ -34,12 +34,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.qp_base import base_part
 from core_kernels.qp_parts import (
-    Cell,
     Layout,
     Numbers,
     Part,
-    Ramp,
     coefficients,
     lay_out,
     on_bus,
@@ -57,7 +56,6 @@ ROWS = 7
 PC, PD, S, GI, CU = range(UNKNOWNS)
 BAL, SOC = range(2)
 BOUNDS = 2
-BASE_NAMES = ("charge", "discharge", "stored", "import", "curtail", "balance", "energy")
 
 # Curtailing is never free: breaks the tie at a price of exactly zero.
 CURTAIL_EUR_PER_KWH = 1e-4
@@ -130,26 +128,6 @@ class Vectors(NamedTuple):
     l: FloatArray
     u: FloatArray
     constant_eur: float
-
-
-def base_part(step_h: float, leg_efficiency_frac: float, ramp_eur: float) -> Part:
-    """Battery, PV curtailment and grid; ``step_h`` is the length of a step. [h]"""
-    eta = leg_efficiency_frac
-    return Part(
-        unknowns=BASE_NAMES[:UNKNOWNS],
-        rows=BASE_NAMES[UNKNOWNS:],
-        cells=(
-            Cell("balance", "charge", -1.0),
-            Cell("balance", "discharge", 1.0),
-            Cell("balance", "import", 1.0),
-            Cell("balance", "curtail", -1.0),
-            Cell("energy", "charge", -step_h * eta),
-            Cell("energy", "discharge", step_h / eta),
-            Cell("energy", "stored", 1.0),
-            Cell("energy", "stored", -1.0, 1),
-        ),
-        ramps=(Ramp((("charge", -1.0), ("discharge", 1.0)), ramp_eur),),
-    )
 
 
 def structure(

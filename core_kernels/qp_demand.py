@@ -27,8 +27,8 @@ class Demand(NamedTuple):
     short_eur_per_kwh: float
 
 
-def demand_part(name: str, step_h: float, efficiency_frac: float, ramp_eur: float) -> Part:
-    """Unknowns ``power`` [kW at the bus], ``energy`` [kWh], ``short`` [kWh]; ``step_h`` is a step's length. [h]"""
+def demand_part(name: str, step_hours: float, efficiency_frac: float, ramp_eur: float) -> Part:
+    """Unknowns ``power`` [kW at the bus], ``energy`` [kWh], ``short`` [kWh]; ``step_hours`` is a step's length. [h]"""
     power, energy, short = (f"{name}.{unknown}" for unknown in ("power", "energy", "short"))
     flow, goal = f"{name}.flow", f"{name}.goal"
     return Part(
@@ -36,7 +36,7 @@ def demand_part(name: str, step_h: float, efficiency_frac: float, ramp_eur: floa
         rows=(flow, goal),
         cells=(
             Cell("balance", power, -1.0),
-            Cell(flow, power, -step_h * efficiency_frac),
+            Cell(flow, power, -step_hours * efficiency_frac),
             Cell(flow, energy, 1.0),
             Cell(flow, energy, -1.0, 1),
             Cell(goal, energy, 1.0),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels.qp_parts import Cell, Numbers, Part, Ramp
-from core_kernels.units import FloatArray
+from core_kernels.units import W_PER_KW, FloatArray
 
 
 class Room(NamedTuple):
@@ -84,26 +84,26 @@ def room_numbers(name: str, room: Room, state: RoomState) -> Numbers:
 
 
 class Tank(NamedTuple):
-    """Numbers of a tank: share kept over a step, energy now, band and draws float64[n]. [kWh]"""
+    """Numbers of a tank: share kept over a step, energy now and band [Wh], draws float64[n] [kWh]."""
 
     keep_frac: float
-    stored_kwh: float
-    least_kwh: float
-    most_kwh: float
+    stored_wh: float
+    least_wh: float
+    most_wh: float
     draw_kwh: FloatArray
     heat_max_kw: FloatArray
     worth_eur_per_kwh: float
 
 
-def tank_part(name: str, step_h: float, keep_frac: float, source: Source, comfort_eur: float) -> Part:
-    """Unknowns ``heat`` [kW], ``stored``, ``slack`` [kWh]; ``step_h`` is a step's length. [h]"""
+def tank_part(name: str, step_hours: float, keep_frac: float, source: Source, comfort_eur: float) -> Part:
+    """Unknowns ``heat`` [kW], ``stored``, ``slack`` [kWh]; ``step_hours`` is a step's length. [h]"""
     heat, stored, slack = (f"{name}.{unknown}" for unknown in ("heat", "stored", "slack"))
     row, comfort = f"{name}.energy", f"{name}.comfort"
     return Part(
         unknowns=(heat, stored, slack),
         rows=(row, comfort),
         cells=(
-            Cell(row, heat, -step_h),
+            Cell(row, heat, -step_hours),
             Cell(row, stored, 1.0),
             Cell(row, stored, -keep_frac, 1),
             Cell(comfort, stored, 1.0),
@@ -118,13 +118,13 @@ def tank_part(name: str, step_h: float, keep_frac: float, source: Source, comfor
 def tank_numbers(name: str, tank: Tank) -> Numbers:
     """Costs and bounds of one plan."""
     change = -np.array(tank.draw_kwh, dtype=np.float64)
-    change[0] += tank.keep_frac * tank.stored_kwh
+    change[0] += tank.keep_frac * tank.stored_wh / W_PER_KW
     worth = np.zeros(change.size)
     worth[-1] = -tank.worth_eur_per_kwh
     return Numbers(
         cost={f"{name}.stored": worth},
-        low={f"{name}.energy": change, f"{name}.comfort": tank.least_kwh},
-        high={f"{name}.energy": change, f"{name}.comfort": tank.most_kwh, f"{name}.heat": tank.heat_max_kw},
+        low={f"{name}.energy": change, f"{name}.comfort": tank.least_wh / W_PER_KW},
+        high={f"{name}.energy": change, f"{name}.comfort": tank.most_wh / W_PER_KW, f"{name}.heat": tank.heat_max_kw},
     )
 
 

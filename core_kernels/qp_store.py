@@ -12,23 +12,23 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels.qp_parts import Cell, Numbers, Part, Ramp
-from core_kernels.units import FloatArray
+from core_kernels.units import W_PER_KW, FloatArray
 
 
 class Store(NamedTuple):
-    """Numbers of a further battery; powers in kW, energies in kWh, float64[n] for the bounds of the stored energy."""
+    """Numbers of a further battery; float64[n] for the bounds of the stored energy [kWh]."""
 
-    charge_kw: float
-    discharge_kw: float
-    stored_kwh: float
+    charge_w: float
+    discharge_w: float
+    stored_wh: float
     stored_min_kwh: FloatArray
     stored_max_kwh: FloatArray
     wear_eur_per_kwh: float
     terminal_eur_per_kwh: float
 
 
-def store_part(name: str, step_h: float, leg_efficiency_frac: float, ramp_eur: float) -> Part:
-    """A further battery: ``charge``, ``discharge`` [kW], ``stored`` [kWh]; ``step_h`` is a step's length. [h]"""
+def store_part(name: str, step_hours: float, leg_efficiency_frac: float, ramp_eur: float) -> Part:
+    """A further battery: ``charge``, ``discharge`` [kW], ``stored`` [kWh]; ``step_hours`` is a step's length. [h]"""
     charge, discharge, stored = (f"{name}.{unknown}" for unknown in ("charge", "discharge", "stored"))
     energy = f"{name}.energy"
     return Part(
@@ -37,8 +37,8 @@ def store_part(name: str, step_h: float, leg_efficiency_frac: float, ramp_eur: f
         cells=(
             Cell("balance", charge, -1.0),
             Cell("balance", discharge, 1.0),
-            Cell(energy, charge, -step_h * leg_efficiency_frac),
-            Cell(energy, discharge, step_h / leg_efficiency_frac),
+            Cell(energy, charge, -step_hours * leg_efficiency_frac),
+            Cell(energy, discharge, step_hours / leg_efficiency_frac),
             Cell(energy, stored, 1.0),
             Cell(energy, stored, -1.0, 1),
         ),
@@ -46,50 +46,52 @@ def store_part(name: str, step_h: float, leg_efficiency_frac: float, ramp_eur: f
     )
 
 
-def store_numbers(name: str, store: Store, step_h: float) -> Numbers:
-    """Costs and bounds of one plan; ``step_h`` is a step's length. [h]"""
+def store_numbers(name: str, store: Store, step_hours: float) -> Numbers:
+    """Costs and bounds of one plan; ``step_hours`` is a step's length. [h]"""
     first = np.zeros(store.stored_min_kwh.size)
-    first[0] = store.stored_kwh
+    first[0] = store.stored_wh / W_PER_KW
     worth = np.zeros(first.size)
     worth[-1] = -store.terminal_eur_per_kwh
     return Numbers(
         cost={
-            f"{name}.discharge": step_h * store.wear_eur_per_kwh,
+            f"{name}.discharge": step_hours * store.wear_eur_per_kwh,
             f"{name}.stored": worth,
         },
         low={f"{name}.energy": first, f"{name}.stored": store.stored_min_kwh},
         high={
             f"{name}.energy": first,
             f"{name}.stored": store.stored_max_kwh,
-            f"{name}.charge": store.charge_kw,
-            f"{name}.discharge": store.discharge_kw,
+            f"{name}.charge": store.charge_w / W_PER_KW,
+            f"{name}.discharge": store.discharge_w / W_PER_KW,
         },
     )
 
 
-def upper_part(step_h: float, charge_efficiency_frac: float, discharge_efficiency_frac: float, pull_eur: float) -> Part:
+def upper_part(
+    step_hours: float, charge_efficiency_frac: float, discharge_efficiency_frac: float, pull_eur: float
+) -> Part:
     """The legs above the knee: ``charge.upper``, ``discharge.upper`` [kW]; ``pull_eur`` makes them convex.
 
-    ``step_h`` is a step's length [h]; the efficiencies are those of the pieces above the knee.
+    ``step_hours`` is a step's length [h]; the efficiencies are those of the pieces above the knee.
     """
     return Part(
         unknowns=("charge.upper", "discharge.upper"),
         cells=(
             Cell("balance", "charge.upper", -1.0),
             Cell("balance", "discharge.upper", 1.0),
-            Cell("energy", "charge.upper", -step_h * charge_efficiency_frac),
-            Cell("energy", "discharge.upper", step_h / discharge_efficiency_frac),
+            Cell("energy", "charge.upper", -step_hours * charge_efficiency_frac),
+            Cell("energy", "discharge.upper", step_hours / discharge_efficiency_frac),
         ),
         squares=(("charge.upper", pull_eur), ("discharge.upper", pull_eur)),
     )
 
 
-def upper_numbers(charge_kw: float, discharge_kw: float, step_h: float, wear_eur_per_kwh: float) -> Numbers:
+def upper_numbers(charge_w: float, discharge_w: float, step_hours: float, wear_eur_per_kwh: float) -> Numbers:
     """Costs and bounds of the legs above the knee."""
     return Numbers(
-        cost={"discharge.upper": step_h * wear_eur_per_kwh},
+        cost={"discharge.upper": step_hours * wear_eur_per_kwh},
         low={},
-        high={"charge.upper": charge_kw, "discharge.upper": discharge_kw},
+        high={"charge.upper": charge_w / W_PER_KW, "discharge.upper": discharge_w / W_PER_KW},
     )
 
 
@@ -101,8 +103,8 @@ def taper_part(slope_per_h: float, legs: tuple[str, ...]) -> Part:
     )
 
 
-def taper_numbers(slope_per_h: float, at_empty_kw: FloatArray, stored_kwh: float, charge_kw: float) -> Numbers:
-    """Bounds of the taper; ``at_empty_kw`` float64[n] is the line at no energy, ``stored_kwh`` the energy now."""
+def taper_numbers(slope_per_h: float, at_empty_kw: FloatArray, stored_wh: float, charge_w: float) -> Numbers:
+    """Bounds of the taper; ``at_empty_kw`` float64[n] is the line at no energy, ``stored_wh`` the energy now."""
     high = np.array(at_empty_kw, dtype=np.float64)
-    high[0] = max(high[0] - slope_per_h * stored_kwh, 0.0)
-    return Numbers(cost={}, low={"taper": np.minimum(-charge_kw, high)}, high={"taper": high})
+    high[0] = max(high[0] - slope_per_h * stored_wh / W_PER_KW, 0.0)
+    return Numbers(cost={}, low={"taper": np.minimum(-charge_w / W_PER_KW, high)}, high={"taper": high})

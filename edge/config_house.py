@@ -107,8 +107,8 @@ class Goals:
     co2_eur_per_kg: float = 0.0
     co2_kg_per_kwh: float = 0.4
     self_consumption_eur_per_kwh: float = 0.0
-    comfort_eur_per_k2_h: float = 0.2
-    ramp_eur_per_kw2: float = 0.0
+    comfort_eur_per_h: float = 0.2
+    ramp_eur: float = 0.0
 
 
 def day_s(text: str) -> int:

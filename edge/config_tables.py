@@ -94,8 +94,8 @@ _CHECKS: dict[str, _Check] = {
     "goals.co2_eur_per_kg": _NOT_NEGATIVE,
     "goals.co2_kg_per_kwh": _NOT_NEGATIVE,
     "goals.self_consumption_eur_per_kwh": _NOT_NEGATIVE,
-    "goals.comfort_eur_per_k2_h": _POSITIVE,
-    "goals.ramp_eur_per_kw2": _NOT_NEGATIVE,
+    "goals.comfort_eur_per_h": _POSITIVE,
+    "goals.ramp_eur": _NOT_NEGATIVE,
     "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),
 }
 

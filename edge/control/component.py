@@ -31,7 +31,7 @@ class Outlook(NamedTuple):
     around: Surroundings
 
     @property
-    def step_h(self) -> float:
+    def step_hours(self) -> float:
         """Length of a step [h]."""
         return self.grid.slot_s / SECONDS_PER_HOUR
 
@@ -42,10 +42,10 @@ class Outlook(NamedTuple):
 
 
 class Thermometer(NamedTuple):
-    """How a temperature follows from an unknown: ``offset_c + k_per_unit * x``; its value now, and its band."""
+    """How a temperature follows from an unknown: ``offset_c + scale * x``; its value now, and its band."""
 
     unknown: str
-    k_per_unit: float
+    scale: float
     offset_c: float
     now_c: float
     least_c: float
@@ -75,7 +75,7 @@ class Component(NamedTuple):
         """Its temperature on the edges of the steps, float64[n + 1]; empty without a thermometer. [degC]"""
         if self.thermometer is None:
             return np.empty(0)
-        ahead = self.thermometer.offset_c + self.thermometer.k_per_unit * step[:, columns[self.thermometer.unknown]]
+        ahead = self.thermometer.offset_c + self.thermometer.scale * step[:, columns[self.thermometer.unknown]]
         return np.concatenate(([self.thermometer.now_c], ahead))
 
 

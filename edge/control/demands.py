@@ -75,7 +75,7 @@ def wanted_by_load(load: Load, missing_wh: float) -> Wanted:
 
 def demand_of(wanted: Wanted, when: Window, outlook: Outlook) -> tuple[Demand, tuple[str, ...]]:
     """The numbers of a demand, its goals clamped to what can be reached, and which are not."""
-    step_h, count = outlook.step_h, when.open.size
+    step_hours, count = outlook.step_hours, when.open.size
     power_kw = np.where(when.open, wanted.max_w / W_PER_KW, 0.0)
     session = np.concatenate(([0], np.cumsum(when.due)[:-1]))
     begun = np.maximum.accumulate(np.where(when.open, session + 1, 0))
@@ -85,7 +85,7 @@ def demand_of(wanted: Wanted, when: Window, outlook: Outlook) -> tuple[Demand, t
     reach_kwh, violations = np.empty(count), []
     reached = 0.0
     for k in range(count):
-        reached = min(reached + power_kw[k] * step_h * wanted.efficiency_frac, most_kwh[k])
+        reached = min(reached + power_kw[k] * step_hours * wanted.efficiency_frac, most_kwh[k])
         reach_kwh[k] = reached
         short_wh = W_PER_KW * (most_kwh[k] - reached)
         if when.due[k] and short_wh > NAMED_WH:
@@ -100,7 +100,7 @@ def demand(wanted: Wanted, when: Window, outlook: Outlook) -> Component:
     numbers, violations = demand_of(wanted, when, outlook)
     return Component(
         name=wanted.name,
-        part=demand_part(wanted.name, outlook.step_h, wanted.efficiency_frac, AID_EUR),
+        part=demand_part(wanted.name, outlook.step_hours, wanted.efficiency_frac, AID_EUR),
         numbers=demand_numbers(wanted.name, numbers),
         draws={f"{wanted.name}.power": Draw(1.0, wanted.phase_frac)},
         violations=violations,

@@ -126,7 +126,7 @@ def _zone(zone: Zone, source: Source, outlook: Outlook) -> Component:
         heat_max_kw=np.full(count, zone.heat_w / W_PER_KW),
         worth_eur_per_k=worth,
     )
-    comfort_eur = 2.0 * outlook.step_h * outlook.site.goals.comfort_eur_per_k2_h
+    comfort_eur = 2.0 * outlook.step_hours * outlook.site.goals.comfort_eur_per_h
     return Component(
         name=name,
         part=room_part(name, room, source, comfort_eur, AID_EUR),
@@ -145,7 +145,7 @@ def _outside(name: str, now_c: float, least_c: float, most_c: float) -> tuple[st
 
 
 def _tank(tank: HotWater, source: Source, outlook: Outlook) -> Component:
-    name, count, step_h = "hotwater", outlook.grid.count, outlook.step_h
+    name, count, step_hours = "hotwater", outlook.grid.count, outlook.step_hours
     now_c = outlook.around.temperature_c.get(tank.sensor, math.nan)
     if math.isnan(now_c):
         return _left_out(name, f"its temperature ({tank.sensor}) is not known")
@@ -153,24 +153,26 @@ def _tank(tank: HotWater, source: Source, outlook: Outlook) -> Component:
         return _left_out(name, "there is no forecast of the outdoor temperature (fc_temp_air_c)")
     kwh_per_k = tank.litres_count * WATER_WH_PER_LITRE_K / W_PER_KW
     loss_kw_per_k = tank.loss_w / W_PER_KW / (tank.most_c - AROUND_TANK_C)
-    keep_frac = math.exp(-step_h * loss_kw_per_k / kwh_per_k)
+    keep_frac = math.exp(-step_hours * loss_kw_per_k / kwh_per_k)
     day_s = local_day_s(outlook.grid.starts_s(), outlook.site.zone)
     drawing = (day_s >= _DRAW_S[0]) & (day_s < _DRAW_S[1])
-    draw_kwh = np.where(drawing, tank.draw_wh / W_PER_KW * step_h * SECONDS_PER_HOUR / (_DRAW_S[1] - _DRAW_S[0]), 0.0)
+    draw_kwh = np.where(
+        drawing, tank.draw_wh / W_PER_KW * step_hours * SECONDS_PER_HOUR / (_DRAW_S[1] - _DRAW_S[0]), 0.0
+    )
     gained_kwh = (1.0 - keep_frac) * kwh_per_k * (AROUND_TANK_C - tank.cold_c)
     numbers = Tank(
         keep_frac=keep_frac,
-        stored_kwh=kwh_per_k * (now_c - tank.cold_c),
-        least_kwh=kwh_per_k * (tank.least_c - tank.cold_c),
-        most_kwh=kwh_per_k * (tank.most_c - tank.cold_c),
+        stored_wh=W_PER_KW * kwh_per_k * (now_c - tank.cold_c),
+        least_wh=W_PER_KW * kwh_per_k * (tank.least_c - tank.cold_c),
+        most_wh=W_PER_KW * kwh_per_k * (tank.most_c - tank.cold_c),
         draw_kwh=draw_kwh - gained_kwh,
         heat_max_kw=np.full(count, tank.heat_w / W_PER_KW),
         worth_eur_per_kwh=_worth_eur_per_kwh(source, outlook),
     )
-    comfort_eur = 2.0 * step_h * outlook.site.goals.comfort_eur_per_k2_h / kwh_per_k**2
+    comfort_eur = 2.0 * step_hours * outlook.site.goals.comfort_eur_per_h / kwh_per_k**2
     return Component(
         name=name,
-        part=tank_part(name, step_h, keep_frac, source, comfort_eur),
+        part=tank_part(name, step_hours, keep_frac, source, comfort_eur),
         numbers=tank_numbers(name, numbers),
         draws={f"{name}.heat": Draw(source.bus_per_heat)},
         violations=_outside(name, now_c, tank.least_c, tank.most_c),

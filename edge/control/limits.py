@@ -37,25 +37,25 @@ class Bends(NamedTuple):
     discharge_knee_w: float
     standby_w: float
 
-    def gained_wh(self, power_w: float, slot_h: float) -> float:
+    def gained_wh(self, power_w: float, slot_hours: float) -> float:
         """What a battery power changes in the store over a slot, positive discharge. [Wh]"""
         if power_w > 0.0:
             below_w = min(power_w, self.discharge_knee_w)
-            return -slot_h * (below_w / self.lower_frac + (power_w - below_w) / self.upper_discharge_frac)
+            return -slot_hours * (below_w / self.lower_frac + (power_w - below_w) / self.upper_discharge_frac)
         below_w = min(-power_w, self.charge_knee_w)
-        return slot_h * (below_w * self.lower_frac + (-power_w - below_w) * self.upper_charge_frac)
+        return slot_hours * (below_w * self.lower_frac + (-power_w - below_w) * self.upper_charge_frac)
 
-    def most_w(self, stored_wh: float, slot_h: float) -> float:
+    def most_w(self, stored_wh: float, slot_hours: float) -> float:
         """Discharge power that takes this energy out of the store in a slot. [W]"""
-        below_wh = slot_h * self.discharge_knee_w / self.lower_frac
-        lower_w = min(stored_wh, below_wh) * self.lower_frac / slot_h
-        return lower_w + max(stored_wh - below_wh, 0.0) * self.upper_discharge_frac / slot_h
+        below_wh = slot_hours * self.discharge_knee_w / self.lower_frac
+        lower_w = min(stored_wh, below_wh) * self.lower_frac / slot_hours
+        return lower_w + max(stored_wh - below_wh, 0.0) * self.upper_discharge_frac / slot_hours
 
-    def least_w(self, room_wh: float, slot_h: float) -> float:
+    def least_w(self, room_wh: float, slot_hours: float) -> float:
         """Charge power that brings this energy into the store in a slot. [W]"""
-        below_wh = slot_h * self.charge_knee_w * self.lower_frac
-        lower_w = min(room_wh, below_wh) / self.lower_frac / slot_h
-        return lower_w + max(room_wh - below_wh, 0.0) / self.upper_charge_frac / slot_h
+        below_wh = slot_hours * self.charge_knee_w * self.lower_frac
+        lower_w = min(room_wh, below_wh) / self.lower_frac / slot_hours
+        return lower_w + max(room_wh - below_wh, 0.0) / self.upper_charge_frac / slot_hours
 
 
 def bends_of(battery: Battery) -> Bends:
@@ -86,18 +86,18 @@ def battery_parts(
     battery: Battery, outlook: Outlook, stored_wh: float, stored_max_kwh: FloatArray, wear_eur_per_kwh: float
 ) -> tuple[Component, ...]:
     """What the battery has beyond straight legs: the legs above the knee, the taper, the standby drain."""
-    found, count, slot_h = [], outlook.grid.count, outlook.step_h
+    found, count, slot_hours = [], outlook.grid.count, outlook.step_hours
     bends = bends_of(battery)
     if has_knee(battery):
-        part = upper_part(slot_h, bends.upper_charge_frac, bends.upper_discharge_frac, AID_EUR)
-        charge_kw = (battery.charge_w - bends.charge_knee_w) / W_PER_KW
-        discharge_kw = (battery.discharge_w - bends.discharge_knee_w) / W_PER_KW
-        numbers = upper_numbers(charge_kw, discharge_kw, slot_h, wear_eur_per_kwh)
+        part = upper_part(slot_hours, bends.upper_charge_frac, bends.upper_discharge_frac, AID_EUR)
+        charge_w = battery.charge_w - bends.charge_knee_w
+        discharge_w = battery.discharge_w - bends.discharge_knee_w
+        numbers = upper_numbers(charge_w, discharge_w, slot_hours, wear_eur_per_kwh)
         found.append(Component("battery.upper", part, numbers, {}))
     if battery.taper_start_frac < battery.soc_max_frac:
         found.append(_taper(battery, stored_wh, stored_max_kwh, has_knee(battery)))
     if battery.standby_w > 0.0:
-        drain = np.full(count, -battery.standby_w * slot_h / W_PER_KW)
+        drain = np.full(count, -battery.standby_w * slot_hours / W_PER_KW)
         drain[0] += stored_wh / W_PER_KW
         found.append(Component("battery.standby", Part(), Numbers({}, {"energy": drain}, {"energy": drain}), {}))
     return tuple(found)
@@ -114,7 +114,7 @@ def _taper(battery: Battery, stored_wh: float, stored_max_kwh: FloatArray, knee:
     beyond_kwh = np.maximum(np.concatenate(([stored_wh / W_PER_KW], stored_max_kwh[:-1])) - end_kwh, 0.0)
     at_empty_kw = charge_kw + slope * (start_kwh + beyond_kwh)
     legs = ("charge", "charge.upper") if knee else ("charge",)
-    numbers = taper_numbers(slope, at_empty_kw, stored_wh / W_PER_KW, charge_kw)
+    numbers = taper_numbers(slope, at_empty_kw, stored_wh, battery.charge_w)
     return Component("battery.taper", taper_part(slope, legs), numbers, {})
 
 
@@ -148,7 +148,7 @@ def reserve(outlook: Outlook, battery: Battery, stored_max_kwh: FloatArray) -> t
         return ()
     room_wh = battery.soc_max_frac * battery.capacity_wh
     need_kwh = np.full(outlook.grid.count, min(wanted.energy_wh, room_wh) / W_PER_KW)
-    numbers = reserve_numbers(need_kwh, stored_max_kwh, wanted.eur_per_kwh * outlook.step_h)
+    numbers = reserve_numbers(need_kwh, stored_max_kwh, wanted.eur_per_kwh * outlook.step_hours)
     over_wh = wanted.energy_wh - room_wh
     named = (f"the reserve is {over_wh:.0f} Wh more than the battery holds",) if over_wh > 0.0 else ()
     return (Component("reserve", reserve_part(AID_EUR), numbers, {}, named),)

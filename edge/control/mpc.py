@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core_kernels.qp import BASE_NAMES, Peaks, Structure, refilled, structure, water_values
+from core_kernels.qp import Peaks, Structure, refilled, structure, water_values
+from core_kernels.qp_base import BASE_ROWS, BASE_UNKNOWNS
 from core_kernels.records import Forecast, Prices
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
@@ -125,7 +126,7 @@ def _fits(shape: Structure, known: Inputs, posed: Problem) -> bool:
     """Claims that a plan has the same steps and the same names as the structure."""
     names = [name for component in posed.components for name in (*component.part.unknowns, *component.part.rows)]
     own = [*shape.layout.columns, *shape.layout.lines]
-    same = set(names) == {name for name in own if name not in BASE_NAMES}
+    same = set(names) == {name for name in own if name not in (*BASE_UNKNOWNS, *BASE_ROWS)}
     return same and (shape.steps, shape.slot_s) == (known.pv_w.size, known.slot_s)
 
 
@@ -136,7 +137,7 @@ def new_structure(site: Site, known: Inputs, posed: Problem) -> Structure:
         count,
         known.slot_s,
         battery_of(site).leg_efficiency_frac,
-        RAMP_EUR + site.goals.ramp_eur_per_kw2,
+        RAMP_EUR + site.goals.ramp_eur,
         np.zeros(count, dtype=np.int64) if price_eur > 0.0 else None,
         peak.PULL_FRAC * price_eur,
         [component.part for component in posed.components],

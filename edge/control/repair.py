@@ -23,8 +23,8 @@ from edge.control.solver import Solved, Solver
 from edge.errors import PlanError
 
 # Both legs above this at once are a fault of the relaxation, below it the solver's noise.
-SIMULTANEOUS_KW = 0.05
-EXACT_KW = 1e-6
+SIMULTANEOUS_W = 50.0
+EXACT_W = 1e-3
 MAX_PASSES = 12
 
 Bounds = dict[str, FloatArray]
@@ -76,7 +76,7 @@ def optimise(shape: Structure, solver: Solver, posed: Problem) -> Solved:
     exact = lowest < 0.0 and posed.linear
     find = _linear(shape) if exact else solver.solve
     fixed = _directions(programme, find)
-    answer, fixed = _one_leg(programme, find, fixed, EXACT_KW if exact else SIMULTANEOUS_KW)
+    answer, fixed = _one_leg(programme, find, fixed, EXACT_W if exact else SIMULTANEOUS_W)
     answer, fixed = _least_powers(programme, find, answer, fixed)
     return solver.solve(programme.vectors(fixed))._replace(x=answer.x) if exact else answer
 
@@ -88,7 +88,7 @@ def _linear(shape: Structure) -> Find:
     return find
 
 
-def _one_leg(programme: Programme, find: Find, fixed: Fixed, noise_kw: float) -> tuple[Solved, Fixed]:
+def _one_leg(programme: Programme, find: Find, fixed: Fixed, noise_w: float) -> tuple[Solved, Fixed]:
     """Solve, then forbid the smaller leg wherever the relaxation used both at once, until it no longer does."""
     bounds = programme.vectors(fixed)
     answer = find(bounds)
@@ -96,7 +96,7 @@ def _one_leg(programme: Programme, find: Find, fixed: Fixed, noise_kw: float) ->
         found = False
         for charges, discharges in programme.legs():
             charge_kw, discharge_kw = (programme.sum(answer.x, names) for names in (charges, discharges))
-            both = np.minimum(charge_kw, discharge_kw) > noise_kw
+            both = np.minimum(charge_kw, discharge_kw) > noise_w / W_PER_KW
             found = found or bool(both.any())
             for names, smaller in ((charges, charge_kw < discharge_kw), (discharges, charge_kw >= discharge_kw)):
                 for name in names:
@@ -147,8 +147,8 @@ def _round(programme: Programme, component: Component, x: FloatArray, bounds: Ve
     name, energy = f"{component.name}.power", f"{component.name}.energy"
     least_kw = component.least_w / W_PER_KW
     power_kw = np.clip(programme.sum(x, (name,)), 0.0, None)
-    runs = power_kw >= least_kw - EXACT_KW
-    if not ((power_kw > EXACT_KW) & ~runs).any():
+    runs = power_kw >= least_kw - EXACT_W / W_PER_KW
+    if not ((power_kw > EXACT_W / W_PER_KW) & ~runs).any():
         return False
     low, high = np.where(runs, least_kw, 0.0), programme.bound(bounds.u, name).copy()
     owed_kw = 0.0

@@ -37,30 +37,30 @@ def rollout(
     wish_w: FloatArray, soc_frac: float, known: Inputs, site: Site, battery: Battery, others_w: Mapping[str, FloatArray]
 ) -> Rollout:
     """The wished battery powers walked forward with exact energy, clipped to every limit."""
-    slot_h, bends = known.slot_s / SECONDS_PER_HOUR, bends_of(battery)
-    battery_w, stored_wh = _walk(wish_w, soc_frac, slot_h, battery, bends)
+    slot_hours, bends = known.slot_s / SECONDS_PER_HOUR, bends_of(battery)
+    battery_w, stored_wh = _walk(wish_w, soc_frac, slot_hours, battery, bends)
     need_w = known.load_w - known.pv_w
     for other_w in others_w.values():
         need_w = need_w + other_w
     grid_w = np.maximum(need_w - battery_w, -site.grid.export_w)
     price = np.where(grid_w > 0.0, known.import_eur_per_kwh, known.export_eur_per_kwh)
-    bill_eur = float(slot_h / W_PER_KW * np.sum(grid_w * price))
+    bill_eur = float(slot_hours / W_PER_KW * np.sum(grid_w * price))
     return Rollout(battery_w, stored_wh / battery.capacity_wh, grid_w, bill_eur, others_w)
 
 
 def _walk(
-    wish_w: FloatArray, soc_frac: float, slot_h: float, battery: Battery, bends: Bends
+    wish_w: FloatArray, soc_frac: float, slot_hours: float, battery: Battery, bends: Bends
 ) -> tuple[FloatArray, FloatArray]:
     low_wh = min(battery.soc_min_frac, soc_frac) * battery.capacity_wh
     high_wh = max(battery.soc_max_frac, soc_frac) * battery.capacity_wh
-    drain_wh = bends.standby_w * slot_h
+    drain_wh = bends.standby_w * slot_hours
     battery_w, stored_wh = np.empty(wish_w.size), np.empty(wish_w.size + 1)
     stored_wh[0] = soc_frac * battery.capacity_wh
     for k, wish in enumerate(wish_w.tolist()):
-        most_w = min(battery.discharge_w, bends.most_w(max(stored_wh[k] - drain_wh - low_wh, 0.0), slot_h))
-        least_w = -min(battery.charge_w, bends.least_w(max(high_wh - stored_wh[k] + drain_wh, 0.0), slot_h))
+        most_w = min(battery.discharge_w, bends.most_w(max(stored_wh[k] - drain_wh - low_wh, 0.0), slot_hours))
+        least_w = -min(battery.charge_w, bends.least_w(max(high_wh - stored_wh[k] + drain_wh, 0.0), slot_hours))
         battery_w[k] = min(max(wish, least_w), most_w)
-        stored_wh[k + 1] = max(stored_wh[k] + bends.gained_wh(float(battery_w[k]), slot_h) - drain_wh, 0.0)
+        stored_wh[k + 1] = max(stored_wh[k] + bends.gained_wh(float(battery_w[k]), slot_hours) - drain_wh, 0.0)
     return battery_w, stored_wh
 
 

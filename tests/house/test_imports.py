@@ -15,6 +15,7 @@ OPEN_TO_ROOMS = {
     "clock",
     "config",
     "config_supply",
+    "config_house",
     "errors",
     "messages",
     "picture",

@@ -13,7 +13,7 @@ NUMBERS = {"float", "float | None", "tuple[float, ...]", "list[float]", "Sequenc
 UNIT = re.compile(
     r"(^|_)(seconds|minutes|hours|days)(_|$)"
     r"|(^|_)(w|wh|va|var|j|v|a|hz|k|c|s|ms|us|m|m2|px|deg|rad|frac|eur|hpa|pa|years?|raw|count|ratio)$"
-    r"|_per_(w|wh|kw|kwh|mwh|k|s|h|m2|kw_month|month|year|day)$"
+    r"|_per_(w|wh|kw|kwh|mwh|k|s|h|m2|kw_month|month|year|day|kg)$"
 )
 # Numbers whose unit is another field's (a reading's value, a signal's rate), and pure numbers.
 WORDS = """
