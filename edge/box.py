@@ -153,15 +153,16 @@ class ControlPorts:
     def handlers(self) -> dict[str, Any]:
         """What the other processes may ask; see ``edge.ipc``."""
         return {
-            "status": lambda _: self._status(),
+            "status": self._status,
             "publish_plan": self._publish_plan,
             "no_plan": self._note_no_plan,
             "override": self._take_override,
             "end_override": self._end_override,
         }
 
-    def _status(self) -> dict[str, Any]:
-        last = self._last
+    def _status(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        last, plan, known_s = self._last, self._plan, payload.get("plan_known_s")
+        is_known = plan is not None and plan.issued_s == known_s  # a plan is most of an answer's size
         return {
             "time_s": self._clock.now_s(),
             "speed": self._clock.speed,
@@ -174,7 +175,8 @@ class ControlPorts:
             "result": last and last.result,
             "mode": self._mode,
             "cycle_s": last.duration_s if last else math.nan,
-            "plan": self._plan,
+            "plan": None if is_known else plan,
+            **({"plan_is_known": True} if is_known else {}),
             "no_plan": self._no_plan,
             "override": self.override(),
             "readings": list(self._readings),

@@ -121,10 +121,16 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """Where the status page listens; loopback unless said otherwise."""
+    """Where the dashboard listens; loopback unless said otherwise.
+
+    ``open_reads`` shows it without a login (writes always need one); ``names`` are further host names that browsers may
+    call it by.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8123
+    open_reads: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,9 @@ _QUICK_DEATH_S = 30.0
 _STOP_WITHIN_S = 8.0
 _POLL_S = 0.1
 _CLOCK_STEP_S = 5.0
+_WEB_NICENESS = 5
+_WITHOUT_COMPILER = ("control", "web")
+KEYS_FOLDER = "keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,17 +137,28 @@ def run_planner(run: Run) -> None:
 
 
 def run_web(run: Run) -> None:
-    """The status page."""
+    """The dashboard, the API, the metrics, and what comes from outside; of lower priority than control."""
     from edge import outside
+    from edge.facts import Facts
     from edge.files import SOCKET_NAME
     from edge.ipc import Client
-    from edge.web.app import create_app, serve
+    from edge.web.app import Front, create_app
+    from edge.web.keys import Keys
+    from edge.web.serving import serve
 
     site, log, stop = load_site(run.site_path), Log("web"), Stop(run.parent)
-    web = site.web or Web()
-    app = create_app(Client(run.state / SOCKET_NAME), site.zone)
+    os.nice(_WEB_NICENESS)
+    web, keys = site.web or Web(), Keys(run.state / KEYS_FOLDER)
+    front = Front(site_name=site.name, zone=site.zone, open_reads=web.open_reads, names=web.names)
+    app = create_app(Client(run.state / SOCKET_NAME), Facts(site, run.state, run.clock), keys, front, log)
+
+    def announce(address: str) -> None:
+        log.event("listening", address)
+        if not keys.has_password:
+            log.event("setup", f"no password yet: open {address}setup, the code is {keys.setup_code()}")
+
     outside.start(site, run.state, run.clock, log, stop.asked)
-    serve(app, web.host, web.port, stop=stop.asked, announce=lambda address: log.event("listening", address))
+    serve(app, web.host, web.port, stop=stop.asked, announce=announce)
 
 
 _ENTRIES: dict[str, Callable[[Run], None]] = {"control": run_control, "planner": run_planner, "web": run_web}
@@ -195,7 +209,7 @@ class _Child:
 
     def _start(self) -> None:
         self._started = time.monotonic()
-        environment = {**os.environ, "PEMS_JIT": "0"} if "control" in self._command else None
+        environment = {**os.environ, "PEMS_JIT": "0"} if {*_WITHOUT_COMPILER} & {*self._command} else None
         self._process: subprocess.Popen[bytes] | None = subprocess.Popen(self._command, env=environment)
 
     def revive(self) -> int | None:

@@ -11,9 +11,9 @@ from core_kernels.records import Forecast, Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from edge.config import Site
-from edge.control.ledger import Cost
+from edge.control.ledger import Cost, parameters_of
 from edge.control.regret import Regret, Rungs, split
-from edge.control.ways import Ways, parameters_of
+from edge.control.ways import Ways
 from edge.errors import StoreError
 from edge.planning import Forecasts
 from edge.replay import START_SOC_FRAC, Days, live

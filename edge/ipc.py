@@ -6,7 +6,8 @@ Control serves; planner, web and the command line ask. A question is ``{"verb": 
 ============  =========================================  ==========================================
 verb          payload                                    data
 ============  =========================================  ==========================================
-status        -                                          everything a screen needs, see ``daemon``
+status        ``{"plan_known_s": when it was issued}``   everything a screen needs, see ``box``;
+                                                         without a plan that the asker says it knows
 publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
 no_plan       ``{"reason": "..."}``                      ``{"accepted": true}``
 override      ``{"mode", "power_w", "duration_s"}``      the override, see ``control.override``

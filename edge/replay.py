@@ -20,11 +20,11 @@ from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Battery, Site
 from edge.control import fastloop, guard
-from edge.control.ledger import Cost, Ledger, Market
+from edge.control.ledger import Cost, Ledger, Market, parameters_of
 from edge.control.mpc import Mpc
 from edge.control.peak import month_peak_w
 from edge.control.problem import battery_only
-from edge.control.ways import Ways, parameters_of
+from edge.control.ways import Ways
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook

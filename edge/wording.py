@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from edge.messages import Plan
 
 MISSING = "—"
+MINUS = "\N{MINUS SIGN}"
 W_PER_KW = 1000.0
 _IDLE_W = 50.0
 
@@ -32,6 +33,22 @@ def power_words(power_w: float) -> str:
 def percent_words(share_frac: float) -> str:
     """A fraction as a whole percentage."""
     return f"{100.0 * share_frac:.0f} %" if math.isfinite(share_frac) else MISSING
+
+
+def euro_words(amount_eur: float) -> str:
+    """Euros and cents with a true minus."""
+    if not math.isfinite(amount_eur):
+        return MISSING
+    sign = MINUS if round(amount_eur, 2) < 0.0 else ""
+    return f"{sign}{abs(amount_eur):.2f} €"
+
+
+def signed_words(power_w: float) -> str:
+    """A power with its direction."""
+    if not math.isfinite(power_w):
+        return MISSING
+    sign = "" if abs(power_w) < 0.5 else "+" if power_w > 0.0 else MINUS
+    return f"{sign}{power_words(power_w)}"
 
 
 def age_words(age_s: float) -> str:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
     "log": ("edge.cli.log:command", "The box's decisions and alarms."),
     "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),
+    "password": ("edge.cli.password:command", "Set the dashboard's password, show its tokens."),
     "plan": ("edge.cli.ask:plan", "What the box intends for the next 48 h."),
     "quality": ("edge.cli.quality:command", "Flags and the four scores of a table."),
     "replay": ("edge.cli.replay:command", "Closed loop over recorded days, without hardware."),

@@ -73,7 +73,7 @@ def command(
 def _free_port(web_port: int, chosen: bool) -> int:
     """The port of the status page: another free one where the default is taken; raises where it was asked for."""
     from edge.errors import ConfigError
-    from edge.web.app import listen
+    from edge.web.serving import listen
 
     try:
         with listen("127.0.0.1", web_port) as listener:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.battery import BatteryParameters
 from core_kernels.records import Prices
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray, cost_eur
 from edge.config import Battery, Site
@@ -91,6 +92,18 @@ class Market:
         np.maximum.at(peaks_wh, self.month, grid_wh)
         peaks_w = np.maximum(peaks_wh * SECONDS_PER_HOUR / QUARTER_S, self.peak_floor_w)
         return float(self.peak_eur_per_kw * peaks_w.sum() / W_PER_KW)
+
+
+def parameters_of(battery: Battery) -> BatteryParameters:
+    """The controller's battery model of a site's battery."""
+    return BatteryParameters(
+        capacity_wh=battery.capacity_wh,
+        charge_w=battery.charge_w,
+        discharge_w=battery.discharge_w,
+        efficiency_frac=battery.efficiency_frac,
+        soc_min_frac=battery.soc_min_frac,
+        soc_max_frac=battery.soc_max_frac,
+    )
 
 
 def stored_value_eur_per_kwh(market: Market, battery: Battery) -> float:

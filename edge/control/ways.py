@@ -8,26 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core_kernels.battery import BatteryParameters, simulate_self_consumption
+from core_kernels.battery import simulate_self_consumption
 from core_kernels.qp import Peaks, Slots, Terms, structure
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Battery, Site
-from edge.control.ledger import Cost, Ledger, Market, cost_of, stored_value_eur_per_kwh
+from edge.control.ledger import Cost, Ledger, Market, cost_of, parameters_of, stored_value_eur_per_kwh
 from edge.control.oracle import foresee
 from edge.control.problem import wear_eur_per_kwh
 from edge.errors import PlanError
-
-
-def parameters_of(battery: Battery) -> BatteryParameters:
-    """The controller's battery model of a site's battery."""
-    return BatteryParameters(
-        capacity_wh=battery.capacity_wh,
-        charge_w=battery.charge_w,
-        discharge_w=battery.discharge_w,
-        efficiency_frac=battery.efficiency_frac,
-        soc_min_frac=battery.soc_min_frac,
-        soc_max_frac=battery.soc_max_frac,
-    )
 
 
 class Foresight(NamedTuple):

@@ -56,6 +56,7 @@ url = "tcp://127.0.0.1:{meter_port}"
 
 [web]
 port = {web_port}
+open_reads = true
 """
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from edge.messages import Command, House, Plan, Reading, WriteResult, to_json
 from edge.web.flow import flow_svg
-from edge.web.view import Live, view_of
-from edge.wording import action_words, age_words, next_words, percent_words, power_words
+from edge.web.view import Live, Signal, override_words, value_words, view_of
+from edge.wording import MINUS, action_words, age_words, next_words, percent_words, power_words, signed_words
 
 PRAGUE = ZoneInfo("Europe/Prague")
 NOW_S = 1717416720.0  # Mon 3 Jun 2024, 14:12 in Prague
@@ -66,7 +66,7 @@ def test_an_empty_status_is_all_dashes():
     view = view_of({}, PRAGUE)
     assert view.clock == view.action == "—"
     assert view.plan is None
-    assert view.plan_line == "There is no plan yet."
+    assert view.plan_line == "There is no plan yet: the planner has not finished its first one."
 
 
 def test_findings_of_the_house_become_warnings():
@@ -129,8 +129,8 @@ def test_readings_become_rows_with_their_age_and_reason():
         signal="grid_w", value=math.nan, unit="W", measured_s=NOW_S - 300.0, state="invalid", reason="timeout"
     )
     assert view_of(status(readings=[good, bad]), PRAGUE).signals == (
-        ("growatt/sph", "pv_w", "3240", "W", "1 s", "good"),
-        ("", "grid_w", "—", "W", "5 min", "invalid timeout"),
+        Signal(device="growatt/sph", signal="pv_w", value="3,240 W", age="1 s", state="good", reason=""),
+        Signal(device="", signal="grid_w", value="—", age="5 min", state="invalid", reason="timeout"),
     )
 
 
@@ -171,3 +171,30 @@ def test_unknown_powers_have_no_arrow():
     svg = flow_svg(Live())
     assert svg.count('class="wire unknown"') == 4
     assert "head" not in svg
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (0.8512, "frac", "85.1 %"), (4_331_700.0, "Wh", "4,331.7 kWh"), (-388.4, "W", f"{MINUS}388 W"),
+        (227.84, "V", "227.8 V"),
+        (50.017, "Hz", "50.02 Hz"), (24.84, "degC", "24.8 °C"), (3.0, "", "3.0"), (math.nan, "W", "—"),
+        (-0.4, "W", "0 W"),
+    ],
+)  # fmt: skip
+def test_values_carry_their_unit_and_no_more_digits_than_they_deserve(value, unit, expected):
+    assert value_words(value, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("power_w", "expected"), [(1500.0, "+1.50 kW"), (-20.0, f"{MINUS}20 W"), (0.2, "0 W"), (math.nan, "—")]
+)
+def test_a_direction_is_a_sign(power_w, expected):
+    assert signed_words(power_w) == expected
+
+
+def test_an_override_is_told_with_its_end():
+    override = {"mode": "charge", "battery_w": -2000.0, "until_s": NOW_S}
+    assert override_words(override, PRAGUE) == "Charge with 2.00 kW until Mon 14:12"
+    assert override_words({**override, "mode": "native"}, PRAGUE) == "The inverter's own rules until Mon 14:12"
+    assert view_of(status(override=override), PRAGUE).override == "Charge with 2.00 kW until Mon 14:12"
