@@ -11,6 +11,7 @@ ROOMS = ("devices", "ingest", "forecast", "control", "feeds", "web")
 OPEN_TO_ROOMS = {
     "wording",
     "files",
+    "log",
     "__version__",
     "clock",
     "config",
