@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -15,24 +16,33 @@ from edge.errors import StoreError
 from edge.feeds.cache import FeedCache
 from edge.feeds.fetch import Fetcher
 from edge.feeds.service import FeedService, price_name, weather_source
-from edge.files import FEEDS_NAME
+from edge.files import FEEDS_NAME, SOCKET_NAME
+from edge.ipc import Client
 from edge.log import Log
+from edge.web.mqtt import Bridge, Ears
 
 _FEEDS_EVERY_S = 2.0  # wall time
 _POLL_S = 0.2
 
 
 def start(site: Site, state: Path, clock: Clock, log: Log, stop: Callable[[], bool]) -> None:
-    """Start what the site asks for; raises :class:`ConfigError`. Without a disk for the cache there are no feeds."""
-    if not price_name(site) and weather_source(site) is None:
+    """Start what the site asks for; raises :class:`ConfigError`. Without a disk for the cache there is none of it."""
+    if not price_name(site) and weather_source(site) is None and site.mqtt is None:
         return
     try:
         cache = FeedCache(state / FEEDS_NAME, writable=True)
     except StoreError as error:
-        log.event("alarm", f"no feeds: {error}")
+        log.event("alarm", f"no feeds and no broker: {error}")
         return
     feeds = FeedService(site, cache, Fetcher(clock.now_s), lambda text: log.event("feed", text), clock.now_s)
     run_beside("feeds", lambda: ask_feeds(feeds, log, stop), stop)
+    if site.mqtt is not None:
+        ears = Ears(
+            said=lambda name, value: cache.note(name, value, clock.now_s()), prices=feeds.take_prices, log=log.event
+        )
+        control = Client(state / SOCKET_NAME)
+        mqtt = site.mqtt
+        run_beside("mqtt", lambda: asyncio.run(Bridge(site, mqtt, control, ears).run(stop)), stop)
 
 
 def run_beside(name: str, work: Callable[[], None], stop: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from edge.forecast.runtime import Forecaster
 from edge.ingest.store import Store
 from edge.ipc import Client, claim
 from edge.supply import prices_of, weather_of
+from edge.web.mqtt import read_secrets, tls_context
 from edge.web.serving import listen
 
 
@@ -29,6 +30,7 @@ def check_site(site: Site) -> list[str]:
         lambda: _try_devices(site),
         lambda: price_source(site) if price_name(site) else prices_of(site),
         lambda: weather_of(site),
+        lambda: site.mqtt and (read_secrets(site, site.mqtt), tls_context(site, site.mqtt)),
     ]
     if site.bundle is not None:
         bundle = site.bundle

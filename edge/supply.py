@@ -62,6 +62,17 @@ def standings(site: Site, state: Path, now_s: float) -> list[Standing]:
         cache.close()
 
 
+def said_of_house(site: Site, state: Path) -> dict[str, tuple[float, float]]:
+    """What the broker's users said of rooms and cars: value and time by name; raises :class:`StoreError`."""
+    if site.mqtt is None:
+        return {}
+    cache = FeedCache(state / FEEDS_NAME)
+    try:
+        return cache.said()
+    finally:
+        cache.close()
+
+
 def prices_of(site: Site) -> PriceBook:
     """The prices of the site's table; raises :class:`ConfigError` where it names none."""
     if not site.tariff.prices:

@@ -15,6 +15,7 @@ MISSING = "—"
 MINUS = "\N{MINUS SIGN}"
 W_PER_KW = 1000.0
 _IDLE_W = 50.0
+_OLD_AFTER_WALL_S = 10.0
 
 
 def number(value: object) -> float:
@@ -106,3 +107,9 @@ def cents_words(price_eur_per_kwh: float) -> str:
 def local_words(time_s: float, zone: ZoneInfo, form: str) -> str:
     """An instant in the site's local time; a dash where it is missing."""
     return datetime.fromtimestamp(time_s, zone).strftime(form) if math.isfinite(time_s) else MISSING
+
+
+def is_old(status: Mapping[str, Any]) -> bool:
+    """Claims that control, by its own answer, has not finished a cycle for a while."""
+    limit_s = max(_OLD_AFTER_WALL_S * status["speed"], 3.0 * status["period_s"])
+    return status["house"] is None or not status["time_s"] - status["house"]["time_s"] <= limit_s

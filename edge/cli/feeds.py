@@ -29,7 +29,8 @@ _HEADER = ("feed", "source", "issued", "age", "known until", "next try", "last e
 @json_option
 @clock_option
 def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | None) -> None:
-    """Show each feed: its last answer, how far that reaches, when it is asked next, and its last error.
+    """Show each feed: its last answer, how far that reaches, when it is asked next, its last error; and what the broker
+    said of rooms and cars.
 
     Exit code 1 when a feed never answered, has expired or failed last.
 
@@ -38,17 +39,22 @@ def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | N
       pems feeds --site site.toml
     """
     from edge.config import load_site
-    from edge.supply import standings
+    from edge.supply import said_of_house, standings
 
     site = load_site(site_path)
     now_s = clock.now_s() if clock else time.time()
-    found = standings(site, state_folder(site_path, state), now_s)
+    folder = state_folder(site_path, state)
+    found = standings(site, folder, now_s)
+    said = said_of_house(site, folder)
     if as_json:
-        click.echo(json.dumps([_as_data(row, now_s) for row in found]))
-    elif not found:
+        notes = [{"name": name, "value": value, "time_utc": format_time(at_s)} for name, (value, at_s) in said.items()]
+        click.echo(json.dumps({"feeds": [_as_data(row, now_s) for row in found], "said": notes}))
+    elif not found and not said:
         click.echo("No feeds: prices and weather come from tables (tariff.source, weather.source in site.toml).")
     else:
         _print([_HEADER, *(_cells(row, now_s, site.zone) for row in found)])
+        for name, (value, at_s) in said.items():
+            click.echo(f"{name} {value:g}, said {age_words(now_s - at_s)} ago")
     if not all(is_well(row, now_s) for row in found):
         raise SystemExit(1)
 

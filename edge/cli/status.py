@@ -14,12 +14,21 @@ from edge.cli.options import json_option, site_option, state_option
 from edge.cli.talk import ask_status, no_plan_words
 from edge.messages import plan_from_json, to_json
 from edge.timetext import format_time
-from edge.wording import action_words, age_words, in_force, local_words, next_words, number, percent_words, power_words
+from edge.wording import (
+    action_words,
+    age_words,
+    in_force,
+    is_old,
+    local_words,
+    next_words,
+    number,
+    percent_words,
+    power_words,
+)
 
 LABEL_WIDTH = 9
 _POWERS = (("PV", "pv_w"), ("House", "load_w"), ("Grid", "grid_w"), ("Battery", "battery_w"))
 _DIRECTIONS = {"grid_w": ("import", "export"), "battery_w": ("discharging", "charging")}
-_OLD_AFTER_WALL_S = 10.0
 _IDLE_W = 50.0
 
 
@@ -46,12 +55,6 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
             click.echo(click.style(label.ljust(LABEL_WIDTH), fg=coloured.get(label), bold=True) + text)
     if status["alarms"] or is_old(status):
         raise SystemExit(1)
-
-
-def is_old(status: Mapping[str, Any]) -> bool:
-    """Claims that control has not finished a cycle for a while."""
-    limit_s = max(_OLD_AFTER_WALL_S * status["speed"], 3.0 * status["period_s"])
-    return status["house"] is None or status["time_s"] - status["house"]["time_s"] > limit_s
 
 
 def brief(status: Mapping[str, Any]) -> dict[str, Any]:

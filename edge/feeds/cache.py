@@ -7,6 +7,7 @@ the pause after failures outlives a restart, so that a box in a boot loop does n
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ CREATE TABLE IF NOT EXISTS feed (
     feed TEXT PRIMARY KEY, source TEXT NOT NULL, issued_s REAL NOT NULL DEFAULT 0, expires_s REAL NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0, not_before_s REAL NOT NULL DEFAULT 0,
     error TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS said (
+    name TEXT PRIMARY KEY, value REAL NOT NULL, time_s REAL NOT NULL) STRICT, WITHOUT ROWID;
 """
 _SUCCESS = """
 INSERT INTO feed VALUES (:feed, :source, :issued_s, :expires_s, 0, 0, '')
@@ -55,7 +58,7 @@ class FeedCache:
     """One connection; raises :class:`StoreError`. Without ``writable`` nothing is made and nothing can be written."""
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
-        self._where = str(path)
+        self._where, self._lock = str(path), threading.Lock()
         with self._translated():
             if writable:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,6 +144,17 @@ class FeedCache:
             found.setdefault(name, []).append(Span(start_s=start_s, end_s=end_s, value=value))
         return found
 
+    def note(self, name: str, value: float, time_s: float) -> None:
+        """Keep what somebody said of the house: a room's setpoint, a car's state."""
+        with self._translated(), self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO said VALUES (?,?,?)", (name, value, time_s))
+
+    def said(self) -> dict[str, tuple[float, float]]:
+        """What was said last of the house: value and time by name."""
+        with self._translated():
+            rows = self._db.execute("SELECT name, value, time_s FROM said ORDER BY name").fetchall()
+        return {name: (value, time_s) for name, value, time_s in rows}
+
     def _known_until_s(self, feed: str, name: str, now_s: float) -> float:
         """The end of what is known from an instant on without a gap."""
         with self._translated():
@@ -157,9 +171,10 @@ class FeedCache:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            yield self._db
+        with self._lock:  # the feeds' thread and the broker's share the connection
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:
+                yield self._db
 
     def close(self) -> None:
         """Let go of the file."""

@@ -20,13 +20,13 @@ import pytest
 from fakes import good_readings, make_plan
 
 from edge.cli import main, watch
-from edge.cli.status import brief, is_old, lines, power_line
+from edge.cli.status import brief, lines, power_line
 from edge.cycle import judge
 from edge.errors import StoreError
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import Service
 from edge.messages import Command, WriteResult, to_json
-from edge.wording import MISSING
+from edge.wording import MISSING, is_old
 
 NOW_S = 1_717_236_000.0  # 2024-06-01 10:00 UTC
 SITE = """

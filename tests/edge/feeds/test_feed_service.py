@@ -438,7 +438,7 @@ def test_pems_feeds_shows_age_reach_next_try_and_last_error(
     assert "Wed 13:00" in text, "asked next when the auction is out"
     assert "HTTP 503" in text
     assert pems("feeds", "--site", str(tmp_path / "site.toml"), "--json", *clock) == 1
-    prices, weather = json.loads(capsys.readouterr().out)
+    prices, weather = json.loads(capsys.readouterr().out)["feeds"]
     assert (prices["ok"], weather["ok"]) == (True, False)
     assert prices["known_until_utc"] == "2025-10-01T22:00:00Z"
     assert weather["issued_utc"] is None
