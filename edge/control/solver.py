@@ -32,6 +32,7 @@ SETTINGS = {
     "verbose": False,
 }
 ACCEPTED_VIOLATION_W = 20.0
+FINER = 0.1
 
 # Two solves at once leave SIGINT swallowed for good (OSQP 1.1.3): one solve at a time in a process.
 _LOCK = threading.Lock()
@@ -45,6 +46,11 @@ class Solved(NamedTuple):
     iterations: int
     violation_w: float
     status: str
+
+
+def accepted(solved: Solved) -> bool:
+    """Claims that an answer may be acted on: finite, and within its bounds."""
+    return solved.violation_w <= ACCEPTED_VIOLATION_W and bool(np.isfinite(solved.y).all())
 
 
 def _matrix(parts: Csc) -> csc_matrix:
@@ -97,10 +103,23 @@ class Solver:
             raise PlanError(f"row {int(np.argmax(l > u))}: the lower bound is above the upper bound")
         with _LOCK:
             solved = self._run(q, l, u, vectors)
-        if not solved.violation_w <= ACCEPTED_VIOLATION_W or not np.isfinite(solved.y).all():
+            if not accepted(solved) and np.isfinite(solved.x).all() and np.isfinite(solved.y).all():
+                self._last = solved
+                solved = self._finer(q, l, u, vectors)
+        if not accepted(solved):
             self._last = None
             raise PlanError(f"the solver's answer breaks its bounds by {solved.violation_w:.3g} W ({solved.status})")
         self._last = solved
+        return solved
+
+    def _finer(self, q: FloatArray, l: FloatArray, u: FloatArray, vectors: Vectors) -> Solved:
+        """Go on from an answer that is not good enough, to a tenth of the tolerance."""
+        usual = {name: self._settings[name] for name in ("eps_abs", "eps_rel")}
+        if self._problem is not None:
+            self._problem.update_settings(**{name: FINER * value for name, value in usual.items()})
+        solved = self._run(q, l, u, vectors)
+        if self._problem is not None:
+            self._problem.update_settings(**usual)
         return solved
 
     def _run(self, q: FloatArray, l: FloatArray, u: FloatArray, vectors: Vectors) -> Solved:
