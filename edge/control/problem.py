@@ -140,9 +140,10 @@ def problem(
     elapsed_h = slot_h * np.arange(1, count + 1, dtype=np.float64)
     low_frac, high_frac, violations = _soc_corridor(battery, soc_frac, elapsed_h)
     recovery_w = RECOVERY_FRAC_PER_HOUR * battery.capacity_wh / battery.leg_efficiency_frac if violations else 0.0
+    recovery_w += battery.standby_w / battery.leg_efficiency_frac
     around = around or Surroundings()
     limit_w = min(site.grid.import_w, around.import_limit_w)
-    import_w = np.maximum(limit_w, net_w + recovery_w + battery.standby_w)
+    import_w = np.maximum(limit_w, net_w + recovery_w)
     if (net_w > limit_w).any():
         over_w = float(net_w.max() - limit_w)
         violations += (f"the load forecast exceeds the import limit by {over_w:.0f} W",)
