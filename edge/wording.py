@@ -41,7 +41,7 @@ def euro_words(amount_eur: float) -> str:
     if not math.isfinite(amount_eur):
         return MISSING
     sign = MINUS if round(amount_eur, 2) < 0.0 else ""
-    return f"{sign}{abs(amount_eur):.2f} €"
+    return f"{sign}{abs(amount_eur):.2f}\N{NO-BREAK SPACE}€"
 
 
 def signed_words(power_w: float) -> str:

@@ -13,7 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from edge.web.view import override_words
-from edge.wording import MISSING, age_words, cents_words, euro_words, number, percent_words, power_words, signed_words
+from edge.wording import (
+    MINUS,
+    MISSING,
+    age_words,
+    cents_words,
+    euro_words,
+    number,
+    percent_words,
+    power_words,
+    signed_words,
+)
 
 PAGES = (
     ("/", "Now"),
@@ -45,6 +55,7 @@ class Looks:
             age=lambda value: age_words(number(value)),
             signed=lambda value: signed_words(number(value)),
             override=lambda value: override_words(value, zone),
+            ratio=lambda value: f"{number(value):+.3f}".replace("-", MINUS),
             euro=lambda value: euro_words(number(value)),
             moment=self._moment,
             clock=self._clock,

@@ -8,15 +8,20 @@ from edge import __version__
 
 _OBJECT: dict[str, Any] = {"type": "object"}
 _ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+_DURATION = {"type": "number", "minimum": 60, "maximum": 86_400}
+_POWER = {"type": "number", "minimum": 1, "maximum": 1_000_000}
+
+
+def _wish(modes: list[str], power: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    properties = {"mode": {"enum": modes}, "power_w": power, "duration_s": _DURATION}
+    return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
+
+
 _OVERRIDE_WISH = {
-    "type": "object",
-    "required": ["mode", "duration_s"],
-    "additionalProperties": False,
-    "properties": {
-        "mode": {"enum": ["hold", "charge", "discharge", "native"]},
-        "power_w": {"type": ["number", "null"], "minimum": 1, "maximum": 1_000_000},
-        "duration_s": {"type": "number", "minimum": 60, "maximum": 86_400},
-    },
+    "oneOf": [
+        _wish(["charge", "discharge"], _POWER, ["mode", "power_w", "duration_s"]),
+        _wish(["hold", "native"], {"type": "null"}, ["mode", "duration_s"]),
+    ]
 }
 _OVERRIDE = {
     "type": "object",

@@ -28,6 +28,7 @@ _LIVE = {"now": "_now.html", "devices": "_signals.html"}
 _EVERY_S = 1.0
 _MAX_VIEWERS = 24
 _MINUTE_S = 60.0
+_LOG_ROWS = 100
 
 
 class Pages:
@@ -91,7 +92,7 @@ class Pages:
         """What happened."""
         kind = request.query_params.get("kind", "")
         try:
-            events, problem = (await self._house.log(300, kind))["events"], ""
+            events, problem = (await self._house.log(_LOG_ROWS, kind))["events"], ""
         except EdgeError as error:
             events, problem = [], str(error)
         return self._page(request, "log.html", events=events, kind=kind, problem=problem)

@@ -20,10 +20,12 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Array, Battery, Link, Site, Tariff
+from edge.control.override import override_of
 from edge.errors import EdgeError
 from edge.facts import Facts
 from edge.files import STORE_NAME
 from edge.ingest.store import Store
+from edge.ipc import IpcError
 from edge.log import Log
 from edge.messages import Command, House, Plan, Reading, RegisterWrite, WriteResult, to_json
 from edge.web.app import Front, create_app
@@ -59,7 +61,7 @@ class Control:
             raise self.away
         if verb != "status":
             self.told.append((verb, payload))
-            return {"ended": True} if verb == "end_override" else {"mode": payload["mode"], "until_s": NOW_S + 60.0}
+            return {"ended": True} if verb == "end_override" else self._take(payload)
         self.asked_count += 1
         command = Command(mode="power", battery_w=-2000.0, lease_s=900.0, reason="the surplus is worth more later")
         usual = {
@@ -68,6 +70,12 @@ class Control:
             "no_plan": "", "cycle_s": 0.08, "readings": readings(), "alarms": [], "override": None,
         }  # fmt: skip
         return to_json(usual | self.changes)
+
+    def _take(self, payload: dict[str, Any]) -> Any:
+        try:
+            return to_json(override_of(payload, NOW_S))
+        except ValueError as error:
+            raise IpcError(str(error)) from error
 
 
 def readings() -> list[Reading]:
