@@ -64,16 +64,16 @@ def test_without_trust_the_model_is_the_climatology(learned, samples):
 def test_trees_that_learned_another_house_are_not_trusted(learned, samples):
     random = np.random.default_rng(3)
     strange = dataclasses.replace(learned, boosters=tuple(damped(booster, -20.0) for booster in learned.boosters))
-    assert choose(strange, samples) == Choice(0.0, 0.0)
+    assert choose(strange, samples, 0.5) == Choice(0.0, 0.0)
     held_out = dataclasses.replace(samples, actual_w=samples.actual_w * random.uniform(0.9, 1.1, samples.actual_w.size))
-    assert choose(learned, held_out).trust_frac > 0.0
+    assert choose(learned, held_out, 0.5).trust_frac > 0.0
 
 
 def test_held_out_weeks_are_scored_better_than_by_the_climatology(made, samples):
     fit_s, held_out_s = split_issues(np.unique(samples.issued_s))
     train, held_out = (chosen_rows(samples, np.isin(samples.issued_s, part)) for part in (fit_s, held_out_s))
     learned = learn(train, made.recipe, 70.0)
-    choice = choose(learned, held_out)
+    choice = choose(learned, held_out, 0.5)
     values, scale_w = columns(held_out, learned.names), held_out.scale_w
     loss = {
         option: np.mean(pinball(held_out.actual_w, assemble(learned, option, 1e5).quantiles_w(values, scale_w)))
