@@ -15,6 +15,8 @@ from edge.control.obedience import Obedience
 from edge.control.override import Override, Overrides
 from edge.control.peak import QuarterImport
 from edge.devices.driver import Devices
+from edge.devices.trace import Trace
+from edge.devices.transport import open_wire
 from edge.errors import StoreError
 from edge.files import STORE_NAME
 from edge.ingest.store import Store
@@ -39,7 +41,9 @@ class ControlPorts:
         self._alarms: deque[str] = deque(maxlen=20)
         self._to_keep: deque[Plan] = deque(maxlen=20)
         self._store = self._open_store(state / STORE_NAME)
-        self._devices = Devices(site, clock, ledger=StoreLedger(self._store, clock, site))
+        self._trace = Trace(clock, open_wire)
+        ledger = StoreLedger(self._store, clock, site)
+        self._devices = Devices(site, clock, ledger=ledger, connect=self._trace.connect)
         for problem in self._devices.serve():
             self.alarm(problem)
         self._obedience = Obedience(site.battery)
@@ -156,6 +160,7 @@ class ControlPorts:
             "status": self._status,
             "publish_plan": self._publish_plan,
             "no_plan": self._note_no_plan,
+            "frames": lambda _: self._trace.frames(),
             "override": self._take_override,
             "end_override": self._end_override,
         }

@@ -24,8 +24,11 @@ from edge.clock import Clock
 from edge.config import Web, load_site
 from edge.cycle import control_cycle
 from edge.errors import ConfigError, EdgeError
+from edge.files import RECORDER_NAME
 from edge.log import Log
 from edge.planning import SLOT_S, Planner, planning_cycle
+from edge.recording.tape import Tape
+from edge.redact import without_secrets
 
 PROCESSES = ("control", "planner", "web")
 _RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick deaths in a row
@@ -48,6 +51,10 @@ class Run:
     period_s: float = 1.0
     parent: int | None = None
     keeps_wall_time: bool = False  # the clock is this machine's own, not one shared with a twin
+
+    def tape(self) -> Tape:
+        """The flight recorder of this box, for one of its processes; it carries the site file as it stands."""
+        return Tape(self.state / RECORDER_NAME, without_secrets(self.site_path.read_text(encoding="utf-8")))
 
     def command(self, only: str | None = None) -> list[str]:
         """The command line of the box, or of one of its processes, whose parent is then this process."""
@@ -86,37 +93,42 @@ def run_control(run: Run) -> None:
     from edge.box import ControlPorts
     from edge.files import SOCKET_NAME
     from edge.ipc import Service, claim
+    from edge.recording.control import RecordingPorts
 
     site = load_site(run.site_path)
     stop = Stop(run.parent)
     with claim(run.state):
         ports = ControlPorts(site, run.state, run.clock, period_s=run.period_s)
+        recording = RecordingPorts(ports, run.tape())
         try:
             service = Service(run.state / SOCKET_NAME, ports.handlers())
             try:
                 stop.wait_until(run.clock, run.clock.start_s)
                 while not stop.asked():
-                    control_cycle(ports, site)
+                    control_cycle(recording, site)
                     stop.wait_until(run.clock, (run.clock.now_s() // run.period_s + 1.0) * run.period_s)
             finally:
                 service.close()
+                recording.close()
         finally:
             ports.release()
 
 
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
-    from edge.control.mpc import Mpc
     from edge.control.surroundings import surroundings_of
     from edge.files import STORE_NAME
     from edge.ipc import IpcError
     from edge.planner_ports import PlannerPorts, forecaster_of
+    from edge.recording.planning import RecordingPlanner
 
     site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
     look = partial(surroundings_of, site)
-    planner = Planner(forecaster=forecaster_of(site, log), solve=Mpc(site).plan, look=look)
+    planner = Planner(
+        forecaster=forecaster_of(site, log), solve=RecordingPlanner(site, run.tape(), log).plan, look=look
+    )
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
     ports = PlannerPorts(site, run.state, run.clock)

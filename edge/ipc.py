@@ -10,6 +10,7 @@ status        ``{"plan_known_s": when it was issued}``   everything a screen nee
                                                          without a plan that the asker says it knows
 publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
 no_plan       ``{"reason": "..."}``                      ``{"accepted": true}``
+frames        -                                          the last bytes of every link, ``devices.trace``
 override      ``{"mode", "power_w", "duration_s"}``      the override, see ``control.override``
 end_override  -                                          ``{"ended": whether there was one}``
 ============  =========================================  ==========================================

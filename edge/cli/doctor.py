@@ -35,8 +35,13 @@ class _Check:
 @click.command()
 @site_option
 @state_option
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a support archive to this file: configuration without secrets, state, plans, frames, recordings.",
+)
 @json_option
-def command(site_path: Path, state: Path | None, as_json: bool) -> None:
+def command(site_path: Path, state: Path | None, bundle: Path | None, as_json: bool) -> None:
     """Check configuration, models, store, commissioning, wear, devices, balance and plan.
 
     Exit code 0 when all is well, 1 when something was found.
@@ -44,6 +49,7 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
     \b
     Example:
       pems doctor --site site.toml
+      pems doctor --site site.toml --bundle support.zip
     """
     from edge.config import load_site
 
@@ -53,8 +59,14 @@ def command(site_path: Path, state: Path | None, as_json: bool) -> None:
     now_s = time.time() if isinstance(answer, str) else answer["time_s"]
     wear = _wear(site, folder, now_s)
     checks = [*_checks(site, folder, wear), *_feed_checks(site, folder, now_s), *_live_checks(answer)]
+    found = {"ok": all(c.ok for c in checks), "checks": to_json(checks), "wear": to_json(wear)}
+    if bundle is not None:
+        from edge.support import write_archive
+
+        names = write_archive(bundle, site_path, site, folder, found, now_s)
+        click.echo(f"{bundle}: {len(names)} files; it holds no secrets, but says how the house lives", err=True)
     if as_json:
-        click.echo(json.dumps({"ok": all(c.ok for c in checks), "checks": to_json(checks), "wear": to_json(wear)}))
+        click.echo(json.dumps(found))
     else:
         for check in checks:
             click.echo(f"{'ok     ' if check.ok else 'FINDING'}  {check.name:14} {check.text}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli import costs
-from edge.cli.options import FiniteFloatRange, json_option, site_option
+from edge.cli.again import decide_again
+from edge.cli.options import FiniteFloatRange, json_option
 
 if TYPE_CHECKING:
     from core_kernels.records import Frame
@@ -36,13 +37,12 @@ def instant_s(text: str) -> float:
 
 
 @click.command()
-@site_option
+@click.option("--site", "site_path", type=click.Path(path_type=Path), help="The site's site.toml.")
+@click.option("--table", "table_path", type=click.Path(path_type=Path), help="Measured pv_w and load_w: CSV, Parquet.")
 @click.option(
-    "--table",
-    "table_path",
+    "--recording",
     type=click.Path(path_type=Path),
-    required=True,
-    help="Measured pv_w and load_w: CSV, Parquet.",
+    help="Decide a recorded day again instead: a file of state/recorder, or a support archive.",
 )
 @click.option(
     "--prices", "prices_path", type=click.Path(path_type=Path), help="Price table. [default: the site's, else --table]"
@@ -58,8 +58,9 @@ def instant_s(text: str) -> float:
 @json_option
 def command(
     *,
-    site_path: Path,
-    table_path: Path,
+    site_path: Path | None,
+    table_path: Path | None,
+    recording: Path | None,
     prices_path: Path | None,
     from_s: float | None,
     until_s: float | None,
@@ -79,7 +80,13 @@ def command(
     Example:
       pems replay --site site.toml --table house.csv --prices prices.csv --from 2024-06-01 --until 2024-06-08
       pems replay --site site.toml --table house.csv --tariff other.toml --regret
+      pems replay --recording state/recorder/2026-06-01.sqlite
     """
+    if recording is not None:
+        decide_again(recording, as_json=as_json)
+        return
+    if site_path is None or table_path is None:
+        raise click.UsageError("--site and --table are needed (or --recording)")
     from edge.config import load_site, load_tariff
     from edge.errors import PlanError
     from edge.hindsight import regret

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,18 +29,34 @@ from edge.messages import Plan
 RAMP_EUR = 2e-4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Memory:
+    """What an optimiser hands on to the next one of the same site: all but the start of its solver."""
+
+    tail_eur_per_kwh: float = math.nan
+    peak_w: float = math.nan
+    told: tuple[TimeGrid, Mapping[str, FloatArray]] | None = None
+    given_wh: Mapping[str, float] = field(default_factory=dict)
+
+
 class Mpc:
     """Plans for one site; keeps the last answer to start the next from."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, memory: Memory | None = None) -> None:
         self._site, self._battery = site, battery_of(site)
         self._shape: Structure | None = None
         self._solver: Solver | None = None
         self._start_s: int | None = None
-        self._tail_eur_per_kwh = math.nan
-        self._peak_w = math.nan
-        self._told: tuple[TimeGrid, Mapping[str, FloatArray]] | None = None
-        self._given_wh: dict[str, float] = {}
+        kept = memory or Memory()
+        self._tail_eur_per_kwh, self._peak_w = kept.tail_eur_per_kwh, kept.peak_w
+        self._told, self._given_wh = kept.told, dict(kept.given_wh)
+
+    @property
+    def memory(self) -> Memory:
+        """What the next optimiser of this site should know."""
+        return Memory(
+            tail_eur_per_kwh=self._tail_eur_per_kwh, peak_w=self._peak_w, told=self._told, given_wh=self._given_wh
+        )
 
     def plan(
         self,

@@ -1,0 +1,102 @@
+"""The planner on tape: each question to the optimiser with its answer.
+
+The optimiser starts each plan from the one before. So that any day can be decided again by itself, it begins each UTC
+day anew, with what it remembers of the day before on the tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core_kernels.records import Forecast, Prices
+from core_kernels.timegrid import TimeGrid
+from core_kernels.units import SECONDS_PER_DAY
+from edge.config import Site
+from edge.control.mpc import Memory, Mpc
+from edge.control.surroundings import Surroundings
+from edge.errors import PlanError, StoreError
+from edge.log import Log
+from edge.messages import Plan
+from edge.recording import plain
+from edge.recording import question as decode
+from edge.recording.tape import Tape
+
+
+class RecordingPlanner:
+    """An optimiser with a recorder: ``plan`` takes the place of ``Mpc.plan``."""
+
+    def __init__(self, site: Site, tape: Tape, log: Log) -> None:
+        self._site, self._tape, self._log = site, tape, log
+        self._mpc: Mpc | None = None
+        self._day = -1
+
+    def plan(
+        self,
+        *,
+        issued_s: float,
+        grid: TimeGrid,
+        soc_frac: float,
+        pv: Forecast,
+        load: Forecast,
+        prices: Prices,
+        reached_peak_w: float = 0.0,
+        around: Surroundings | None = None,
+    ) -> Plan:
+        """As :meth:`Mpc.plan`, and onto the tape, whatever comes of it; a tape that breaks is an alarm, no more."""
+        question = {
+            "issued_s": issued_s,
+            "grid": grid,
+            "soc_frac": soc_frac,
+            "pv": pv,
+            "load": load,
+            "prices": prices,
+            "reached_peak_w": reached_peak_w,
+            "around": around,
+        }
+        memory = self._begin(issued_s)
+        mpc = self._mpc
+        assert mpc is not None, "begun"
+        answer: dict[str, Any] = {"plan": None, "error": ""}
+        try:
+            plan = mpc.plan(
+                issued_s=issued_s, grid=grid, soc_frac=soc_frac, pv=pv, load=load, prices=prices,
+                reached_peak_w=reached_peak_w, around=around,
+            )  # fmt: skip
+            answer["plan"] = plan
+        except PlanError as error:
+            answer["error"] = str(error)
+            raise
+        finally:
+            self._keep(issued_s, {"question": question, "memory": memory, **answer})
+        return plan
+
+    def _begin(self, issued_s: float) -> Memory | None:
+        """A new optimiser on a new day; what it remembers, ``None`` where it goes on as it is."""
+        day = int(issued_s // SECONDS_PER_DAY)
+        if self._mpc is not None and day == self._day:
+            return None
+        memory = self._mpc.memory if self._mpc is not None else Memory()
+        self._mpc, self._day = Mpc(self._site, memory), day
+        return memory
+
+    def _keep(self, issued_s: float, data: Mapping[str, Any]) -> None:
+        try:
+            self._tape.turn(issued_s)
+            self._tape.write(issued_s, "planning", plain.plain(data))
+        except StoreError as error:
+            self._log.event("alarm", f"the flight recorder: {error}")
+
+
+def ask_again(mpc: Mpc, question: Mapping[str, Any]) -> Plan:
+    """The optimiser's answer to a recorded question; raises :class:`PlanError` as it did then."""
+    return mpc.plan(
+        issued_s=question["issued_s"],
+        grid=decode.grid(question["grid"]),
+        soc_frac=question["soc_frac"],
+        pv=decode.forecast(question["pv"]),
+        load=decode.forecast(question["load"]),
+        prices=decode.prices(question["prices"]),
+        reached_peak_w=question["reached_peak_w"],
+        around=decode.surroundings(question["around"]),
+    )
