@@ -36,11 +36,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All rows of a group, with the machine they were measured on."""
+    """All rows of a group, with the machine they were measured on, and what could not be measured there, and why."""
 
     group: str
     machine: str
     rows: tuple[Row, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def machine() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,14 @@ from edge.control.ways import Ways
 from edge.errors import PlanError, StoreError
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook
-from edge.messages import House, Plan
+from edge.messages import Command, House, Plan
 from edge.planning import HISTORY_DAYS, HORIZON_SLOTS, SLOT_S, Forecasts
 from edge.timetext import format_time
 
 START_SOC_FRAC = 0.5
 _LEVELS = ("p10", "p50", "p90")
+
+Act = Callable[[House, Plan | None, Battery], Command]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -155,8 +157,13 @@ class Lived:
         return self.ways.cost(self.net_w, self.battery_w, self.soc_frac)
 
 
-def live(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC) -> Lived:
-    """Live the days through; raises :class:`StoreError` for missing signals or prices in force."""
+def live(
+    site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC, act: Act = fastloop.wish
+) -> Lived:
+    """Live the days through; raises :class:`StoreError` for missing signals or prices in force.
+
+    ``act`` makes a wish of the house and the plan; the box's own fast loop, unless another one is to be compared.
+    """
     battery = site.battery
     if battery is None:
         raise PlanError("the site has no battery: nothing to decide")
@@ -164,7 +171,7 @@ def live(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = STA
     if np.isnan(load_w - pv_w).all():
         raise StoreError("pv_w and load_w are never both there in the span")
     market = Market.of(days.prices.actual(days.span), site)
-    loop = _Loop(site, battery, days, forecaster, soc_frac)
+    loop = _Loop(site, battery, days, forecaster, soc_frac, act)
     for k in range(days.span.count):
         loop.slot(k, float(pv_w[k]), float(load_w[k]))
     return Lived(
@@ -208,7 +215,10 @@ def replay(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = S
 class _Loop:
     """The closed loop: forecast, plan, act; one call a slot."""
 
-    def __init__(self, site: Site, battery: Battery, days: Days, forecaster: Forecasts, soc_frac: float) -> None:
+    def __init__(
+        self, site: Site, battery: Battery, days: Days, forecaster: Forecasts, soc_frac: float, act: Act
+    ) -> None:
+        self._act = act
         self._site, self._battery, self._days, self._forecaster = site, battery, days, forecaster
         self._mpc = Mpc(battery_only(site))
         self._plan: Plan | None = None
@@ -245,7 +255,7 @@ class _Loop:
             grid_export_wh=math.nan,
             flags={},
         )
-        wish = fastloop.wish(house, self._plan, self._battery)
+        wish = self._act(house, self._plan, self._battery)
         command = guard.narrow(wish, house, self._site, now_s=issued_s)
         native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
         power_w = native_w if command.mode == "native" else command.battery_w

@@ -6,30 +6,47 @@ import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge.cli.options import json_option
 
-_GROUPS = ("cli", "replay", "devices", "kernels")
+if TYPE_CHECKING:
+    from edge.bench import Report
+
+_GROUPS = ("cli", "replay", "devices", "control", "kernels")
+
+
+_PARTS = ("plans", "memory", "peers", "loops")
 
 
 @click.command()
 @click.argument("group", type=click.Choice(_GROUPS))
+@click.option("--part", "parts", type=click.Choice(_PARTS), multiple=True, help="Of control. [default: all]")
+@click.option("--homes", default="", help="Of control: these measured homes, with commas. [default: all twelve]")
+@click.option(
+    "--days", "span_days", type=click.IntRange(1, 60), default=60, show_default=True, help="Of control's loops."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("../shared/data"), show_default=True, help="Of control."
+)
 @json_option
-def command(group: str, as_json: bool) -> None:
+def command(group: str, as_json: bool, **control: Any) -> None:
     """Measure a GROUP in one run, each row beside its reference; exit 1 when a target is missed.
 
     \b
     Example:
       pems bench cli --json
+      pems bench control --part loops --homes b4,emhass-autumn --days 20
     """
     if group == "kernels":
         sys.exit(_kernels(as_json))
     from edge.bench import run
     from edge.messages import to_json
 
-    report = run(group)
+    report = _control(**control) if group == "control" else run(group)
     if as_json:
         click.echo(json.dumps(to_json(report)))
     else:
@@ -38,7 +55,20 @@ def command(group: str, as_json: bool) -> None:
             mark = "ok    " if row.ok else "MISSED"
             reference = f"{row.reference} {row.reference_value:.4g} {row.unit}, ratio {row.ratio:.3g}"
             click.echo(f"{mark}  {row.name}: {row.value:.4g} {row.unit}; {reference}; target {row.target}")
+        for reason in report.left_out:
+            click.echo(f"left out: {reason}")
     sys.exit(0 if all(row.ok for row in report.rows) else 1)
+
+
+def _control(*, parts: tuple[str, ...], homes: str, span_days: int, data: Path) -> Report:
+    """The control group's rows over the chosen homes."""
+    from edge.bench_control import report
+    from edge.bench_control.homes import HOMES
+
+    names = tuple(homes.split(",")) if homes else HOMES
+    if unknown := [name for name in names if name not in HOMES]:
+        raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(HOMES)}", param_hint="--homes")
+    return report(parts or _PARTS, data, names, span_days)
 
 
 def _kernels(as_json: bool) -> int:

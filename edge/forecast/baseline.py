@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from core_kernels.features import LOAD_DAYS, PvPlant, sky
-from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, day_table, known_mean, mids_s, neighbours, ratio
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, day_table, known_mean, mids_s, neighbours, ratio
 from core_kernels.issue import Calendar
 from core_kernels.pv import PvArray
 from core_kernels.quantiles import empirical
@@ -20,8 +21,15 @@ from core_kernels.turbidity import linke_of
 from core_kernels.units import FloatArray
 from edge.config import Site
 
-_MEAN_PV_DAYS, _SPREAD_PV_DAYS = 3, 7
-_MEAN_LOAD_DAYS = 7
+_PV_DAYS, _MEAN_LOAD_DAYS = 7, 7
+# A day's sky counts e times less four days later.
+_PV_FADE_DAYS = 4.0
+# The sky of the last six hours against what was to be expected says most about the next four, and no more than this.
+_SKY_SLOTS, _SKY_FADE_SLOTS, _MAX_SKY_RATIO = 24, 16.0, 2.5
+# The less of a day's sun those hours should have had, the less they say.
+_LEAST_SUN_FRAC = 0.05
+# What the load is above its mean now, it will no longer be an hour on: kettles and hobs end.
+_LOAD_FADE_SLOTS = 4.0
 _NIGHT_DEG = -1.0
 # P10, mean and P90 of a quarter hour's PV over its clear-sky power, for a plant of which nothing was measured yet:
 # a mixed climate's year, rounded, wide on purpose; the first days replace it.
@@ -29,12 +37,15 @@ _UNSEEN_SKY_FRAC = (0.1, 0.55, 1.0)
 
 
 def offsets_s(zone: ZoneInfo, grid: TimeGrid) -> FloatArray:
-    """Local time minus UTC at each slot start [s]."""
-    offsets = np.empty(grid.count)
-    for index, time_s in enumerate(grid.starts_s()):
-        offset = datetime.fromtimestamp(time_s, UTC).astimezone(zone).utcoffset()
-        offsets[index] = 0.0 if offset is None else offset.total_seconds()
-    return offsets
+    """Local time minus UTC at each slot start [s]; clocks change on a quarter of an hour at the earliest."""
+    quarters, where = np.unique(grid.starts_s() // SLOT_S, return_inverse=True)
+    return np.array([_offset_s(zone, int(quarter)) for quarter in quarters.tolist()])[where]
+
+
+@lru_cache(maxsize=16_384)
+def _offset_s(zone: ZoneInfo, quarter: int) -> float:
+    offset = datetime.fromtimestamp(quarter * SLOT_S, UTC).astimezone(zone).utcoffset()
+    return 0.0 if offset is None else offset.total_seconds()
 
 
 def calendar(zone: ZoneInfo, grid: TimeGrid, history: Frame) -> Calendar:
@@ -55,7 +66,8 @@ def plant_of(site: Site) -> PvPlant | None:
 
 
 class Baseline:
-    """PV: the mean of the last 3 days at that slot, by clearness where the plant is known. Load: of the last 7 days.
+    """PV: the last week at that slot, newer days counting more, by clearness where the plant is known, and as much
+    above or below it as the last hours were. Load: the mean of the last 7 days, and what it is above it now, fading.
 
     P10 and P90 are empirical: 7 days of PV, 28 of load, neighbouring slots included. A slot of which history says
     nothing takes the mean of all that is known, and ``source`` says so. Without any history load is NaN; so is PV,
@@ -78,9 +90,12 @@ class Baseline:
         power_w = history.column("pv_w")
         shade = ratio(power_w, sky(self._plant, history.grid).clear_w) if self._plant else power_w
         slots = (history.grid.starts_s() // SLOT_S).astype(np.int64)
-        table = day_table(shade, slots, int(issued_s // SLOT_S), _SPREAD_PV_DAYS)
-        column = (grid.starts_s() // SLOT_S).astype(np.int64) % SLOTS_PER_DAY
-        spread = _spread(table, 2, _MEAN_PV_DAYS)[column]
+        now = int(issued_s // SLOT_S)
+        table = day_table(shade, slots, now, _PV_DAYS)
+        column = (grid.starts_s() // SLOT_S).astype(np.int64)
+        spread = _spread(table, 2, _faded_mean(table))[column % SLOTS_PER_DAY]
+        ratio_now = _sky_ratio(day_table(power_w, slots, now, _PV_DAYS + 1), now)
+        spread *= 1.0 + (ratio_now - 1.0) * np.exp(-np.maximum(column - now, 0) / _SKY_FADE_SLOTS)[:, None]
         light = 90.0 - sun_position(mids_s(grid), self._location).zenith_deg > _NIGHT_DEG
         if self._plant:
             clear_w = sky(self._plant, grid).clear_w
@@ -101,17 +116,49 @@ class Baseline:
         load_w = history.column("load_w")
         end_slot = int(past[-1]) + 1 if past.size else 0
         table = day_table(load_w, past, end_slot, LOAD_DAYS)
-        spread = _spread(table, 1, _MEAN_LOAD_DAYS)[wanted]
+        by_clock = _spread(table, 1, known_mean(table[:_MEAN_LOAD_DAYS], 0))
+        spread = by_clock[wanted]
         filled = bool(np.isnan(spread).any())
-        return _forecast("load_w", issued_s, grid, _fill(spread, load_w), _source(reason, filled))
+        spread = _fill(spread, load_w) + self._above_now_w(issued_s, grid, history, by_clock, past)[:, None]
+        return _forecast("load_w", issued_s, grid, spread, _source(reason, filled))
+
+    @staticmethod
+    def _above_now_w(
+        issued_s: float, grid: TimeGrid, history: Frame, by_clock: FloatArray, past: IntArray
+    ) -> FloatArray:
+        """What the load was above its mean in the slot that ended at the issue, fading; nothing where it is unknown."""
+        if not past.size or history.grid.end_s != int(issued_s):
+            return np.zeros(grid.count)
+        above_w = history.column("load_w")[-1] - by_clock[past[-1] % SLOTS_PER_DAY, 1]
+        ahead = (grid.starts_s() - issued_s) / SLOT_S + 1.0
+        fading: FloatArray = np.exp(-np.maximum(ahead, 0.0) / _LOAD_FADE_SLOTS)
+        return float(np.nan_to_num(above_w)) * fading
 
 
-def _spread(table: FloatArray, reach: int, mean_days: int) -> FloatArray:
-    """P10, middle and P90 of each clock time, float64[96, 3]; the middle is the mean of the newest days, else P50."""
+def _spread(table: FloatArray, reach: int, mean: FloatArray) -> FloatArray:
+    """P10, middle and P90 of each clock time, float64[96, 3]; the middle is the mean where it is known, else P50."""
     spread = empirical(neighbours(table, reach))
-    mean = known_mean(table[:mean_days], 0)
     spread[:, 1] = np.where(np.isfinite(mean), mean, spread[:, 1])
     return spread
+
+
+def _faded_mean(table: FloatArray) -> FloatArray:
+    """Mean of each clock time over a day table, newer days counting more, float64[96]; NaN where nothing is known."""
+    weight = np.where(np.isfinite(table), np.exp(-np.arange(table.shape[0]) / _PV_FADE_DAYS)[:, None], 0.0)
+    total = weight.sum(axis=0)
+    summed = (weight * np.nan_to_num(table)).sum(axis=0)
+    return np.asarray(np.where(total > 0.0, summed, np.nan) / np.where(total > 0.0, total, 1.0))
+
+
+def _sky_ratio(table_w: FloatArray, now: int) -> float:
+    """PV of the last hours over that of the days before at the same hours; 1 where there was too little sun to say."""
+    hours = np.arange(now - _SKY_SLOTS, now) % SLOTS_PER_DAY
+    usual_w = _faded_mean(table_w[1:])
+    both = np.isfinite(table_w[0, hours]) & np.isfinite(usual_w[hours])
+    expected, day = float(usual_w[hours][both].sum()), float(np.nansum(usual_w))
+    if expected <= _LEAST_SUN_FRAC * day:
+        return 1.0
+    return min(float(table_w[0, hours][both].sum()) / expected, _MAX_SKY_RATIO)
 
 
 def _fill(spread: FloatArray, known: FloatArray) -> FloatArray:

@@ -1,0 +1,206 @@
+"""Other planners on the same windows, in an environment of their own: one request a line in, one answer a line out.
+
+Started by ``edge.bench_control.peers`` as ``python control_peers.py WINDOWS.npz``; a request is ``{"peer", "window"}``,
+an answer ``{"ms", "cost_eur"}`` with the processor time of making that one plan. Nothing of the product is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+LOG = logging.getLogger("peers")
+
+
+class Windows:
+    """The windows' numbers, as the product's side wrote them."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path) as arrays:
+            self.arrays = {name: arrays[name] for name in arrays.files}
+        self.steps = self.arrays["net_kw"].shape[1]
+        self.slot_h = float(self.arrays["slot_h"])
+
+    def row(self, name: str, window: int):
+        return self.arrays[name][window]
+
+    def number(self, name: str) -> float:
+        return float(self.arrays[name])
+
+
+class Cvxpy:
+    """The same linear programme in cvxpy, solved by HiGHS; ``dpp`` sets parameters instead of building it anew."""
+
+    def __init__(self, windows: Windows, *, dpp: bool) -> None:
+        self.windows, self.dpp = windows, dpp
+        self.kept = self.build() if dpp else None
+
+    def build(self):
+        import cvxpy as cp
+
+        w, n = self.windows, self.windows.steps
+        h, leg, power_kw = w.slot_h, w.number("leg_frac"), w.number("power_kw")
+        given = {name: cp.Parameter(n) for name in ("net_kw", "import_eur", "export_eur")} | {
+            "stored_kwh": cp.Parameter()
+        }
+        charge, discharge, imported, exported, stored = (cp.Variable(n, nonneg=True) for _ in range(5))
+        peak = cp.Variable(nonneg=True)
+        before = cp.hstack([cp.reshape(given["stored_kwh"], (1,), order="C"), stored[:-1]])
+        rows = [
+            imported - exported == given["net_kw"] + charge - discharge,
+            stored == before + h * leg * charge - h / leg * discharge,
+            *(charge <= power_kw, discharge <= power_kw, imported <= w.number("import_kw")),
+            *(exported <= w.number("export_kw"), stored >= w.number("low_kwh"), stored <= w.number("high_kwh")),
+            *(peak >= imported, peak >= w.number("peak_least_kw")),
+        ]
+        cost = h * (given["import_eur"] @ imported - given["export_eur"] @ exported)
+        cost += h * w.number("wear_eur") * cp.sum(discharge) - w.number("terminal_eur") * stored[n - 1]
+        cost += w.number("peak_eur") * (peak - w.number("peak_least_kw"))
+        return cp.Problem(cp.Minimize(cost), rows), given
+
+    def plan(self, window: int) -> float:
+        problem, given = self.kept or self.build()
+        for name, parameter in given.items():
+            parameter.value = self.windows.row(name, window)
+        problem.solve(solver="HIGHS", ignore_dpp=not self.dpp)
+        return float(problem.value)
+
+
+class Piqp:
+    """PIQP, cold, on the very matrices of the product."""
+
+    def __init__(self, windows: Windows) -> None:
+        import scipy.sparse as sp
+
+        def matrix(name: str):
+            parts = [windows.arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")]
+            return sp.csc_matrix(tuple(parts), shape=tuple(windows.arrays[f"{name}_shape"]))
+
+        upper = matrix("P")
+        self.quadratic = (upper + sp.triu(upper, 1).T).tocsc()
+        self.rows, self.windows = matrix("A"), windows
+
+    def plan(self, window: int) -> float:
+        import piqp
+
+        w = self.windows
+        solver = piqp.SparseSolver()
+        # With its own tolerances PIQP 0.7.0 calls up to a tenth of feasible plans infeasible.
+        solver.settings.eps_primal_inf = solver.settings.eps_dual_inf = 1e-12
+        low, high = w.row("l", window), w.row("u", window)
+        equal = low == high
+        rows = self.rows.tocsr()
+        solver.setup(
+            self.quadratic,
+            w.row("q", window),
+            rows[equal].tocsc(),
+            low[equal],
+            rows[~equal].tocsc(),
+            low[~equal],
+            high[~equal],
+        )
+        status = solver.solve()
+        if status != piqp.Status.PIQP_SOLVED:
+            raise RuntimeError(f"PIQP: {status}")
+        x = np.array(solver.result.x)
+        return float(0.5 * x @ (self.quadratic @ x) + w.row("q", window) @ x + w.row("constant_eur", window))
+
+
+class Emhass:
+    """EMHASS' own day-ahead optimisation with a battery; the second call and later ones find its problem cached."""
+
+    def __init__(self, windows: Windows) -> None:
+        import emhass
+        import pandas as pd
+        from emhass.optimization import Optimization
+
+        self.windows, self.pandas = windows, pd
+        data = Path(emhass.__file__).parent / "data"
+        defaults = json.loads((data / "config_defaults.json").read_text())
+        w, step = windows, pd.Timedelta(hours=windows.slot_h)
+        power_w = 1000.0 * w.number("power_kw")
+        capacity_wh = 1000.0 * w.number("capacity_kwh")
+        plant = defaults | {
+            "battery_nominal_energy_capacity": capacity_wh,
+            "battery_charge_power_max": power_w,
+            "battery_discharge_power_max": power_w,
+            "battery_charge_efficiency": w.number("leg_frac"),
+            "battery_discharge_efficiency": w.number("leg_frac"),
+            "battery_minimum_state_of_charge": w.number("low_kwh") / w.number("capacity_kwh"),
+            "battery_maximum_state_of_charge": w.number("high_kwh") / w.number("capacity_kwh"),
+            "maximum_power_from_grid": 1000.0 * w.number("import_kw"),
+            "maximum_power_to_grid": 1000.0 * w.number("export_kw"),
+            "inverter_is_hybrid": False,
+            "compute_curtailment": False,
+        }
+        optim = defaults | {
+            "set_use_battery": True,
+            "set_use_pv": True,
+            "number_of_deferrable_loads": 0,
+            "set_total_pv_sell": False,
+            "set_nocharge_from_grid": False,
+            "set_nodischarge_to_grid": False,
+            "weight_battery_discharge": w.number("wear_eur"),
+            "weight_battery_charge": 0.0,
+            "num_threads": 1,
+            "delta_forecast_daily": pd.Timedelta(days=1),
+        }
+        for name in ("nominal_power_of_deferrable_loads", "operating_hours_of_each_deferrable_load"):
+            optim[name] = []
+        retrieve = defaults | {
+            "optimization_time_step": step,
+            "time_zone": "UTC",
+            "sensor_power_photovoltaics": "pv",
+            "sensor_power_load_no_var_loads": "load",
+        }
+        folders = {"data_path": data, "root_path": data.parent}
+        self.optimiser = Optimization(
+            retrieve, optim, plant, "cost", "price", "cost", folders, LOG, num_timesteps=w.steps
+        )
+
+    def plan(self, window: int) -> float:
+        pd, w = self.pandas, self.windows
+        net_w = 1000.0 * w.row("net_kw", window)
+        index = pd.date_range("2024-06-01", periods=w.steps, freq=pd.Timedelta(hours=w.slot_h), tz="UTC")
+        frame = pd.DataFrame({"cost": w.row("import_eur", window), "price": w.row("export_eur", window)}, index=index)
+        pv, load = pd.Series(np.maximum(-net_w, 0.0), index), pd.Series(np.maximum(net_w, 0.0), index)
+        start = float(w.row("stored_kwh", window)) / w.number("capacity_kwh")
+        found = self.optimiser.perform_dayahead_forecast_optim(frame, pv, load, soc_init=start, soc_final=start)
+        grid_kw = found["P_grid"].to_numpy() / 1000.0
+        price = np.where(grid_kw > 0.0, frame["cost"], frame["price"])
+        return float(w.slot_h * np.sum(grid_kw * price))
+
+
+PEERS = {
+    "cvxpy rebuilt": lambda windows: Cvxpy(windows, dpp=False),
+    "cvxpy DPP": lambda windows: Cvxpy(windows, dpp=True),
+    "PIQP cold": Piqp,
+    "EMHASS": Emhass,
+}
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    windows = Windows(Path(sys.argv[1]))
+    made = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        name = request["peer"]
+        if name not in made:
+            made[name] = PEERS[name](windows)
+        started_s = time.process_time()
+        cost_eur = made[name].plan(request["window"])
+        answer = {"ms": 1000.0 * (time.process_time() - started_s), "cost_eur": cost_eur}
+        answer["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

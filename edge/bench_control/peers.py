@@ -1,0 +1,181 @@
+"""How fast a plan is made beside others on the same windows: ours and theirs in turn, processor time, one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core_kernels.units import W_PER_KW
+from edge.bench import Row
+from edge.bench_control import windows as made
+from edge.control.solver import Solver
+from edge.errors import PlanError, StoreError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT, LOCK = ROOT / "benchmarks" / "control_peers.py", ROOT / "requirements" / "bench-control.lock"
+VENV = ROOT / ".venv-bench-control"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+_ROUNDS, _OURS_PER_ROUND = 15, 8
+
+
+class Peer(NamedTuple):
+    """Another planner, and the share of its time that ours may take; whether a peak is in its problem as in ours."""
+
+    name: str
+    most_ratio: float
+    with_peak: bool
+
+
+PEERS = (
+    Peer("cvxpy rebuilt", 1 / 40, True),
+    Peer("cvxpy DPP", 1 / 10, True),
+    Peer("EMHASS", 1 / 50, False),
+)
+
+
+def environment() -> Path:
+    """The peers' own interpreter; made from the lock on first use. Raises :class:`StoreError` where it cannot be."""
+    if not SCRIPT.is_file() or not LOCK.is_file():
+        raise StoreError("the other planners are measured from a checkout of the project only")
+    python, kept = VENV / "bin" / "python", VENV / ".lock"
+    if kept.is_file() and kept.read_bytes() == LOCK.read_bytes():
+        return python
+    steps = (
+        [sys.executable, "-m", "venv", "--clear", str(VENV)],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "-qq",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+            str(LOCK),
+        ],
+    )
+    for command in steps:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise StoreError(f"{VENV.name} cannot be made: {done.stderr.strip().splitlines()[-1:]}")
+    kept.write_bytes(LOCK.read_bytes())
+    return python
+
+
+@contextmanager
+def worker(python: Path, windows: Path) -> Iterator[subprocess.Popen[str]]:
+    """The peers' process."""
+    command = [str(python), str(SCRIPT), str(windows)]
+    # What a peer that died never read is flushed into its closed pipe at the end.
+    with (
+        suppress(BrokenPipeError),
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD}
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ask(process: subprocess.Popen[str], peer: str, window: int) -> dict[str, Any]:
+    """One plan of a peer; raises :class:`PlanError` where it gave none."""
+    if process.stdin is None or process.stdout is None:
+        raise PlanError("the peers' process has no pipes")
+    try:
+        process.stdin.write(json.dumps({"peer": peer, "window": window}) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+    except BrokenPipeError as error:
+        raise PlanError(f"{peer} has ended") from error
+    if not line:
+        raise PlanError(f"{peer} gave no plan of window {window}")
+    return dict(json.loads(line))
+
+
+def rows() -> tuple[Row, ...]:
+    """Ours beside each peer, window by window in turn; without the peers' first plan, which builds their problem."""
+    python = environment()
+    found: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "windows.npz"
+        save(path, made.windows(_ROUNDS * _OURS_PER_ROUND + 1))
+        with worker(python, path) as process:
+            for peer in PEERS:
+                found.extend(beside(process, peer))
+    return tuple(found)
+
+
+def save(path: Path, given: made.Windows) -> None:
+    """The windows as the peers read them."""
+    np.savez(
+        path,
+        net_kw=given.net_kw,
+        import_eur=given.import_eur_per_kwh,
+        export_eur=given.export_eur_per_kwh,
+        stored_kwh=given.stored_kwh,
+        slot_h=made.SLOT_S / 3600.0,
+        leg_frac=made.LEG_FRAC,
+        power_kw=made.POWER_KW,
+        capacity_kwh=made.CAPACITY_KWH,
+        low_kwh=made.LOW_KWH,
+        high_kwh=made.HIGH_KWH,
+        import_kw=made.IMPORT_KW,
+        export_kw=made.EXPORT_KW,
+        wear_eur=made.WEAR_EUR_PER_KWH,
+        terminal_eur=made.TERMINAL_EUR_PER_KWH,
+        peak_eur=made.PEAK_EUR_PER_KW,
+        peak_least_kw=made.PEAK_LEAST_KW,
+    )
+
+
+def beside(process: subprocess.Popen[str], peer: Peer) -> Iterator[Row]:
+    """Our warm re-solves and a peer's plans of the same windows, in turn."""
+    given, shape = made.windows(_ROUNDS * _OURS_PER_ROUND + 1), made.shape_of(with_peak=peer.with_peak)
+    solver, near_w = Solver(shape), W_PER_KW * made.PEAK_LEAST_KW
+    ask(process, peer.name, 0)
+    ours_ms: list[float] = []
+    theirs_ms: list[float] = []
+    for k in range(_ROUNDS * _OURS_PER_ROUND):
+        started_s = time.process_time()
+        solved = solver.solve(made.vectors_of(shape, given, k, near_w if peer.with_peak else None))
+        near_w = W_PER_KW * max(float(solved.x[-1]), made.PEAK_LEAST_KW) if peer.with_peak else near_w
+        ours_ms.append(1000.0 * (time.process_time() - started_s))
+        solver.shift(1)
+        if k % _OURS_PER_ROUND == 0:
+            theirs_ms.append(float(ask(process, peer.name, k)["ms"]))
+    ours, theirs = statistics.median(ours_ms[_OURS_PER_ROUND:]), statistics.median(theirs_ms)
+    yield Row(
+        name=f"warm re-solve, {made.STEPS} x 15 min, battery{' + peak' if peer.with_peak else ''}, median",
+        value=ours,
+        unit="ms",
+        reference=peer.name,
+        reference_value=theirs,
+        ratio=ours / theirs,
+        target=f"<= 1/{1 / peer.most_ratio:.0f}",
+        ok=ours <= peer.most_ratio * theirs,
+    )
+    p99 = float(np.quantile(ours_ms[_OURS_PER_ROUND:], 0.99))
+    if peer is PEERS[0]:
+        yield Row(
+            name="warm re-solve, p99",
+            value=p99,
+            unit="ms",
+            reference="its median",
+            reference_value=ours,
+            ratio=p99 / ours,
+            target="<= 8",
+            ok=p99 <= 8.0 * ours,
+        )

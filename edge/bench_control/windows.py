@@ -1,0 +1,81 @@
+"""Seeded planning windows that follow each other by a quarter hour, as a box sees them: battery, grid and peaks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core_kernels.qp import Peaks, Slots, Structure, Terms, Vectors, structure, vectors
+from core_kernels.units import W_PER_KW, FloatArray
+
+STEPS, SLOT_S = 96, 900
+CAPACITY_KWH, POWER_KW, LEG_FRAC = 10.0, 5.0, 0.9**0.5
+LOW_KWH, HIGH_KWH = 1.0, 10.0
+IMPORT_KW, EXPORT_KW = 17.0, 10.0
+WEAR_EUR_PER_KWH, TERMINAL_EUR_PER_KWH = 0.04, 0.15
+PEAK_EUR_PER_KW, PEAK_LEAST_KW, PULL_FRAC = 5.0, 2.0, 0.1
+RAMP_EUR = 2e-4
+_SEED = 20_261_122
+
+
+class Windows(NamedTuple):
+    """What the planner is given at each of ``count`` moments, float64[count, STEPS]; charge float64[count]."""
+
+    net_kw: FloatArray
+    import_eur_per_kwh: FloatArray
+    export_eur_per_kwh: FloatArray
+    stored_kwh: FloatArray
+
+
+def windows(count: int) -> Windows:
+    """Windows of made days with lumpy loads and passing clouds; the same for the same count."""
+    noise = np.random.default_rng(_SEED)
+    size = count + STEPS
+    hour = (np.arange(size) * SLOT_S / 3600.0) % 24.0
+    clear_kw = 4.5 * np.maximum(np.sin((hour - 5.5) / 13.0 * np.pi), 0.0) * ((hour > 5.5) & (hour < 18.5))
+    cloud = np.repeat(noise.uniform(0.15, 1.0, size // 8 + 1), 8)[:size]
+    kettle_kw = 2.0 * (noise.random(size) < 0.08)
+    net_kw = 0.35 + 0.9 * np.exp(-(((hour - 19.0) / 2.0) ** 2)) + kettle_kw - clear_kw * cloud
+    spot = 0.10 + 0.09 * np.exp(-(((hour - 19.5) / 2.2) ** 2)) - 0.08 * np.exp(-(((hour - 13.0) / 3.0) ** 2))
+    spot += np.repeat(noise.normal(0.0, 0.01, size // 4 + 1), 4)[:size]
+    index = np.arange(count)[:, None] + np.arange(STEPS)[None, :]
+    stored_kwh = 5.5 + 4.0 * np.sin(np.arange(count) * 2.0 * np.pi / STEPS)
+    return Windows(net_kw[index], spot[index] + 0.08, spot[index] - 0.01, stored_kwh)
+
+
+def shape_of(*, with_peak: bool = True) -> Structure:
+    """The structure of all windows."""
+    billed = np.zeros(STEPS, dtype=np.int64) if with_peak else None
+    return structure(STEPS, SLOT_S, LEG_FRAC, RAMP_EUR, billed, PULL_FRAC * PEAK_EUR_PER_KW)
+
+
+def posed(given: Windows, k: int, near_w: float | None) -> tuple[Slots, Terms]:
+    """One window as the planner poses it; without ``near_w``, the last plan's peak, no peak is billed."""
+
+    def constant(value: float) -> FloatArray:
+        return np.full(STEPS, value)
+
+    net_kw = given.net_kw[k]
+    slots = Slots(
+        net_load_kw=np.ascontiguousarray(net_kw),
+        import_eur_per_kwh=np.ascontiguousarray(given.import_eur_per_kwh[k]),
+        export_eur_per_kwh=np.ascontiguousarray(given.export_eur_per_kwh[k]),
+        charge_max_kw=constant(POWER_KW),
+        discharge_max_kw=constant(POWER_KW),
+        import_max_kw=constant(IMPORT_KW),
+        export_max_kw=constant(EXPORT_KW),
+        curtail_max_kw=np.maximum(-net_kw - EXPORT_KW, 0.0),
+        stored_min_kwh=constant(LOW_KWH),
+        stored_max_kwh=constant(HIGH_KWH),
+    )
+    peaks = None
+    if near_w is not None:
+        counts = np.ones(STEPS, dtype=np.bool_)
+        peaks = Peaks(PEAK_EUR_PER_KW, np.array([PEAK_LEAST_KW]), np.array([near_w / W_PER_KW]), counts)
+    return slots, Terms(1000.0 * float(given.stored_kwh[k]), WEAR_EUR_PER_KWH, TERMINAL_EUR_PER_KWH, peaks)
+
+
+def vectors_of(shape: Structure, given: Windows, k: int, near_w: float | None) -> Vectors:
+    """The solver's numbers of one window."""
+    return vectors(shape, *posed(given, k, near_w))
