@@ -47,6 +47,8 @@ def plan_columns(plan: Plan, now_s: float, zone: ZoneInfo) -> dict[str, Any]:
         "price_import": _scaled(plan.price_import_eur_per_kwh, 100.0),
         "price_export": _scaled(plan.price_export_eur_per_kwh, 100.0),
         "soc": _scaled(plan.soc_frac[1:], 100.0),
+        "drawn": {name: _scaled(values, 1.0 / W_PER_KW) for name, values in plan.setpoint_w.items()},
+        "warm": {name: _scaled(values[1:], 1.0) for name, values in plan.expected_c.items()},
     }
 
 

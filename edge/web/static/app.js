@@ -24,6 +24,17 @@
     source.onerror = () => show(false);
   }
 
+  // Refused for good: the box was started anew and wants the password again, or it is busy.
+  async function again() {
+    close();
+    try {
+      const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+      if (answer.redirected) location.reload();
+    } catch {
+      show(false);
+    }
+  }
+
   function close() {
     if (source) source.close();
     source = null;
@@ -32,7 +43,8 @@
   setInterval(() => {
     if (document.hidden) return;
     if (Date.now() - heard > silentAfterMs) show(false);
-    if (!source || source.readyState === EventSource.CLOSED) open();
+    if (!source) open();
+    else if (source.readyState === EventSource.CLOSED) again();
   }, 2000);
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);

@@ -27,6 +27,20 @@
     ],
   };
 
+  // Rooms, tank, cars and programs: as many as the plan has, in the same colours again and again.
+  const COLOURS = ["--house", "--sun", "--grid", "--battery", "--faint"];
+  const several = (title, unit, columns) => ({
+    title,
+    unit,
+    columns,
+    series: () => Object.keys(columns).map((name, index) => line(name, name, COLOURS[index % COLOURS.length], unit, unit === "kW" ? stepped() : {})),
+  });
+
+  function panels(kind, data) {
+    const more = [several("Cars, programs, rooms and tank", "kW", data.drawn || {}), several("Rooms and tank", "°C", data.warm || {})];
+    return [...PANELS[kind], ...more.filter(({ columns }) => Object.keys(columns).length)];
+  }
+
   function draw(place, panel, data, sync) {
     const series = panel.series();
     const size = () => ({ width: Math.max(place.clientWidth, 200), height: 170 });
@@ -51,7 +65,7 @@
     caption.textContent = `${panel.title} [${panel.unit}]`;
     figure.append(caption);
     place.append(figure);
-    const chart = new uPlot(options, [data.time_s, ...series.map((item) => data[item.column])], figure);
+    const chart = new uPlot(options, [data.time_s, ...series.map((item) => (panel.columns || data)[item.column])], figure);
     return { chart, size };
   }
 
@@ -75,7 +89,7 @@
     const all = () => {
       drawn.forEach(({ chart }) => chart.destroy());
       place.replaceChildren();
-      drawn = PANELS[kind].map((panel) => draw(place, panel, data, kind));
+      drawn = panels(kind, data).map((panel) => draw(place, panel, data, kind));
       place.dataset.drawn = drawn.length;
     };
     all();

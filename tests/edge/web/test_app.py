@@ -137,6 +137,14 @@ def test_the_plan_comes_as_table_chart_and_picture(rig: Rig) -> None:
     assert 'width="420"' in narrow.text
 
 
+def test_rooms_and_cars_of_the_plan_are_drawn(rig: Rig) -> None:
+    setpoints, temperatures = {"ev.car": (3700.0,) * 192}, {"zone.living": (21.0,) + (21.5,) * 192}
+    rig.control.changes = {"plan": day_plan(setpoint_w=setpoints, expected_c=temperatures)}
+    chart = get(rig, "/api/v1/charts/plan").json()
+    assert chart["drawn"] == {"ev.car": [3.7] * 192}
+    assert chart["warm"] == {"zone.living": [21.5] * 192}
+
+
 def test_yesterday_stands_beside_its_plan(rig: Rig) -> None:
     chart = get(rig, "/api/v1/charts/yesterday").json()
     assert {len(column) for column in chart.values() if isinstance(column, list)} == {96}
