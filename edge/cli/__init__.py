@@ -26,6 +26,7 @@ _COMMANDS = {
     "quality": ("edge.cli.quality:command", "Flags and the four scores of a table."),
     "replay": ("edge.cli.replay:command", "Closed loop over recorded days, without hardware."),
     "run": ("edge.cli.run:command", "The daemon: control, planner and web."),
+    "savings": ("edge.cli.savings:command", "What the last days cost, beside rules and no battery."),
     "status": ("edge.cli.status:command", "What the box is doing now, in ten lines."),
     "twin": ("edge.cli.twin:command", "Serve a device, or a whole house, from a profile."),
     "warm": ("edge.cli.warm:command", "Compile and cache all kernels."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from edge.cli.options import clock_option, json_option, site_option, state_folder, state_option
+from edge.cli.talk import box_clock
 from edge.timetext import format_time
 from edge.wording import MISSING, age_words, local_words
 
@@ -42,8 +42,8 @@ def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | N
     from edge.supply import said_of_house, standings
 
     site = load_site(site_path)
-    now_s = clock.now_s() if clock else time.time()
     folder = state_folder(site_path, state)
+    now_s = (clock or box_clock(folder)).now_s()
     found = standings(site, folder, now_s)
     said = said_of_house(site, folder)
     if as_json:

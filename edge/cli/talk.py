@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.cli.options import state_folder
+from edge.clock import Clock
 from edge.config import load_site
 from edge.errors import PlanError
 from edge.files import SOCKET_NAME
-from edge.ipc import Client
+from edge.ipc import Client, IpcError
 from edge.messages import Plan, plan_from_json
 
 
@@ -30,3 +31,13 @@ def published_plan(status: Mapping[str, Any]) -> Plan:
 def no_plan_words(status: Mapping[str, Any]) -> str:
     """That there is no plan yet, with the planner's reason."""
     return f"there is no plan yet: {status['no_plan'] or 'the planner has not finished its first one'}"
+
+
+def box_clock(folder: Path) -> Clock:
+    """The running box's own clock, which may run fast; this machine's where no box runs."""
+    real = Clock.real()
+    try:
+        status = Client(folder / SOCKET_NAME).ask("status")
+    except IpcError:
+        return real
+    return Clock(start_s=status["time_s"], origin_s=real.origin_s, speed=status["speed"])

@@ -17,7 +17,7 @@ from core_kernels.units import SECONDS_PER_DAY
 from edge.errors import StoreError
 from edge.feeds.model import Span
 
-_KEEP_S = 3 * SECONDS_PER_DAY
+_KEEP_S = 40 * SECONDS_PER_DAY  # what the days of a month cost is asked long after
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS span (
     feed TEXT NOT NULL, name TEXT NOT NULL, start_s INTEGER NOT NULL, end_s INTEGER NOT NULL, value REAL NOT NULL,
@@ -97,7 +97,7 @@ class FeedCache:
                         (feed, name, span.start_s, span.end_s),
                     )
                     database.execute("INSERT INTO span VALUES (?,?,?,?,?)", (*row, span.value))
-            database.execute("DELETE FROM span WHERE end_s < ?", (issued_s - _KEEP_S,))
+            database.execute("DELETE FROM span WHERE feed = ? AND end_s < ?", (feed, issued_s - _KEEP_S))
             success = {"feed": feed, "source": source, "issued_s": issued_s, "expires_s": expires_s}
             database.execute(_SUCCESS, success)
 

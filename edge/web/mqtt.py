@@ -21,7 +21,7 @@ from edge.config import Site
 from edge.config_supply import Mqtt
 from edge.errors import ConfigError, EdgeError
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
-from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, planned_w, state_of
+from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, planned_w, relays, state_of
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # wall time
 _ANSWER_S = 10.0
@@ -87,6 +87,7 @@ class Bridge:
         self._mqtt, self._control, self._ears = mqtt, control, ears
         self._topics = Topics.of(site, mqtt)
         self._inbox = Inbox(site, mqtt, self._topics)
+        self._heaters_w = {zone.name: zone.heat_w for zone in site.zones if zone.name in mqtt.relays}
         self._secrets, self._tls = read_secrets(site, mqtt), tls_context(site, mqtt)
         self._numbers = {"power_w": 1000.0, "minutes": 60.0}
         self._failures = 0
@@ -154,8 +155,11 @@ class Bridge:
             self._discovered = signals
         state = state_of(status, self._numbers["power_w"], self._numbers["minutes"])
         await client.publish(self._topics.state, json.dumps(state), qos=0)
-        for name, power_w in planned_w(status).items():
+        planned = planned_w(status)
+        for name, power_w in planned.items():
             await client.publish(f"{self._topics.base}/planned/{name.replace('.', '/')}_w", f"{power_w:.0f}")
+        for room, word in relays(status, planned, self._heaters_w).items():
+            await client.publish(f"{self._topics.base}/relay/{room}", word)
         await client.publish(self._topics.availability, ONLINE, qos=1, retain=True)
 
     async def _listen(self, client: aiomqtt.Client) -> None:

@@ -15,6 +15,7 @@ from edge.config_supply import Mqtt
 from edge.messages import Plan, plan_from_json, to_json
 from edge.wording import action_words, in_force, is_old, next_words, number
 
+SLOT_S, SHORTEST_S = 900.0, 60.0
 ONLINE, OFFLINE = "online", "offline"
 OVERRIDE_MODES = ("off", "native", "hold", "charge", "discharge")
 _LONGEST_TEXT = 255  # Home Assistant takes no longer state
@@ -100,6 +101,23 @@ def planned_w(status: Mapping[str, Any]) -> dict[str, float]:
     slot = int((now_s - plan["start_s"]) // plan["slot_s"])
     rows = plan.get("setpoint_w", {}).items()
     return {name: number(row[slot]) for name, row in rows if 0 <= slot < len(row)}
+
+
+def relays(status: Mapping[str, Any], planned: Mapping[str, float], heaters_w: Mapping[str, float]) -> dict[str, str]:
+    """``ON`` or ``OFF`` for each heater that the plan in force knows, by the share of the quarter hour it shall run.
+
+    A relay knows no half power: it is on from the quarter's beginning until the planned energy has flowed. Less than a
+    minute on or off is not worth a switching.
+    """
+    into_s = status["time_s"] % SLOT_S
+    found = {}
+    for room, heater_w in heaters_w.items():
+        if (power_w := planned.get(f"zone.{room}")) is None:
+            continue
+        on_s = SLOT_S * min(max(power_w / heater_w, 0.0), 1.0)
+        on_s = 0.0 if on_s < SHORTEST_S else SLOT_S if on_s > SLOT_S - SHORTEST_S else on_s
+        found[room] = "ON" if into_s < on_s else "OFF"
+    return found
 
 
 def discovery(topics: Topics, mqtt: Mqtt, signals: frozenset[str]) -> dict[str, dict[str, Any]]:

@@ -16,9 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes import good_readings, make_plan
 
+from core_kernels.records import Frame
+from core_kernels.timegrid import TimeGrid
 from edge.cli import main, watch
 from edge.cli.status import brief, lines, power_line
 from edge.cycle import judge
@@ -26,6 +29,7 @@ from edge.errors import StoreError
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import Service
 from edge.messages import Command, WriteResult, to_json
+from edge.timetext import format_time
 from edge.wording import MISSING, is_old
 
 NOW_S = 1_717_236_000.0  # 2024-06-01 10:00 UTC
@@ -243,6 +247,31 @@ def test_log_follows_until_ctrl_c(
     assert pems("log", "--site", box.site, "--follow") == 0
     store.close()
     assert [row.split()[-1] for row in capsys.readouterr().out.splitlines()] == ["first", "second"]
+
+
+def test_savings_shows_whole_days_and_what_was_left_out(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pems("savings", "--site", box.site) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    folder = Path(box.site).parent
+    table = "[battery]\ncapacity_wh = 10000\ncharge_w = 5000\ndischarge_w = 5000\n[tariff]\nprices = 'p.csv'\n"
+    Path(box.site).write_text(SITE + table)
+    first_s = int(NOW_S) // 86_400 * 86_400 - 2 * 86_400 - 7200  # midnight in Prague
+    grid = TimeGrid(start_s=first_s, slot_s=900, count=96)
+    flat = {"pv_w": 0.0, "load_w": 1000.0, "grid_w": 1000.0, "battery_w": 0.0, "soc_frac": 0.5}
+    store = Store(box.state / "store.sqlite")
+    store.import_frame(Frame(grid=grid, columns={name: np.full(96, value) for name, value in flat.items()}))
+    store.close()
+    rows = [f"{format_time(first_s + 3600 * hour)},0.3,0.1" for hour in range(72)]
+    head = "time_utc,price_import_eur_per_kwh,price_export_eur_per_kwh"
+    (folder / "p.csv").write_text("\n".join([head, *rows]) + "\n")
+    assert pems("savings", "--site", box.site) == 0
+    text = capsys.readouterr().out.splitlines()
+    assert text[0].split() == ["day", "no", "battery", "rules", "ours", "saved", "EUR"]
+    assert text[1].split()[:2] == ["2024-05-30", "7.20"], "24 kWh at 30 ct"
+    assert text[1].split()[3] == "7.20", "a battery that rested cost as much"
+    assert text[-1].split()[:2] == ["in", "all"] or "left out" in text[-1]
+    assert pems("savings", "--site", box.site, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["days"][0]["no_battery_eur"] == pytest.approx(7.2)
 
 
 def test_a_store_that_breaks_while_it_is_read_is_one_line(box: Box) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -14,8 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from broker import until
 from energy import make_site
 
+from edge import outside
 from edge.cli import main
 from edge.clock import Clock
 from edge.config import Site, load_site
@@ -28,7 +31,6 @@ from edge.feeds.model import PRICE, Request, Span, even_spans
 from edge.feeds.service import PRICES, WEATHER, FeedService, price_name, price_source, secret_line
 from edge.files import FEEDS_NAME
 from edge.log import Log
-from edge.outside import ask_feeds
 from edge.supply import Supply, standings
 from edge.timetext import format_time, parse_time_s
 
@@ -455,6 +457,43 @@ def test_pems_feeds_of_a_site_without_any_says_so(tmp_path: Path, capsys: pytest
     assert standings(load_site(tmp_path / "site.toml"), tmp_path, 0.0) == []
 
 
+def test_the_web_process_asks_feeds_beside_its_pages(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer = by_day
+    site, stopping = nordpool_site(server), threading.Event()
+    clock = Clock(start_s=NOON_S, origin_s=Clock.real().origin_s)
+    outside.start(site, tmp_path, clock, Log("web"), stopping.is_set)
+    until(lambda: (tmp_path / FEEDS_NAME).exists() and server.asked, "a question")
+    until(lambda: standings(site, tmp_path, clock.now_s())[0].issued_s > 0, "its answer")
+    stopping.set()
+    assert Supply(site, tmp_path).prices().grid.count == 96
+
+
+def test_a_site_without_feeds_and_broker_starts_nothing(tmp_path: Path) -> None:
+    outside.start(make_site(), tmp_path, Clock.real(), Log("web"), lambda: False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_disk_there_are_no_feeds_and_an_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    outside.start(make_site(tariff=Tariff(source="ote")), tmp_path / "state", Clock.real(), Log("web"), lambda: False)
+    assert "no feeds and no broker" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+def test_work_that_ends_before_its_time_takes_the_process_with_it(
+    stopping: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[tuple[int, int]] = []
+    done = threading.Event()
+    monkeypatch.setattr("edge.outside.os.kill", lambda *found: (killed.append(found), done.set()))
+    outside.run_beside("work", lambda: done.set() if stopping else None, lambda: stopping)
+    assert done.wait(30)
+    until(lambda: not any(thread.name == "work" for thread in threading.enumerate()), "the end of the thread")
+    assert killed == ([] if stopping else [(os.getpid(), signal.SIGTERM)])
+
+
 def test_the_feeds_thread_survives_a_full_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Full:
         ticks = 0
@@ -464,7 +503,7 @@ def test_the_feeds_thread_survives_a_full_disk(tmp_path: Path, capsys: pytest.Ca
             raise StoreError("the disk is full")
 
     full = Full()
-    ask_feeds(full, Log("web"), lambda: full.ticks > 0)  # type: ignore[arg-type]
+    outside.ask_feeds(full, Log("web"), lambda: full.ticks > 0)  # type: ignore[arg-type]
     assert "feeds: the disk is full" in capsys.readouterr().out
 
 
@@ -486,6 +525,7 @@ def test_the_feeds_thread_survives_a_full_disk(tmp_path: Path, capsys: pytest.Ca
         ('[[band]]\nhours = []\nimport_fee_eur_per_kwh = 0.1\ndays = "mondays"', "band[0].hours is empty"),
         ('[mqtt]\nhost = "h"\nprefix = "a/+"\nrooms = ["Living Room"]', "mqtt.prefix must be a topic"),
         ('[mqtt]\nhost = "h"\nrooms = ["Living Room"]', "mqtt.rooms: 'Living Room' must be"),
+        ('[mqtt]\nhost = "h"\nrelays = ["attic"]', "mqtt.relays: there is no [[zone]] 'attic'"),
     ],
 )
 def test_what_does_not_fit_together_is_named_by_its_path(toml: str, words: str, tmp_path: Path) -> None:

@@ -305,8 +305,29 @@ def test_pems_replay_decides_a_recording_again(tape_file: Path, capsys: pytest.C
     assert "150 cycles and 0 plans decided again\nAll the same, to the last bit." in capsys.readouterr().out
     assert pems("replay", "--recording", str(tape_file), "--json") == 0
     assert json.loads(capsys.readouterr().out)["same"]
+    other = read(tape_file)
+    other[0].data["version"] = "0.0.1"
+    first = next(block for block in other if block.kind == "control")
+    first.data[0]["wish"]["reason"] = "a whim"
+    headless = {"question": {}, "memory": None, "plan": None, "error": ""}
     with sqlite3.connect(tape_file) as database:
-        database.execute("DELETE FROM block WHERE kind = 'control'")
+        database.execute("DELETE FROM block")
+    writer = Tape(tape_file.parent, TOML)
+    writer.turn(MIDNIGHT_S)
+    with sqlite3.connect(tape_file) as database:
+        database.execute("DELETE FROM block")
+    for block in other:
+        writer.write(block.time_s, block.kind, block.data)
+    writer.write(MIDNIGHT_S, "planning", headless)
+    writer.close()
+    assert pems("replay", "--recording", str(tape_file)) == 1
+    text = capsys.readouterr().out
+    assert "Recorded by release 0.0.1" in text
+    assert "1 plans before the planner's first start of the day are left out" in text
+    assert "decisions differ" in text
+    assert "a whim" in text
+    with sqlite3.connect(tape_file) as database:
+        database.execute("DELETE FROM block WHERE kind <> 'site'")
     assert pems("replay", "--recording", str(tape_file)) == 1, "nothing decided is nothing proven"
     assert pems("replay", "--site", "site.toml") == 2
     assert pems("replay", "--recording", "nowhere.sqlite") == 1

@@ -17,6 +17,7 @@ import pytest
 from broker import Broker, Listener, until
 from fakes import good_readings, make_plan
 
+from edge import outside
 from edge.box import ControlPorts
 from edge.clock import Clock
 from edge.config import Battery, Site
@@ -25,10 +26,12 @@ from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError, FeedError
 from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError, Service
+from edge.log import Log
 from edge.messages import Command, to_json
+from edge.supply import said_of_house
 from edge.web.mqtt import Bridge, Ears, read_secrets, tls_context
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
-from edge.web.mqtt_state import Topics, discovery, planned_w, slug, state_of
+from edge.web.mqtt_state import Topics, discovery, planned_w, relays, slug, state_of
 
 SITE = Site(
     name="Chata č. 5", latitude_deg=49.2, longitude_deg=16.6, timezone="Europe/Prague",
@@ -79,6 +82,16 @@ def test_what_rooms_shall_draw_is_read_from_the_plan_while_it_is_in_force() -> N
     assert planned_w(status) == {"zone.living": 800.0}
     assert planned_w({**status, "time_s": NOW_S + 5000}) == {}
     assert planned_w(answer(plan=None)) == {}
+
+
+@pytest.mark.parametrize(
+    ("power_w", "into_s", "word"),
+    [(750.0, 0, "ON"), (750.0, 449, "ON"), (750.0, 451, "OFF"), (0.0, 0, "OFF"), (1500.0, 899, "ON"), (90.0, 0, "OFF"),
+     (1450.0, 890, "ON"), (-5.0, 0, "OFF")],
+)  # fmt: skip
+def test_a_relay_is_on_for_its_share_of_the_quarter_hour(power_w: float, into_s: int, word: str) -> None:
+    status = answer(time_s=NOW_S + into_s)
+    assert relays(status, {"zone.living": power_w}, {"living": 1500.0, "attic": 800.0}) == {"living": word}
 
 
 def test_a_text_is_no_longer_than_home_assistant_takes() -> None:
@@ -390,3 +403,19 @@ def test_tls_trusts_the_sites_own_authority_and_nobody_else(tmp_path: Path) -> N
     finally:
         house.stop()
         broker.stop()
+
+
+@pytest.mark.services
+def test_the_web_process_speaks_with_the_broker_beside_its_pages(
+    broker: Broker, listener: Listener, house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until(lambda: listener.last(f"{BASE}/availability") == "online", "online")
+    site = replace(house.site, name="second", mqtt=replace(MQTT, port=broker.port, secrets="secret.toml"))
+    stopping = threading.Event()
+    outside.start(site, house.folder, Clock.real(), Log("web"), stopping.is_set)
+    until(lambda: listener.last("pems/second/availability") == "online", "the second box")
+    listener.say("pems/second/room/living/setpoint_c/set", "21")
+    until(lambda: said_of_house(site, house.folder), "what was said")
+    assert said_of_house(site, house.folder)["room.living.setpoint_c"][0] == 21.0
+    stopping.set()
+    until(lambda: listener.last("pems/second/availability") == "offline", "goodbye")

@@ -1,0 +1,62 @@
+"""``pems savings``: what the last days cost, beside the same days without a battery and by the inverter's own rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge.cli.options import clock_option, json_option, site_option, state_folder, state_option
+from edge.cli.talk import box_clock
+from edge.clock import Clock
+
+_WAYS = (("no battery", "no_battery_eur"), ("rules", "rules_eur"), ("ours", "ours_eur"))
+
+
+@click.command()
+@site_option
+@state_option
+@json_option
+@clock_option
+def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | None) -> None:
+    """Show what each of the last 30 whole days cost, three ways, from what was measured and the prices in force.
+
+    Exit code 1 when nothing can be counted. What perfect foresight would have saved: pems replay.
+
+    \b
+    Example:
+      pems savings --site site.toml
+    """
+    from edge.config import load_site
+    from edge.errors import StoreError
+    from edge.facts import Facts
+
+    site = load_site(site_path)
+    folder = state_folder(site_path, state)
+    found = Facts(site, folder, clock or box_clock(folder)).savings()
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for line in lines(found):
+            click.echo(line)
+    if not found["days"]:
+        raise StoreError(found["problem"] or "no whole day was measured yet")
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """A row a day, their sums, and what was left out."""
+    if found["days"]:
+        yield f"{'day':12}" + "".join(f"{label:>12}" for label, _ in _WAYS) + f"{'saved':>12}  EUR"
+        for row in found["days"]:
+            yield _row(row["day"], row)
+        yield _row("in all", found["total"])
+    for row in found["left_out"]:
+        yield f"{row['day']}: left out, {row['why']}"
+
+
+def _row(label: str, costs: Mapping[str, float]) -> str:
+    saved_eur = costs["rules_eur"] - costs["ours_eur"]
+    return f"{label:12}" + "".join(f"{costs[name]:12.2f}" for _, name in _WAYS) + f"{saved_eur:12.2f}"
