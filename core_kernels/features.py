@@ -11,8 +11,6 @@ last 24 h before the issue, row 1 the 24 h before those, and a column is a clock
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from core_kernels.featurespec import DARK_FRAC, LOAD_FEATURES, PV_FEATURES, rounded_matrix
@@ -20,26 +18,41 @@ from core_kernels.folding import (
     SLOT_S,
     SLOTS_PER_DAY,
     IntArray,
-    at_mids,
     day_table,
     known_mean,
-    mids_s,
     neighbours,
     ratio,
     weekday,
 )
 from core_kernels.issue import Calendar, clock_columns, clock_of, example_issue, issue_columns, quarter_s, tail_mean
-from core_kernels.pv import LINKE_DEFAULT, PvArray, clear_sky_power_w, power_from_ghi_w
+from core_kernels.pv import LINKE_DEFAULT, PvArray
+from core_kernels.pv_plant import PvPlant, Sky, sky
 from core_kernels.quantiles import empirical
 from core_kernels.records import FeatureMatrix, Frame
 from core_kernels.registry import registered
-from core_kernels.solar import Location, sun_position
+from core_kernels.solar import Location
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
+from core_kernels.weather_features import extra_features, weather_columns, weather_power_w
+
+__all__ = [
+    "LOAD_DAYS",
+    "PV_DAYS",
+    "PvPlant",
+    "Sky",
+    "load_features",
+    "pv_features",
+    "pv_features_under",
+    "sky",
+    "weather_power_w",
+]
 
 PV_DAYS = 7
 LOAD_DAYS = 28
 _MAX_LOAD_RATIO = 30.0
+# The scale is the clear-sky power and this share of capacity: a ratio to the bare clear sky doubles at every dawn, a
+# share of capacity knows no season.
+_FLOOR_FRAC = 0.25
 _RECENT_LOAD_DAYS = 14
 _LOAD_TAILS = {
     "load_1h": 4,
@@ -48,35 +61,6 @@ _LOAD_TAILS = {
     "load_3d": 3 * SLOTS_PER_DAY,
     "load_28d": LOAD_DAYS * SLOTS_PER_DAY,
 }
-
-
-class PvPlant(NamedTuple):
-    """The PV plant as physics sees it, and the haze of its sky."""
-
-    location: Location
-    arrays: tuple[PvArray, ...]
-    linke_ratio: tuple[float, ...]
-
-    @property
-    def capacity_w(self) -> float:
-        """The most that the inverters let through [W]."""
-        return sum(min(array.dc_w, array.inverter_w) for array in self.arrays)
-
-
-class Sky(NamedTuple):
-    """Sun and cloudless power at the middle of each slot of a grid."""
-
-    clear_w: FloatArray
-    elevation_deg: FloatArray
-    azimuth_deg: FloatArray
-
-
-def sky(plant: PvPlant, grid: TimeGrid) -> Sky:
-    """The cloudless sky over a plant."""
-    times_s = mids_s(grid)
-    sun = sun_position(times_s, plant.location)
-    clear_w = clear_sky_power_w(times_s, plant.location, plant.arrays, plant.linke_ratio)
-    return Sky(clear_w, 90.0 - sun.zenith_deg, sun.azimuth_deg)
 
 
 def _clearness(pv_w: FloatArray, clear_w: FloatArray) -> FloatArray:
@@ -89,6 +73,7 @@ def _recent_clearness(issued_s: float, plant: PvPlant, starts_s: FloatArray, pai
     """Clearness of the last hours and days. ``pair`` is float64[2, n]: power and clear-sky power in daylight."""
     midnight_s = issued_s - (issued_s + plant.location.longitude_deg * 240.0) % SECONDS_PER_DAY
     since = {
+        "clearness_15m": issued_s - SLOT_S,
         "clearness_1h": issued_s - SECONDS_PER_HOUR,
         "clearness_3h": issued_s - 3.0 * SECONDS_PER_HOUR,
         "clearness_today": midnight_s,
@@ -114,9 +99,14 @@ def _pv_example() -> tuple[float, TimeGrid, Frame, PvPlant, Frame]:
     example=_pv_example,
 )
 def pv_features(
-    issued_s: float, grid: TimeGrid, history: Frame, plant: PvPlant, weather: Frame | None = None
+    issued_s: float,
+    grid: TimeGrid,
+    history: Frame,
+    plant: PvPlant,
+    weather: Frame | None = None,
+    extra: tuple[str, ...] = (),
 ) -> FeatureMatrix:
-    """Inputs of the PV model for each slot; ``scale_w`` is the clear-sky power.
+    """Inputs of the PV model for each slot; ``scale_w`` is the clear-sky power plus a quarter of capacity, 0 at night.
 
     Parameters
     ----------
@@ -129,20 +119,27 @@ def pv_features(
     plant : PvPlant
     weather : Frame, optional
         Forecast known at the issue: ``fc_ghi_w_per_m2``, ``fc_temp_air_c``, ``fc_cloud_frac``, ``fc_wind_m_per_s``.
+    extra : tuple of str
+        Further columns of ``weather``, each with its neighbouring hours.
 
     Returns
     -------
     FeatureMatrix
-        One row a slot, the columns of ``PV_FEATURES``; what is not known is NaN.
+        One row a slot, the columns of ``PV_FEATURES`` and of ``extra``; what is not known is NaN.
     """
-    return pv_features_under(issued_s, history, weather, plant, (grid, sky(plant, grid)), sky(plant, history.grid))
+    skies = (sky(plant, grid), sky(plant, history.grid))
+    return pv_features_under(issued_s, (grid, history, weather), plant, skies, extra)
 
 
 def pv_features_under(
-    issued_s: float, history: Frame, weather: Frame | None, plant: PvPlant, target: tuple[TimeGrid, Sky], past: Sky
+    issued_s: float,
+    frames: tuple[TimeGrid, Frame, Frame | None],
+    plant: PvPlant,
+    skies: tuple[Sky, Sky],
+    extra: tuple[str, ...] = (),
 ) -> FeatureMatrix:
-    """As :func:`pv_features`, under skies that the caller has already; ``past`` is the sky over ``history.grid``."""
-    grid, future = target
+    """As :func:`pv_features`, under skies over the grid and over the history's grid that the caller has already."""
+    (grid, history, weather), (future, past) = frames, skies
     issued_s = quarter_s(issued_s, grid, history)
     starts_s = history.grid.starts_s()
     light = np.isfinite(history.column("pv_w")) & (past.clear_w > DARK_FRAC * plant.capacity_w)
@@ -161,22 +158,11 @@ def pv_features_under(
     columns |= issue_columns(issued_s, grid, history, weather)
     columns["sun_elevation_deg"], columns["sun_azimuth_deg"] = future.elevation_deg, future.azimuth_deg
     columns["clear_sky_frac"] = future.clear_w / plant.capacity_w
-    columns["fc_cloud_frac"] = at_mids(weather, "fc_cloud_frac", grid)
-    columns["fc_power_frac"] = ratio(weather_power_w(grid, plant, weather), future.clear_w)
-    return rounded_matrix(PV_FEATURES, columns, future.clear_w)
-
-
-def weather_power_w(grid: TimeGrid, plant: PvPlant, weather: Frame | None) -> FloatArray:
-    """AC power by physics from forecast irradiance [W]; NaN where none is known.
-
-    Where the forecast has no temperature or wind, 15 degC and 1 m/s stand in: they move the power by a few percent.
-    """
-    ghi = at_mids(weather, "fc_ghi_w_per_m2", grid)
-    if not np.isfinite(ghi).any():
-        return ghi
-    temp_c, wind = at_mids(weather, "fc_temp_air_c", grid), at_mids(weather, "fc_wind_m_per_s", grid)
-    temp_c, wind = np.where(np.isfinite(temp_c), temp_c, 15.0), np.where(np.isfinite(wind), wind, 1.0)
-    return power_from_ghi_w(mids_s(grid), plant.location, plant.arrays, ghi, temp_c, wind)
+    columns |= weather_columns(grid, plant, weather, extra)
+    scale_w = np.where(future.clear_w > 0.0, future.clear_w + _FLOOR_FRAC * plant.capacity_w, 0.0)
+    physics_w = columns["fc_plant_frac"] * plant.capacity_w
+    columns["fc_power_frac"], columns["fc_physics_ratio"] = ratio(physics_w, future.clear_w), ratio(physics_w, scale_w)
+    return rounded_matrix((*PV_FEATURES, *extra_features(extra)), columns, scale_w)
 
 
 def _load_example() -> tuple[float, TimeGrid, Frame, Calendar, Frame]:

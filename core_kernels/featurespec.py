@@ -14,6 +14,7 @@ from core_kernels.units import FloatArray
 
 REVISION = 2
 DARK_FRAC = 0.02  # below this share of capacity a clear-sky power says nothing about clouds
+AROUND = {"": 0, "_m2h": -2, "_m1h": -1, "_p1h": 1, "_p2h": 2}  # hours around a slot that a forecast is looked up at
 
 
 class Feature(NamedTuple):
@@ -29,6 +30,7 @@ PV_FEATURES = (
     Feature("sun_elevation_deg", "deg", 0.1),
     Feature("sun_azimuth_deg", "deg", 0.1),
     Feature("clear_sky_frac", "frac", 0.001),
+    Feature("clearness_15m", "frac", 0.001),
     Feature("clearness_1h", "frac", 0.001),
     Feature("clearness_3h", "frac", 0.001),
     Feature("clearness_today", "frac", 0.001),
@@ -41,8 +43,13 @@ PV_FEATURES = (
     Feature("clearness_slot_high", "frac", 0.001),
     Feature("temp_air_1d_c", "degC", 0.5),
     Feature("fc_power_frac", "frac", 0.001),
-    Feature("fc_cloud_frac", "frac", 0.01),
+    Feature("fc_physics_ratio", "ratio", 0.001),
     Feature("fc_temp_air_c", "degC", 0.5),
+    Feature("fc_wind_m_per_s", "m/s", 0.1),
+    Feature("fc_day_clearness", "frac", 0.001),
+    *(Feature(f"fc_plant_frac{suffix}", "frac", 0.001) for suffix in AROUND),
+    *(Feature(f"fc_clearness{suffix}", "frac", 0.001) for suffix in AROUND),
+    *(Feature(f"fc_cloud_frac{suffix}", "frac", 0.01) for suffix in AROUND),
 )
 LOAD_FEATURES = (
     Feature("horizon_h", "h", 0.25),

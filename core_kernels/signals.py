@@ -66,10 +66,22 @@ SIGNALS: dict[str, Signal] = {
 _ROOM = re.compile(r"room_[a-z0-9_]+_c\Z")
 _HEAT = re.compile(r"heat_[a-z0-9_]+_w\Z")
 FORECAST_PREFIX = "fc_"
+_UNITS = {
+    "_w_per_m2": "W/m2",
+    "_m_per_s": "m/s",
+    "_kg_per_m2": "kg/m2",
+    "_frac": "frac",
+    "_deg": "deg",
+    "_mm": "mm",
+    "_pa": "Pa",
+    "_c": "degC",
+}
+_EXTRA = re.compile(r"fc_[a-z0-9_]+?(" + "|".join(_UNITS) + r")\Z")
+_MAX_EXTRA = 1e6
 
 
 def signal(name: str) -> Signal:
-    """Look a signal up; rooms, heaters and the forecast prefix ``fc_`` are patterns. Raises ``KeyError``."""
+    """Look a signal up; rooms, heaters and forecasts of anything with a unit are patterns. Raises ``KeyError``."""
     if name in SIGNALS:
         return SIGNALS[name]
     base = name.removeprefix(FORECAST_PREFIX)
@@ -80,4 +92,13 @@ def signal(name: str) -> Signal:
         return Signal(name=name, unit="degC", low=-40.0, high=60.0, kind=Kind.MEAN)
     if _HEAT.match(base):
         return Signal(name=name, unit="W", low=0.0, high=_MAX_HOME_W, kind=Kind.MEAN)
+    extra = _EXTRA.match(name)
+    if extra:
+        return Signal(name=name, unit=_UNITS[extra[1]], low=-_MAX_EXTRA, high=_MAX_EXTRA, kind=Kind.MEAN)
     raise KeyError(f"unknown signal {name!r}")
+
+
+def is_extra(name: str) -> bool:
+    """Whether a name is forecast weather beyond the table, ``fc_<words>_<unit>``: a site has to ask for it by name."""
+    base = name.removeprefix(FORECAST_PREFIX)
+    return bool(_EXTRA.match(name)) and base not in SIGNALS and not _ROOM.match(base) and not _HEAT.match(base)

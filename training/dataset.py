@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,12 +21,14 @@ from core_kernels.features import (
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
 from core_kernels.issue import Calendar
 from core_kernels.records import FeatureMatrix, Float32Matrix, Frame
-from core_kernels.signals import signal
+from core_kernels.signals import is_extra, signal
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training.errors import SetupError, TrainingError
 
 HORIZON_SLOTS = 2 * SLOTS_PER_DAY
+WEATHER = ("ghi_w_per_m2", "temp_air_c", "wind_m_per_s", "cloud_frac")
+_MARGIN_SLOTS = 12
 HISTORY_SLOTS = (LOAD_DAYS + 1) * SLOTS_PER_DAY
 
 
@@ -42,11 +45,17 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Series:
-    """A site's table on slots of 900 s; ``table_slot_s`` is the slot that the file came in."""
+    """A site's table on slots of 900 s; ``table_slot_s`` is the slot that the file came in.
+
+    ``fc_issued_s`` says when each slot's forecast weather was issued (empty: always known), ``extra`` which further
+    columns of it the site wants as features.
+    """
 
     frame: Frame
     table_slot_s: int
     zone: ZoneInfo
+    fc_issued_s: FloatArray = field(default_factory=lambda: np.empty(0))
+    extra: tuple[str, ...] = ()
 
     def offsets_s(self, grid: TimeGrid) -> FloatArray:
         """Local time minus UTC at each slot start [s]."""
@@ -57,14 +66,23 @@ class Series:
         end = min(max(int((issued_s - self.frame.grid.start_s) // SLOT_S), 0), self.frame.grid.count)
         return cut(self.frame, max(end - slots, 0), end)
 
-    def weather(self, grid: TimeGrid) -> Frame | None:
-        """The forecast columns around a grid, or None where the table has none."""
+    def weather(self, grid: TimeGrid, issued_s: float = math.inf) -> Frame | None:
+        """The forecast columns around a grid as known at an instant, on the file's slots; None where it has none."""
         if not any(name.startswith("fc_") for name in self.frame.columns):
             return None
+        step = max(self.table_slot_s // SLOT_S, 1)
+        step = step if self.frame.grid.start_s % (step * SLOT_S) == 0 else 1
         first = (grid.start_s - self.frame.grid.start_s) // SLOT_S
-        low, high = max(first - 12, 0), min(first + grid.count + 12, self.frame.grid.count)
-        part = cut(self.frame, low, max(high, low))
-        return Frame(grid=part.grid, columns={n: v for n, v in part.columns.items() if n.startswith("fc_")})
+        low, high = max(first - _MARGIN_SLOTS, 0), min(first + grid.count + _MARGIN_SLOTS, self.frame.grid.count)
+        low, high = low // step * step, max(high, low) // step * step
+        part = TimeGrid(
+            start_s=self.frame.grid.start_s + low * SLOT_S, slot_s=step * SLOT_S, count=max(high - low, 0) // step
+        )
+        columns = {name: v[low:high:step] for name, v in self.frame.columns.items() if name.startswith("fc_")}
+        if self.fc_issued_s.size:
+            known = self.fc_issued_s[low:high:step] <= issued_s
+            columns = {name: np.where(known, values, np.nan) for name, values in columns.items()}
+        return Frame(grid=part, columns=columns)
 
 
 def offsets_s(zone: ZoneInfo, grid: TimeGrid) -> FloatArray:
@@ -84,16 +102,35 @@ def cut(frame: Frame, first: int, last: int) -> Frame:
 def before(series: Series, until_s: float) -> Series:
     """The part of a series that lies before an instant."""
     last = min(max(int((until_s - series.frame.grid.start_s) // SLOT_S), 0), series.frame.grid.count)
-    return Series(frame=cut(series.frame, 0, last), table_slot_s=series.table_slot_s, zone=series.zone)
+    return replace(series, frame=cut(series.frame, 0, last), fc_issued_s=series.fc_issued_s[:last])
 
 
-def read_series(path: Path, zone: ZoneInfo) -> Series:
+def with_known_weather(series: Series) -> Series:
+    """The series with its measured weather in the place of a forecast: what a perfect one, or a sensor, would say."""
+    kept = {name: values for name, values in series.frame.columns.items() if not name.startswith("fc_")}
+    known = {f"fc_{name}": kept[name] for name in WEATHER if name in kept}
+    if not known:
+        raise SetupError(f"the table has no measured weather: none of {', '.join(WEATHER)}")
+    return replace(
+        series, frame=Frame(grid=series.frame.grid, columns={**kept, **known}), fc_issued_s=np.empty(0), extra=()
+    )
+
+
+def without_weather(series: Series) -> Series:
+    """The series without any forecast weather."""
+    kept = {name: values for name, values in series.frame.columns.items() if not name.startswith("fc_")}
+    return replace(series, frame=Frame(grid=series.frame.grid, columns=kept), fc_issued_s=np.empty(0), extra=())
+
+
+def read_series(path: Path, zone: ZoneInfo, extra: tuple[str, ...] = ()) -> Series:
     """Read a CSV or Parquet table; other slot lengths are brought to 15 minutes (means, or held for longer slots).
+
+    Columns that are no signals are dropped, and so are further forecast columns that ``extra`` does not name.
 
     Raises
     ------
     SetupError
-        No such file, not a table, no ``time_utc``, times that repeat or go backwards.
+        No such file, not a table, no ``time_utc``, times that repeat or go backwards, an extra column that is absent.
     """
     if not path.is_file():
         raise SetupError(f"{path}: no such file")
@@ -111,10 +148,29 @@ def read_series(path: Path, zone: ZoneInfo) -> Series:
         raise SetupError(f"{path}: needs at least two rows, has {len(times)}")
     if not times.is_monotonic_increasing or times.has_duplicates:
         raise SetupError(f"{path}: time_utc repeats or goes backwards")
-    known = [name for name in data.columns if name != "time_utc" and _is_signal(str(name))]
+    absent = sorted(set(extra) - set(map(str, data.columns)))
+    if absent:
+        raise SetupError(f"{path}: has no column {absent[0]}, which the site wants as a feature")
+    known = [name for name in data.columns if _is_signal(str(name)) and (str(name) in extra or not is_extra(str(name)))]
     table = data[known].apply(pd.to_numeric, errors="coerce").astype("float64").set_axis(times, axis=0)
     slot_s = int(pd.Series(times).diff().dt.total_seconds().median())
-    return Series(frame=_regular(table, slot_s), table_slot_s=slot_s, zone=zone)
+    frame = _regular(table, slot_s)
+    return Series(
+        frame=frame, table_slot_s=slot_s, zone=zone, fc_issued_s=_issued(path, data, times, slot_s), extra=extra
+    )
+
+
+def _issued(path: Path, data: pd.DataFrame, times: pd.DatetimeIndex, slot_s: int) -> FloatArray:
+    """When each slot's forecast was issued [s]; empty where the table does not say."""
+    if "fc_issued_utc" not in data.columns:
+        return np.empty(0)
+    try:
+        issued = pd.DatetimeIndex(pd.to_datetime(data["fc_issued_utc"], utc=True, format="ISO8601"))
+    except (ValueError, TypeError) as error:
+        raise SetupError(f"{path}: fc_issued_utc: {str(error).splitlines()[0]}") from error
+    seconds = np.asarray((issued - pd.Timestamp(0, tz="UTC")).total_seconds(), dtype=np.float64)
+    slots = _slots_of(pd.DataFrame({"issued": seconds}).set_axis(times, axis=0), slot_s)
+    return slots["issued"].fillna(math.inf).to_numpy()
 
 
 def _is_signal(name: str) -> bool:
@@ -125,10 +181,17 @@ def _is_signal(name: str) -> bool:
     return True
 
 
-def _regular(table: pd.DataFrame, slot_s: int) -> Frame:
+def _slots_of(table: pd.DataFrame, slot_s: int) -> pd.DataFrame:
     slots = table.resample(f"{SLOT_S}s").mean()
-    if slot_s > SLOT_S:
-        slots = slots.ffill(limit=slot_s // SLOT_S - 1)
+    if slot_s <= SLOT_S:
+        return slots
+    held = slots.ffill(limit=slot_s // SLOT_S - 1)
+    tail = pd.date_range(slots.index[-1], periods=slot_s // SLOT_S, freq=f"{SLOT_S}s")[1:]
+    return pd.concat([held, pd.DataFrame([held.iloc[-1]] * len(tail), index=tail)])
+
+
+def _regular(table: pd.DataFrame, slot_s: int) -> Frame:
+    slots = _slots_of(table, slot_s)
     start_s = int(slots.index[0].timestamp())
     grid = TimeGrid(start_s=start_s, slot_s=SLOT_S, count=len(slots))
     return Frame(grid=grid, columns={str(name): slots[name].to_numpy() for name in slots.columns})
@@ -165,9 +228,9 @@ class PvSampler:
     def features(self, issued_s: float, grid: TimeGrid) -> FeatureMatrix:
         """One row a slot."""
         history = self._series.history(issued_s, 9 * SLOTS_PER_DAY)
-        target = (grid, self._part(grid))
-        weather = self._series.weather(grid)
-        return pv_features_under(issued_s, history, weather, self._plant, target, self._part(history.grid))
+        frames = (grid, history, self._series.weather(grid, issued_s))
+        skies = (self._part(grid), self._part(history.grid))
+        return pv_features_under(issued_s, frames, self._plant, skies, self._series.extra)
 
 
 class LoadSampler:
@@ -187,7 +250,7 @@ class LoadSampler:
         """One row a slot."""
         history = self._series.history(issued_s)
         calendar = Calendar(self._part(grid), self._part(history.grid))
-        return load_features(issued_s, grid, history, calendar, self._series.weather(grid))
+        return load_features(issued_s, grid, history, calendar, self._series.weather(grid, issued_s))
 
 
 def actual_w(series: Series, name: str, grid: TimeGrid) -> FloatArray:

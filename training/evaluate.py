@@ -65,7 +65,7 @@ def mean_week(name: str, series: Series, issued_s: float, grid: TimeGrid) -> Flo
 
 def physics(plant: PvPlant, series: Series, issued_s: float, grid: TimeGrid) -> FloatArray:
     """PV by physics alone: forecast irradiance where it is known, else clear sky times the last 3 days' clearness."""
-    weather_w = weather_power_w(grid, plant, series.weather(grid))
+    weather_w = weather_power_w(grid, plant, series.weather(grid, issued_s))
     history = series.history(issued_s, 3 * SLOTS_PER_DAY)
     past_w, power_w = sky(plant, history.grid).clear_w, history.column("pv_w")
     known = np.isfinite(power_w)

@@ -67,7 +67,8 @@ class PvPredictor(BasePredictor):
         """As the device does: features of what is known at the issue, then the boosters."""
         plant, model = self._known()
         history = series.history(issued_s, _HISTORY_SLOTS)
-        matrix = select(pv_features(issued_s, grid, history, plant, series.weather(grid)), model.names)
+        matrix = pv_features(issued_s, grid, history, plant, series.weather(grid, issued_s), series.extra)
+        matrix = select(matrix, model.names)
         return {SIGNAL: model.quantiles_w(matrix.values, matrix.scale_w)}
 
     def counted(self, grid: TimeGrid) -> FloatArray:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core_kernels.signals import is_extra
 from core_kernels.solar import Location, check_location
 from core_kernels.turbidity import linke_of
 from training.errors import SetupError
@@ -27,13 +28,14 @@ class ArrayHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSite:
-    """Name, place, clock, haze of the twelve months and arrays of a site."""
+    """Name, place, clock, haze of the twelve months, arrays and extra forecast columns of a site."""
 
     name: str
     location: Location
     zone: ZoneInfo
     linke_ratio: tuple[float, ...]
     arrays: tuple[ArrayHint, ...]
+    extra: tuple[str, ...] = ()
 
 
 def load_site(path: Path) -> TrainingSite:
@@ -57,10 +59,20 @@ def load_site(path: Path) -> TrainingSite:
     arrays = tuple(_array(row, f"array[{i}]", problems) for i, row in enumerate(rows if isinstance(rows, list) else []))
     if not arrays:
         problems.append("[[array]] is missing: at least dc_w is needed to train a PV model")
+    extra = _extra(data.get("features", {}), problems)
     if problems:
         raise SetupError("\n".join(f"{path}: {problem}" for problem in problems))
     linke_ratio = linke_ratio or linke_of(location)
-    return TrainingSite(name=name, location=location, zone=zone, linke_ratio=linke_ratio, arrays=arrays)
+    return TrainingSite(name=name, location=location, zone=zone, linke_ratio=linke_ratio, arrays=arrays, extra=extra)
+
+
+def _extra(table: object, problems: list[str]) -> tuple[str, ...]:
+    """Further forecast columns that the models are to see."""
+    names = table.get("extra", []) if isinstance(table, Mapping) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and is_extra(name) for name in names):
+        problems.append(f"features.extra must be names such as fc_humidity_frac, with a unit, got {names!r}")
+        return ()
+    return tuple(dict.fromkeys(names))
 
 
 def _location(head: Mapping[str, Any], problems: list[str]) -> Location:

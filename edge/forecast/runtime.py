@@ -12,6 +12,7 @@ from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
 from core_kernels.records import FeatureMatrix, Forecast, Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
+from core_kernels.weather_features import extra_features, extra_of
 from edge.config import Site
 from edge.errors import BundleError
 from edge.forecast.baseline import Baseline, calendar
@@ -44,8 +45,10 @@ class Forecaster:
         self._plant: PvPlant = manifest.plant
         self._baseline = Baseline(site, manifest.plant)
         self._models = {entry.signal: Model(entry, bundle.files[entry.file]) for entry in manifest.models}
+        self._extra = extra_of(self._models["pv_w"].entry.features, _FEATURES["pv_w"])
+        known = _FEATURES | {"pv_w": _FEATURES["pv_w"] | {feature.name for feature in extra_features(self._extra)}}
         for signal, model in self._models.items():
-            unknown = sorted(set(model.entry.features) - _FEATURES[signal])
+            unknown = sorted(set(model.entry.features) - known[signal])
             if unknown:
                 raise BundleError(f"{model.entry.file}: wants unknown features: {', '.join(unknown)}")
         golden = load_golden(bundle.files[manifest.parity_file])
@@ -88,7 +91,7 @@ class Forecaster:
         if known.sum() < _NEEDED_FRAC * wanted:
             reason = f"PV known in {known.sum()} of {wanted} daylight slots of {_NEEDED_DAYS} days"
             return self._baseline.pv(issued_s, grid, history, reason)
-        matrix = pv_features(issued_s, grid, history, self._plant, weather)
+        matrix = pv_features(issued_s, grid, history, self._plant, weather, self._extra)
         quantiles, reason = self._ask("pv_w", matrix)
         if quantiles is None:
             return self._baseline.pv(issued_s, grid, history, reason)

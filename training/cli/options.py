@@ -34,7 +34,7 @@ def inputs(site_path: Path, table_path: Path) -> tuple[Series, TrainingSite]:
     from training.site import load_site
 
     site = load_site(site_path)
-    series = read_series(table_path, site.zone)
+    series = read_series(table_path, site.zone, site.extra)
     missing = [name for name in ("pv_w", "load_w") if name not in series.frame.columns]
     if len(missing) == 2:
         raise SetupError(f"{table_path}: has neither pv_w nor load_w")
