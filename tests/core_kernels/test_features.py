@@ -16,6 +16,7 @@ from core_kernels.pv import LINKE_DEFAULT, PvArray, power_from_ghi_w
 from core_kernels.records import Frame
 from core_kernels.solar import Location
 from core_kernels.timegrid import TimeGrid
+from core_kernels.weather_features import ghi_w_per_m2
 
 START_S = 1_370_304_000  # 2013-06-04 00:00 UTC, a Tuesday
 DAY = 96
@@ -41,7 +42,9 @@ def no_offset(target, history):
 
 def test_a_half_clear_week_has_clearness_one_half_everywhere():
     matrix = pv_features(START_S, grid(0, 2), half_clear(), PLANT)
-    light = matrix.scale_w > 0.05 * PLANT.capacity_w
+    clear_w = sky(PLANT, grid(0, 2)).clear_w
+    light = clear_w > 0.05 * PLANT.capacity_w
+    assert matrix.scale_w == pytest.approx(np.where(clear_w > 0.0, clear_w + 0.25 * PLANT.capacity_w, 0.0))
     for name in ("clearness_3d", "clearness_7d", "clearness_1d"):
         assert column(matrix, name) == pytest.approx(0.5, abs=1e-6)
     for name in ("clearness_slot_1d", "clearness_slot_3d", "clearness_slot_7d", "clearness_slot_high"):
@@ -103,8 +106,12 @@ def test_forecast_weather_enters_as_power_and_cloudiness():
     noon = DAY // 2 - 4
     times_s = np.array([target.starts_s()[noon] + 450.0])
     temp = at_mids(weather, "fc_temp_air_c", target)[noon : noon + 1]
-    by_physics = power_from_ghi_w(times_s, PLANT.location, PLANT.arrays, np.array([400.0]), temp, np.array([1.0]))
-    assert column(matrix, "fc_power_frac")[noon] == pytest.approx(by_physics[0] / matrix.scale_w[noon], abs=1e-3)
+    ghi = ghi_w_per_m2(target, PLANT, weather)[noon : noon + 1]
+    assert ghi == pytest.approx(400.0, rel=0.03)
+    by_physics = power_from_ghi_w(times_s, PLANT.location, PLANT.arrays, ghi, temp, np.array([1.0]))
+    clear_w = sky(PLANT, target).clear_w
+    assert column(matrix, "fc_power_frac")[noon] == pytest.approx(by_physics[0] / clear_w[noon], abs=1e-3)
+    assert column(matrix, "fc_physics_ratio")[noon] == pytest.approx(by_physics[0] / matrix.scale_w[noon], abs=1e-3)
     assert column(matrix, "fc_cloud_frac") == pytest.approx(0.7)
     assert np.isnan(column(pv_features(START_S, target, half_clear(), PLANT), "fc_power_frac")).all()
     assert np.isnan(weather_power_w(target, PLANT, None)).all()
