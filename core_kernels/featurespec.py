@@ -12,7 +12,7 @@ from core_kernels.folding import SLOT_S
 from core_kernels.records import FeatureMatrix
 from core_kernels.units import FloatArray
 
-REVISION = 2
+REVISION = 3
 DARK_FRAC = 0.02  # below this share of capacity a clear-sky power says nothing about clouds
 AROUND = {"": 0, "_m2h": -2, "_m1h": -1, "_p1h": 1, "_p2h": 2}  # hours around a slot that a forecast is looked up at
 
