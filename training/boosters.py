@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import xgboost
 
-from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
+from core_kernels.quantiles import LEVELS_FRAC, uncross
 from core_kernels.records import Float32Matrix
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
@@ -137,47 +137,6 @@ def used_names(samples: Samples) -> tuple[str, ...]:
 def columns(samples: Samples, names: tuple[str, ...]) -> Float32Matrix:
     """The named inputs of all rows."""
     return np.ascontiguousarray(samples.values[:, [samples.names.index(name) for name in names]])
-
-
-def fit_quantiles(
-    train: Samples, held_out: Samples, signal: str, cap_w: float, recipe: Recipe, stage: Stage = quiet
-) -> QuantileModel:
-    """Fit on ``train``; take the offsets of a conformal calibration from ``held_out``."""
-    names = used_names(train)
-    values = columns(train, names)
-    weight = train.scale_w / train.scale_w.mean()
-    matrix = xgboost.QuantileDMatrix(values, label=train.actual_w / train.scale_w, weight=weight, max_bin=64, nthread=2)
-    boosters = []
-    for level in LEVELS_FRAC:
-        stage(f"{signal}: fitting P{level * 100:.0f} on {train.actual_w.size} rows")
-        booster = xgboost.train(recipe.params(level), matrix, num_boost_round=recipe.rounds)
-        boosters.append(midpoints(booster, values))
-    model = QuantileModel(
-        signal=signal,
-        names=names,
-        boosters=tuple(boosters),
-        offsets_ratio=(0.0, 0.0, 0.0),
-        cap_w=cap_w,
-        rows=train.actual_w.size,
-        metrics={},
-    )
-    return calibrated(model, held_out)
-
-
-def calibrated(model: QuantileModel, held_out: Samples) -> QuantileModel:
-    """The model with offsets, and scores after calibration, from rows that it was not fitted on."""
-    values = columns(held_out, model.names)
-    raw = model.raw_ratio(values)
-    offsets = conformal_offsets(held_out.actual_w / held_out.scale_w, uncross(raw))
-    shifted = replace(model, offsets_ratio=tuple(float(np.float32(offset)) for offset in offsets))
-    found_w = shifted.quantiles_w(values, held_out.scale_w)
-    metrics = {
-        "held_out_rows": float(held_out.actual_w.size),
-        "pinball_w": float(np.mean(pinball(held_out.actual_w, found_w))),
-        "coverage_80": coverage_frac(held_out.actual_w, found_w[:, 0], found_w[:, 2]),
-        "crossing_raw": crossing_frac(raw),
-    }
-    return replace(shifted, metrics=metrics)
 
 
 def importance_of(model: QuantileModel) -> dict[str, float]:

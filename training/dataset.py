@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,7 +20,6 @@ from core_kernels.features import (
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
 from core_kernels.issue import Calendar
 from core_kernels.records import FeatureMatrix, Float32Matrix, Frame
-from core_kernels.signals import is_extra, signal
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training.errors import SetupError, TrainingError
@@ -29,6 +27,7 @@ from training.errors import SetupError, TrainingError
 HORIZON_SLOTS = 2 * SLOTS_PER_DAY
 WEATHER = ("ghi_w_per_m2", "temp_air_c", "wind_m_per_s", "cloud_frac")
 _MARGIN_SLOTS = 12
+_LIT_FRAC = 0.005  # of capacity; below it a slot has no shape
 HISTORY_SLOTS = (LOAD_DAYS + 1) * SLOTS_PER_DAY
 
 
@@ -122,81 +121,6 @@ def without_weather(series: Series) -> Series:
     return replace(series, frame=Frame(grid=series.frame.grid, columns=kept), fc_issued_s=np.empty(0), extra=())
 
 
-def read_series(path: Path, zone: ZoneInfo, extra: tuple[str, ...] = ()) -> Series:
-    """Read a CSV or Parquet table; other slot lengths are brought to 15 minutes (means, or held for longer slots).
-
-    Columns that are no signals are dropped, and so are further forecast columns that ``extra`` does not name.
-
-    Raises
-    ------
-    SetupError
-        No such file, not a table, no ``time_utc``, times that repeat or go backwards, an extra column that is absent.
-    """
-    if not path.is_file():
-        raise SetupError(f"{path}: no such file")
-    try:
-        data = pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise SetupError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
-    if "time_utc" not in data.columns:
-        raise SetupError(f"{path}: has no column time_utc")
-    try:
-        times = pd.DatetimeIndex(pd.to_datetime(data["time_utc"], utc=True, format="ISO8601"))
-    except (ValueError, TypeError) as error:
-        raise SetupError(f"{path}: time_utc: {str(error).splitlines()[0]}") from error
-    if len(times) < 2:
-        raise SetupError(f"{path}: needs at least two rows, has {len(times)}")
-    if not times.is_monotonic_increasing or times.has_duplicates:
-        raise SetupError(f"{path}: time_utc repeats or goes backwards")
-    absent = sorted(set(extra) - set(map(str, data.columns)))
-    if absent:
-        raise SetupError(f"{path}: has no column {absent[0]}, which the site wants as a feature")
-    known = [name for name in data.columns if _is_signal(str(name)) and (str(name) in extra or not is_extra(str(name)))]
-    table = data[known].apply(pd.to_numeric, errors="coerce").astype("float64").set_axis(times, axis=0)
-    slot_s = int(pd.Series(times).diff().dt.total_seconds().median())
-    frame = _regular(table, slot_s)
-    return Series(
-        frame=frame, table_slot_s=slot_s, zone=zone, fc_issued_s=_issued(path, data, times, slot_s), extra=extra
-    )
-
-
-def _issued(path: Path, data: pd.DataFrame, times: pd.DatetimeIndex, slot_s: int) -> FloatArray:
-    """When each slot's forecast was issued [s]; empty where the table does not say."""
-    if "fc_issued_utc" not in data.columns:
-        return np.empty(0)
-    try:
-        issued = pd.DatetimeIndex(pd.to_datetime(data["fc_issued_utc"], utc=True, format="ISO8601"))
-    except (ValueError, TypeError) as error:
-        raise SetupError(f"{path}: fc_issued_utc: {str(error).splitlines()[0]}") from error
-    seconds = np.asarray((issued - pd.Timestamp(0, tz="UTC")).total_seconds(), dtype=np.float64)
-    slots = _slots_of(pd.DataFrame({"issued": seconds}).set_axis(times, axis=0), slot_s)
-    return slots["issued"].fillna(math.inf).to_numpy()
-
-
-def _is_signal(name: str) -> bool:
-    try:
-        signal(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _slots_of(table: pd.DataFrame, slot_s: int) -> pd.DataFrame:
-    slots = table.resample(f"{SLOT_S}s").mean()
-    if slot_s <= SLOT_S:
-        return slots
-    held = slots.ffill(limit=slot_s // SLOT_S - 1)
-    tail = pd.date_range(slots.index[-1], periods=slot_s // SLOT_S, freq=f"{SLOT_S}s")[1:]
-    return pd.concat([held, pd.DataFrame([held.iloc[-1]] * len(tail), index=tail)])
-
-
-def _regular(table: pd.DataFrame, slot_s: int) -> Frame:
-    slots = _slots_of(table, slot_s)
-    start_s = int(slots.index[0].timestamp())
-    grid = TimeGrid(start_s=start_s, slot_s=SLOT_S, count=len(slots))
-    return Frame(grid=grid, columns={str(name): slots[name].to_numpy() for name in slots.columns})
-
-
 def issue_times_s(first_s: float, last_s: float, step_slots: int) -> FloatArray:
     """Issue times from ``first_s`` on whose whole horizon ends by ``last_s`` [s].
 
@@ -212,12 +136,26 @@ def horizon(issued_s: float, slots: int = HORIZON_SLOTS) -> TimeGrid:
     return TimeGrid(start_s=int(issued_s // SLOT_S) * SLOT_S, slot_s=SLOT_S, count=slots)
 
 
+def shaped(series: Series, plant: PvPlant) -> Series:
+    """The series with the power of slots longer than 15 minutes spread inside them as the clear sky spreads it."""
+    step = series.table_slot_s // SLOT_S
+    grid = series.frame.grid
+    if step <= 1 or "pv_w" not in series.frame.columns or grid.count % step:
+        return series
+    clear_w = sky(plant, grid).clear_w
+    mean_w = np.repeat(clear_w.reshape(-1, step).mean(axis=1), step)
+    lit = mean_w > _LIT_FRAC * plant.capacity_w
+    power_w = series.frame.column("pv_w")
+    spread_w = np.where(lit, power_w * clear_w / np.where(lit, mean_w, 1.0), power_w)
+    return replace(series, frame=Frame(grid=grid, columns={**series.frame.columns, "pv_w": spread_w}))
+
+
 class PvSampler:
     """PV inputs at any issue time; the sky over the whole table is computed once."""
 
     def __init__(self, series: Series, plant: PvPlant) -> None:
         grid = series.frame.grid
-        self._series, self._plant = series, plant
+        self._series, self._plant = shaped(series, plant), plant
         self._grid = TimeGrid(start_s=grid.start_s, slot_s=SLOT_S, count=grid.count + HORIZON_SLOTS + 1)
         self._sky = sky(plant, self._grid)
 

@@ -16,10 +16,11 @@ import xgboost
 from core_kernels.folding import SLOTS_PER_DAY
 from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
 from core_kernels.records import Float32Matrix
-from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from core_kernels.units import FloatArray
 from training.anchor import Anchor
 from training.boosters import QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
-from training.dataset import LoadSampler, Samples, Series, before, collect, issue_times_s, local_midnights_s
+from training.dataset import LoadSampler, Samples, Series, before
+from training.samples import chosen_rows, gathered
 from training.split import split_issues
 
 _ISSUE_STEP_SLOTS = 43
@@ -63,7 +64,7 @@ def fit_load(series: Series, until_s: float, recipe: Recipe, stage: Stage = quie
     past = before(series, until_s)
     days = past.frame.grid.count / SLOTS_PER_DAY
     stage("load_w: building features")
-    samples = load_samples(past, recipe.seed)
+    samples = gathered(past, "load_w", LoadSampler(past), recipe.seed, _ISSUE_STEP_SLOTS, _KEEP_FRAC)
     parts = split_issues(np.unique(samples.issued_s))
     train, held_out = (chosen_rows(samples, np.isin(samples.issued_s, part)) for part in parts)
     stage(f"load_w: choosing on {np.unique(held_out.issued_s).size} held-out issue times")
@@ -74,37 +75,6 @@ def fit_load(series: Series, until_s: float, recipe: Recipe, stage: Stage = quie
     metrics = _metrics(assemble(draft, choice, cap_w), held_out)
     metrics |= {"tree_trust": choice.trust_frac, "mean_in_p50": choice.mean_frac}
     return replace(assemble(learn(samples, recipe, days), choice, cap_w), metrics=metrics)
-
-
-def load_samples(past: Series, seed: int) -> Samples:
-    """A day ahead from every local midnight, and some slots of the two days ahead from issue times around the clock."""
-    sampler = LoadSampler(past)
-    first_s, last_s = past.frame.grid.start_s + 2.0 * SECONDS_PER_DAY, past.frame.grid.end_s
-    midnights_s = local_midnights_s(past, first_s, last_s - SECONDS_PER_DAY)
-    around_s = np.setdiff1d(issue_times_s(first_s, last_s, _ISSUE_STEP_SLOTS), midnights_s)
-    whole = collect(past, "load_w", sampler, midnights_s, 1.0, seed, SLOTS_PER_DAY)
-    if around_s.size == 0:
-        return whole
-    some = collect(past, "load_w", sampler, around_s, _KEEP_FRAC, seed)
-    order = np.argsort(np.concatenate([whole.issued_s, some.issued_s]), kind="stable")
-    return Samples(
-        names=whole.names,
-        values=np.concatenate([whole.values, some.values])[order],
-        scale_w=np.concatenate([whole.scale_w, some.scale_w])[order],
-        actual_w=np.concatenate([whole.actual_w, some.actual_w])[order],
-        issued_s=np.concatenate([whole.issued_s, some.issued_s])[order],
-    )
-
-
-def chosen_rows(samples: Samples, keep: Any) -> Samples:
-    """Some of the rows."""
-    return Samples(
-        names=samples.names,
-        values=samples.values[keep],
-        scale_w=samples.scale_w[keep],
-        actual_w=samples.actual_w[keep],
-        issued_s=samples.issued_s[keep],
-    )
 
 
 def mixes(mean_frac: float, recent_frac: float = 0.5) -> tuple[dict[str, float], ...]:

@@ -14,18 +14,19 @@ from core_kernels.features import PvPlant
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray
 from core_kernels.pv import PvArray, clear_sky_power_w
 from core_kernels.solar import Location, sun_position
-from core_kernels.units import SECONDS_PER_DAY, FloatArray
-from training.boosters import QuantileModel, Recipe, Stage, fit_quantiles, quiet
-from training.dataset import PvSampler, Series, before, collect, issue_times_s
+from core_kernels.units import FloatArray
+from training.boosters import QuantileModel, Recipe, Stage, quiet
+from training.dataset import PvSampler, Series, before
 from training.errors import TrainingError
+from training.pv_learn import learn_pv
+from training.samples import gathered
 from training.site import ArrayHint, TrainingSite
-from training.split import split_issues
 
 _BIN_DAYS = 30
 _CLEAR_DAYS_A_BIN = 2
 _SMOOTH = 1.15  # variation over twice the maximum; a day without a cloud has 1
 _ISSUE_STEP_SLOTS = 29
-_KEEP_FRAC = 0.22
+_KEEP_FRAC = 0.05
 _FACTOR_BOUNDS = (0.2, 1.5)
 
 
@@ -136,14 +137,8 @@ def fit_pv(series: Series, plant: PvPlant, until_s: float, recipe: Recipe, stage
         No usable rows.
     """
     past = before(series, until_s)
-    first_s = past.frame.grid.start_s + 2.0 * SECONDS_PER_DAY
-    issues = split_issues(issue_times_s(first_s, past.frame.grid.end_s, _ISSUE_STEP_SLOTS))
-    sampler = PvSampler(past, plant)
-    keep_frac = min(1.0, _KEEP_FRAC * max(1.0, 2000.0 / max(issues.fit_s.size, 1)))
-    stage(f"pv_w: building features of {issues.fit_s.size + issues.held_out_s.size} issue times")
-    train, held_out = (
-        collect(past, "pv_w", sampler, part, keep_frac, recipe.seed) for part in (issues.fit_s, issues.held_out_s)
-    )
+    stage("pv_w: building features")
+    samples = gathered(past, "pv_w", PvSampler(past, plant), recipe.seed, _ISSUE_STEP_SLOTS, _KEEP_FRAC)
     top_w = float(np.nanmax(past.frame.column("pv_w")))
     cap_w = min(1.1 * top_w, sum(array.inverter_w for array in plant.arrays))
-    return fit_quantiles(train, held_out, "pv_w", cap_w, recipe, stage)
+    return learn_pv(samples, cap_w, recipe, stage)

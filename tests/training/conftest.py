@@ -54,8 +54,8 @@ def made_table(with_weather=False):
 def made(tmp_path_factory):
     """Files of the made house, its series, and what quick training makes of it."""
     from training.boosters import Recipe
-    from training.dataset import read_series
     from training.fit import fit_site
+    from training.read import read_series
     from training.site import load_site
 
     folder = tmp_path_factory.mktemp("made")

@@ -13,9 +13,9 @@ from training.dataset import (
     horizon,
     issue_times_s,
     offsets_s,
-    read_series,
 )
 from training.errors import SetupError, TrainingError
+from training.read import read_series
 from training.split import split_issues
 
 pytestmark = pytest.mark.training

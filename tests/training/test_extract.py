@@ -125,7 +125,7 @@ def test_chunks_are_seamless(tmp_path):
 def test_the_table_that_is_written_is_the_one_that_training_reads(tmp_path):
     from zoneinfo import ZoneInfo
 
-    from training.dataset import read_series
+    from training.read import read_series
 
     table(pv_w=np.arange(96.0), load_w=200.0).to_csv(tmp_path / "t.csv", index=False)
     found = extract([str(tmp_path / "t.csv")], None, tmp_path / "cache", SPAN)

@@ -30,7 +30,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 def inputs(site_path: Path, table_path: Path) -> tuple[Series, TrainingSite]:
     """Table and site of a command."""
-    from training.dataset import read_series
+    from training.read import read_series
     from training.site import load_site
 
     site = load_site(site_path)

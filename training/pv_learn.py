@@ -1,0 +1,153 @@
+"""PV: boosters on what physics leaves unexplained, trusted as far as other weeks and later seasons bear it.
+
+Physics comes first: the anchor is its power under the forecast, and four boosters explain the rest of P10, P50, P90
+and of the mean. How far they are believed is decided on a later part of the past than they were fitted on, so that
+boosters that know one season alone cannot talk physics out of the next. P50 takes up a share of the mean, because the
+plan adds up energy; the offsets of P10 and P90 come from whole weeks that were held out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xgboost
+
+from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
+from core_kernels.units import FloatArray
+from training.anchor import Anchor
+from training.boosters import QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
+from training.dataset import Samples
+from training.samples import chosen_rows
+from training.split import split_issues
+
+SIGNAL = "pv_w"
+PHYSICS = "fc_physics_ratio"
+MEAN_FRAC = 0.7  # of P50; the median of PV is a noisy thing to learn, and lies above the mean on bright days
+_TRUSTS_FRAC = (0.0, 0.25, 0.5, 0.75, 1.0)
+_TARGETS = (0, 1, 2, 1)
+_LATER_FRAC = 0.3  # of the issue times; what judges the boosters' trust
+_SHAPE = {"max_depth": 6, "min_child_weight": 15.0, "colsample_bytree": 0.4, "subsample": 0.7, "lambda": 5.0}
+_REACH = 9.0  # learning rate times rounds
+_ROUNDS = 3
+
+
+class Choice(NamedTuple):
+    """How far the boosters are believed, and the offsets of the quantiles."""
+
+    trust_frac: float
+    offsets_ratio: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """Boosters of the residuals of P10, P50, P90 and the mean, and the physics they start from."""
+
+    names: tuple[str, ...]
+    boosters: tuple[Any, ...]
+    anchor: Anchor | None
+    rows: int
+
+    def start(self, values: Any) -> FloatArray:
+        """What physics says of each row, float64[n]; 0 without a forecast."""
+        return np.zeros(values.shape[0]) if self.anchor is None else self.anchor.ratio(self.names, values)[:, 0]
+
+
+def learn_pv(samples: Samples, cap_w: float, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:
+    """The PV model from rows of the past."""
+    issues_s = np.unique(samples.issued_s)
+    parts = split_issues(issues_s)
+    weeks, held_out = (chosen_rows(samples, np.isin(samples.issued_s, part)) for part in parts)
+    stage(f"{SIGNAL}: choosing on {parts.held_out_s.size} held-out issue times")
+    trust = _trust(samples, recipe)
+    draft = learn(weeks, recipe)
+    choice = calibrated(draft, Choice(trust), held_out)
+    metrics = _metrics(assemble(draft, choice, cap_w), held_out) | {"trust": trust}
+    stage(f"{SIGNAL}: fitting on {samples.actual_w.size} rows")
+    return replace(assemble(learn(samples, recipe), choice, cap_w), metrics=metrics)
+
+
+def _trust(samples: Samples, recipe: Recipe) -> float:
+    """The trust that the later part of the past speaks for, given boosters of the earlier; all without physics."""
+    if np.isnan(samples.values[:, samples.names.index(PHYSICS)]).all():
+        return 1.0
+    edge_s = float(np.quantile(samples.issued_s, 1.0 - _LATER_FRAC))
+    early, late = (
+        chosen_rows(samples, samples.issued_s < edge_s - 172_800.0),
+        chosen_rows(samples, samples.issued_s >= edge_s),
+    )
+    if early.actual_w.size == 0:
+        return _TRUSTS_FRAC[1]
+    learned = learn(early, replace(recipe, rounds=max(recipe.rounds // 2, 1)))
+    values = columns(late, learned.names)
+    start, residual = learned.start(values), learned.boosters[-1].inplace_predict(values)
+
+    def loss(trust_frac: float) -> float:
+        error_w = (start + trust_frac * residual) * late.scale_w - late.actual_w
+        return float(np.mean(error_w**2))
+
+    return min(_TRUSTS_FRAC, key=loss)
+
+
+def _goals() -> list[dict[str, Any]]:
+    goals: list[dict[str, Any]] = [{"objective": "reg:quantileerror", "quantile_alpha": level} for level in LEVELS_FRAC]
+    return [*goals, {"objective": "reg:squarederror"}]
+
+
+def learn(samples: Samples, recipe: Recipe) -> Learned:
+    """Fit the four residuals; a quantile's loss is in watts, the mean's in watts squared."""
+    names = used_names(samples)
+    values = columns(samples, names)
+    anchor = None
+    if PHYSICS in names:
+        seen = values[:, names.index(PHYSICS)]
+        mix = {PHYSICS: 1.0}
+        anchor = Anchor.of((mix, mix, mix), {PHYSICS: float(np.median(seen[np.isfinite(seen)]))})
+    learned = Learned(names=names, boosters=(), anchor=anchor, rows=samples.actual_w.size)
+    label = samples.actual_w / samples.scale_w - learned.start(values)
+    size = samples.scale_w / samples.scale_w.mean()
+    rounds = _ROUNDS * recipe.rounds
+    fixed = {**_SHAPE, "tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": 2, "seed": recipe.seed}
+    boosters = []
+    for goal, weight in zip(_goals(), (size, size, size, size**2), strict=True):
+        matrix = xgboost.QuantileDMatrix(values, label=label, weight=weight, max_bin=64, nthread=2)
+        booster = xgboost.train({**fixed, **goal, "eta": _REACH / rounds}, matrix, num_boost_round=rounds)
+        boosters.append(midpoints(booster, values))
+    return replace(learned, boosters=tuple(boosters))
+
+
+def assemble(learned: Learned, choice: Choice, cap_w: float) -> QuantileModel:
+    """The model as it is exported."""
+    trust = choice.trust_frac
+    shares = (trust, trust * (1.0 - MEAN_FRAC), trust, trust * MEAN_FRAC)
+    return QuantileModel(
+        signal=SIGNAL,
+        names=learned.names,
+        boosters=tuple(damped(booster, share) for booster, share in zip(learned.boosters, shares, strict=True)),
+        offsets_ratio=choice.offsets_ratio,
+        cap_w=cap_w,
+        rows=learned.rows,
+        metrics={},
+        targets=_TARGETS,
+        anchor=learned.anchor,
+    )
+
+
+def calibrated(learned: Learned, choice: Choice, held_out: Samples) -> Choice:
+    """The choice with offsets that make P10 to P90 hold four fifths of rows that the draft was not fitted on."""
+    raw = uncross(assemble(learned, choice, 1.0).raw_ratio(columns(held_out, learned.names)))
+    low, _, high = conformal_offsets(held_out.actual_w / held_out.scale_w, raw)
+    return choice._replace(offsets_ratio=(float(np.float32(low)), 0.0, float(np.float32(high))))
+
+
+def _metrics(model: QuantileModel, held_out: Samples) -> dict[str, float]:
+    """Scores on weeks that the draft was not fitted on."""
+    values = columns(held_out, model.names)
+    found_w = model.quantiles_w(values, held_out.scale_w)
+    return {
+        "held_out_rows": float(held_out.actual_w.size),
+        "pinball_w": float(np.mean(pinball(held_out.actual_w, found_w))),
+        "coverage_80": coverage_frac(held_out.actual_w, found_w[:, 0], found_w[:, 2]),
+        "crossing_raw": crossing_frac(model.raw_ratio(values)),
+    }
