@@ -1,38 +1,41 @@
-"""Day-ahead backtest: trained before A, issued at each local midnight of [A, B) for the 24 h that follow.
+"""Backtest: trained before A, issued at each local midnight of [A, B) for the 24 h that follow, or every quarter hour.
 
-A model knows what was measured before the issue and the forecast weather of the table; of the day itself nothing.
+A model knows what was measured before the issue and the forecast weather that was issued by then; of what follows
+nothing.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core_kernels.features import PvPlant
-from core_kernels.featurespec import DARK_FRAC, select
 from core_kernels.folding import SLOT_S
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
-from training import evaluate
-from training.boosters import QuantileModel, Recipe, Stage, quiet
-from training.dataset import LoadSampler, PvSampler, Series, actual_w, before
+from training.boosters import Recipe, Stage, quiet
+from training.dataset import Series, before
 from training.errors import TrainingError
-from training.load_fit import fit_load
-from training.pv_fit import fit_pv, identify
+from training.evaluate import skill
+from training.load_predictor import LoadPredictor
+from training.predictor import BasePredictor, Day
+from training.pv_predictor import PvPredictor
 from training.site import TrainingSite
 
-Predict = Callable[[float, TimeGrid], FloatArray]
+KINDS: dict[str, type[BasePredictor]] = {"pv": PvPredictor, "load": LoadPredictor}
 
 
 class Span(NamedTuple):
-    """Trained on what lies before ``train_until_s``; judged on what lies between it and ``until_s``."""
+    """Trained on what lies before ``train_until_s``; judged on what lies between it and ``until_s``.
+
+    With ``ahead_min`` each slot is forecast that long before it ends, instead of at its day's midnight.
+    """
 
     train_until_s: float
     until_s: float
+    ahead_min: int = 0
 
 
 class Result(NamedTuple):
@@ -43,48 +46,56 @@ class Result(NamedTuple):
 
 
 def backtest(kind: str, series: Series, site: TrainingSite, span: Span, recipe: Recipe, stage: Stage = quiet) -> Result:
-    """Train, then forecast day by day; ``kind`` is ``pv`` or ``load``.
+    """Train, then forecast day by day; ``kind`` is one of ``KINDS``.
 
     Raises
     ------
     TrainingError
         No test day, or too little to train on.
     """
-    name = f"{kind}_w"
-    days = issue_days(series, span)
-    past = before(series, span.train_until_s)
-    predictors: dict[str, Predict] = {
-        "persistence": lambda issued_s, grid: evaluate.persistence(name, series, issued_s, grid),
-        "climatology_28d": lambda issued_s, grid: evaluate.climatology(name, series, issued_s, grid),
-    }
-    capacity_w = float(np.nanmax(past.frame.column(name)))
-    daylight = np.ones(sum(grid.count for _, grid in days))
-    if kind == "pv":
-        plant = identify(past, site)
-        model = fit_pv(past, plant, span.train_until_s, recipe, stage)
-        sampler: PvSampler | LoadSampler = PvSampler(series, plant)
-        predictors["physics"] = lambda issued_s, grid: evaluate.physics(plant, series, issued_s, grid)
-        daylight = np.concatenate([_daylight(plant, sampler, issued_s, grid) for issued_s, grid in days])
-    else:
-        model = fit_load(past, span.train_until_s, recipe, stage)
-        sampler = LoadSampler(series)
-        predictors["mean_7d"] = lambda issued_s, grid: evaluate.mean_week(name, series, issued_s, grid)
-    predictors = {"ours": _by_model(model, sampler), **predictors}
-    stage(f"{name}: forecasting {len(days)} days")
-    came_w = np.concatenate([actual_w(series, name, grid) for _, grid in days])
-    found = {key: np.concatenate([predict(*day) for day in days]) for key, predict in predictors.items()}
+    days = issue_slots(series, span) if span.ahead_min else issue_days(series, span)
+    predictor = KINDS[kind](site, recipe)
+    metadata = predictor.fit(series, span.train_until_s, stage)
+    name = predictor.signals[0]
+    stage(f"{name}: forecasting {len(days)} times")
+    said = predictor.ask(series, days)
+    scored = predictor.evaluate(series, days, said).scores[name]
+    references = {who: found for who, found in scored.items() if who != "ours"}
     summary: dict[str, Any] = {
         "signal": name,
-        "horizon": "day ahead: issued at local midnight for the next 24 h",
-        "days": len(days),
-        "capacity_w": capacity_w,
+        "version": metadata.version,
+        "horizon": horizon_text(span),
+        "days": round((days[-1][1].end_s - days[0][1].start_s) / 86400),
+        "capacity_w": float(np.nanmax(before(series, span.train_until_s).frame.column(name))),
         "coverage_over": "daylight" if kind == "pv" else "all hours",
-        "scores": {key: evaluate.scores(came_w, values, daylight) for key, values in found.items()},
+        "scores": scored,
+        "skill": {who: skill(scored["ours"], found) for who, found in references.items()},
+        "importance": dict(itertools.islice(predictor.importance().items(), 10)),
     }
-    return Result(_on_table_slots(found["ours"], days, span, series.table_slot_s), summary)
+    return Result(_on_table_slots(said["ours"][name], days, span, series.table_slot_s), summary)
 
 
-def issue_days(series: Series, span: Span) -> list[tuple[float, TimeGrid]]:
+def horizon_text(span: Span) -> str:
+    """How far ahead, for a person."""
+    if span.ahead_min:
+        return f"{span.ahead_min} min ahead: every quarter hour"
+    return "day ahead: issued at local midnight for the next 24 h"
+
+
+def issue_slots(series: Series, span: Span) -> list[Day]:
+    """Each quarter hour of the test span, issued ``ahead_min`` before it ends."""
+    lead = span.ahead_min * 60 // SLOT_S
+    first_s = -(-int(span.train_until_s) // SLOT_S) * SLOT_S
+    end_s = int(min(span.until_s, series.frame.grid.end_s)) // SLOT_S * SLOT_S
+    if first_s >= end_s:
+        raise TrainingError("the table has no rows between --train-until and --until")
+    return [
+        (float(start_s - (lead - 1) * SLOT_S), TimeGrid(start_s=start_s, slot_s=SLOT_S, count=1))
+        for start_s in range(first_s, end_s, SLOT_S)
+    ]
+
+
+def issue_days(series: Series, span: Span) -> list[Day]:
     """Each local midnight whose day overlaps the test span, with the slots of that day; 23 or 25 h on clock changes."""
     end_s = min(span.until_s, series.frame.grid.end_s)
     first = pd.Timestamp(span.train_until_s, unit="s", tz="UTC").tz_convert(series.zone).tz_localize(None).normalize()
@@ -102,22 +113,7 @@ def issue_days(series: Series, span: Span) -> list[tuple[float, TimeGrid]]:
     return days
 
 
-def _by_model(model: QuantileModel, sampler: PvSampler | LoadSampler) -> Predict:
-    def predict(issued_s: float, grid: TimeGrid) -> FloatArray:
-        matrix = select(sampler.features(issued_s, grid), model.names)
-        return model.quantiles_w(matrix.values, matrix.scale_w)
-
-    return predict
-
-
-def _daylight(plant: PvPlant, sampler: PvSampler | LoadSampler, issued_s: float, grid: TimeGrid) -> FloatArray:
-    scale_w = sampler.features(issued_s, grid).scale_w
-    return (scale_w > DARK_FRAC * plant.capacity_w).astype(np.float64)
-
-
-def _on_table_slots(
-    quantiles: FloatArray, days: list[tuple[float, TimeGrid]], span: Span, table_slot_s: int
-) -> pd.DataFrame:
+def _on_table_slots(quantiles: FloatArray, days: list[Day], span: Span, table_slot_s: int) -> pd.DataFrame:
     """One row for every slot of the table in the test span."""
     times_s = np.concatenate([grid.starts_s() for _, grid in days])
     table = pd.DataFrame(quantiles, columns=["p10", "p50", "p90"])

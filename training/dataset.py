@@ -216,6 +216,7 @@ def collect(
     keep_frac: float,
     seed: int,
     slots: int = HORIZON_SLOTS,
+    near_slots: int = 0,
 ) -> Samples:
     """Samples of many issue times, a random share of the horizons of each; rows without scale or outcome are left out.
 
@@ -231,7 +232,9 @@ def collect(
         grid = horizon(float(issued_s), slots)
         matrix = sampler.features(float(issued_s), grid)
         came_w = actual_w(series, name, grid)
-        keep = np.isfinite(came_w) & (matrix.scale_w > 0.0) & (random.random(grid.count) < keep_frac)
+        drawn = random.random(grid.count) < keep_frac
+        drawn[:near_slots] = True
+        keep = np.isfinite(came_w) & (matrix.scale_w > 0.0) & drawn
         parts.append((matrix.values[keep], matrix.scale_w[keep], came_w[keep], np.full(int(keep.sum()), issued_s)))
         names = matrix.names
     if sum(part[1].size for part in parts) == 0:

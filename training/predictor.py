@@ -17,13 +17,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from core_kernels.featurespec import digest
+from core_kernels.folding import SLOT_S
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training.boosters import Recipe, Stage, quiet
 from training.dataset import Series, actual_w, before
 from training.errors import SetupError, TrainingError
-from training.evaluate import scores
+from training.evaluate import on_slots, scores
 from training.site import TrainingSite
 
 PREDICTOR_FILE = "predictor.json"
@@ -149,16 +150,30 @@ class BasePredictor(ABC):
         self.history = ()
         return self._metadata
 
-    def evaluate(self, series: Series, days: Sequence[Day]) -> Performance:
-        """Score ours and the references over the same slots, and add that to the history."""
-        asked: dict[str, Ask] = {"ours": self.predict, **self.references()}
-        counted = np.concatenate([self.counted(grid) for _, grid in days])
-        found = {who: [ask(series, *day) for day in days] for who, ask in asked.items()}
+    def ask(self, series: Series, days: Sequence[Day]) -> dict[str, Quantiles]:
+        """What ours and each reference say of some days, one after the other."""
+        everybody: dict[str, Ask] = {"ours": self.predict, **self.references()}
+        said: dict[str, Quantiles] = {}
+        for who, ask in everybody.items():
+            parts = [ask(series, *day) for day in days]
+            said[who] = {name: np.concatenate([part[name] for part in parts]) for name in self.signals}
+        return said
+
+    def evaluate(self, series: Series, days: Sequence[Day], said: Mapping[str, Quantiles] | None = None) -> Performance:
+        """Score ours and the references over the same slots of the table, and add that to the history.
+
+        ``said`` is what :meth:`ask` answered, where the caller has it already.
+        """
+        said = self.ask(series, days) if said is None else said
+        times_s = np.concatenate([grid.starts_s() for _, grid in days])
+        slot_s = max(series.table_slot_s, SLOT_S)
+        counted = on_slots(np.concatenate([self.counted(grid) for _, grid in days]), times_s, slot_s)
         scored: dict[str, dict[str, dict[str, float]]] = {}
         for name in self.signals:
-            came = np.concatenate([actual_w(series, name, grid) for _, grid in days])
-            said = {who: np.concatenate([part[name] for part in parts]) for who, parts in found.items()}
-            scored[name] = {who: scores(came, values, counted) for who, values in said.items()}
+            came = on_slots(np.concatenate([actual_w(series, name, grid) for _, grid in days]), times_s, slot_s)
+            scored[name] = {
+                who: scores(came, on_slots(answers[name], times_s, slot_s), counted) for who, answers in said.items()
+            }
         performance = Performance(
             version=self.metadata.version,
             judged=_now(),

@@ -27,6 +27,7 @@ _CLEAR_DAYS_A_BIN = 2
 _SMOOTH = 1.15  # variation over twice the maximum; a day without a cloud has 1
 _ISSUE_STEP_SLOTS = 29
 _KEEP_FRAC = 0.05
+_NEAR_SLOTS = 4
 _FACTOR_BOUNDS = (0.2, 1.5)
 
 
@@ -138,7 +139,7 @@ def fit_pv(series: Series, plant: PvPlant, until_s: float, recipe: Recipe, stage
     """
     past = before(series, until_s)
     stage("pv_w: building features")
-    samples = gathered(past, "pv_w", PvSampler(past, plant), recipe.seed, _ISSUE_STEP_SLOTS, _KEEP_FRAC)
+    samples = gathered(past, "pv_w", PvSampler(past, plant), recipe.seed, _ISSUE_STEP_SLOTS, _KEEP_FRAC, _NEAR_SLOTS)
     top_w = float(np.nanmax(past.frame.column("pv_w")))
     cap_w = min(1.1 * top_w, sum(array.inverter_w for array in plant.arrays))
     return learn_pv(samples, cap_w, recipe, stage)

@@ -28,9 +28,14 @@ MEAN_FRAC = 0.7  # of P50; the median of PV is a noisy thing to learn, and lies 
 _TRUSTS_FRAC = (0.0, 0.25, 0.5, 0.75, 1.0)
 _TARGETS = (0, 1, 2, 1)
 _LATER_FRAC = 0.3  # of the issue times; what judges the boosters' trust
-_SHAPE = {"max_depth": 6, "min_child_weight": 15.0, "colsample_bytree": 0.4, "subsample": 0.7, "lambda": 5.0}
+_SHAPE = {"max_depth": 6, "min_child_weight": 60.0, "colsample_bytree": 0.4, "subsample": 0.7, "lambda": 5.0}
 _REACH = 9.0  # learning rate times rounds
 _ROUNDS = 3
+Goal = tuple[dict[str, Any], int]  # what a booster is asked for, and the power of the scale that weighs its rows
+_GOALS: tuple[Goal, ...] = (
+    *(({"objective": "reg:quantileerror", "quantile_alpha": level}, 1) for level in LEVELS_FRAC),
+    ({"objective": "reg:squarederror"}, 2),
+)
 
 
 class Choice(NamedTuple):
@@ -79,7 +84,7 @@ def _trust(samples: Samples, recipe: Recipe) -> float:
     )
     if early.actual_w.size == 0:
         return _TRUSTS_FRAC[1]
-    learned = learn(early, replace(recipe, rounds=max(recipe.rounds // 2, 1)))
+    learned = learn(early, recipe, _GOALS[-1:])
     values = columns(late, learned.names)
     start, residual = learned.start(values), learned.boosters[-1].inplace_predict(values)
 
@@ -90,13 +95,8 @@ def _trust(samples: Samples, recipe: Recipe) -> float:
     return min(_TRUSTS_FRAC, key=loss)
 
 
-def _goals() -> list[dict[str, Any]]:
-    goals: list[dict[str, Any]] = [{"objective": "reg:quantileerror", "quantile_alpha": level} for level in LEVELS_FRAC]
-    return [*goals, {"objective": "reg:squarederror"}]
-
-
-def learn(samples: Samples, recipe: Recipe) -> Learned:
-    """Fit the four residuals; a quantile's loss is in watts, the mean's in watts squared."""
+def learn(samples: Samples, recipe: Recipe, goals: tuple[Goal, ...] = _GOALS) -> Learned:
+    """Fit the residuals; a quantile's loss is in watts, the mean's in watts squared."""
     names = used_names(samples)
     values = columns(samples, names)
     anchor = None
@@ -110,7 +110,8 @@ def learn(samples: Samples, recipe: Recipe) -> Learned:
     rounds = _ROUNDS * recipe.rounds
     fixed = {**_SHAPE, "tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": 2, "seed": recipe.seed}
     boosters = []
-    for goal, weight in zip(_goals(), (size, size, size, size**2), strict=True):
+    for goal, power in goals:
+        weight = size**power
         matrix = xgboost.QuantileDMatrix(values, label=label, weight=weight, max_bin=64, nthread=2)
         booster = xgboost.train({**fixed, **goal, "eta": _REACH / rounds}, matrix, num_boost_round=rounds)
         boosters.append(midpoints(booster, values))

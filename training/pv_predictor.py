@@ -9,21 +9,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from core_kernels.features import PvPlant, pv_features, sky
+from core_kernels.features import PvPlant, sky
 from core_kernels.featurespec import DARK_FRAC, select
-from core_kernels.folding import SLOTS_PER_DAY
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training import evaluate
 from training.boosters import QuantileModel, Recipe, Stage, importance_of, read_boosters, write_boosters
-from training.dataset import Series
+from training.dataset import PvSampler, Series
 from training.errors import TrainingError
 from training.predictor import Ask, BasePredictor, Quantiles
 from training.pv_fit import fit_pv, identify, plant_document, plant_from
 from training.site import TrainingSite
 
 SIGNAL = "pv_w"
-_HISTORY_SLOTS = 9 * SLOTS_PER_DAY
 _PLANT_FILE = "pv_plant.json"
 
 
@@ -35,6 +33,7 @@ class PvPredictor(BasePredictor):
     def __init__(self, site: TrainingSite, recipe: Recipe) -> None:
         super().__init__(site, recipe)
         self._fitted: tuple[PvPlant, QuantileModel] | None = None
+        self._sampler: tuple[Series, PvSampler] | None = None
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -60,26 +59,30 @@ class PvPredictor(BasePredictor):
         stage("pv_w: identifying the array from its clear days")
         plant = identify(past, self.site)
         model = fit_pv(past, plant, float(past.frame.grid.end_s), self.recipe, stage)
-        self._fitted = (plant, model)
+        self._fitted, self._sampler = (plant, model), None
         return model.rows
 
     def predict(self, series: Series, issued_s: float, grid: TimeGrid) -> Quantiles:
         """As the device does: features of what is known at the issue, then the boosters."""
-        plant, model = self._known()
-        history = series.history(issued_s, _HISTORY_SLOTS)
-        matrix = pv_features(issued_s, grid, history, plant, series.weather(grid, issued_s), series.extra)
-        matrix = select(matrix, model.names)
-        return {SIGNAL: model.quantiles_w(matrix.values, matrix.scale_w)}
+        matrix = select(self._sampler_of(series).features(issued_s, grid), self.model.names)
+        return {SIGNAL: self.model.quantiles_w(matrix.values, matrix.scale_w)}
+
+    def _sampler_of(self, series: Series) -> PvSampler:
+        """The sampler of a series; its sky is computed once."""
+        if self._sampler is None or self._sampler[0] is not series:
+            self._sampler = (series, PvSampler(series, self.plant))
+        return self._sampler[1]
 
     def counted(self, grid: TimeGrid) -> FloatArray:
         """Daylight."""
         return (sky(self.plant, grid).clear_w > DARK_FRAC * self.plant.capacity_w).astype(np.float64)
 
     def references(self) -> Mapping[str, Ask]:
-        """Persistence, the 28-day climatology, and physics alone."""
+        """Persistence of a day and of a quarter hour, the 28-day climatology, and physics alone."""
         return {
             "persistence": lambda series, *day: {SIGNAL: evaluate.persistence(SIGNAL, series, *day)},
             "climatology_28d": lambda series, *day: {SIGNAL: evaluate.climatology(SIGNAL, series, *day)},
+            "latest": lambda series, *day: {SIGNAL: evaluate.latest(self.plant, series, *day)},
             "physics": lambda series, *day: {SIGNAL: evaluate.physics(self.plant, series, *day)},
         }
 

@@ -11,9 +11,17 @@ from training.dataset import LoadSampler, PvSampler, Samples, Series, collect, i
 
 
 def gathered(
-    past: Series, name: str, sampler: PvSampler | LoadSampler, seed: int, step_slots: int, keep_frac: float
+    past: Series,
+    name: str,
+    sampler: PvSampler | LoadSampler,
+    seed: int,
+    step_slots: int,
+    keep_frac: float,
+    near_slots: int = 0,
 ) -> Samples:
     """A day ahead from every local midnight; every ``step_slots``, a share of the slots of two days ahead.
+
+    Of the ``near_slots`` next to an issue none is left out: the box forecasts anew every quarter hour.
 
     Raises
     ------
@@ -26,7 +34,7 @@ def gathered(
     whole = collect(past, name, sampler, midnights_s, 1.0, seed, SLOTS_PER_DAY)
     if around_s.size == 0:
         return whole
-    some = collect(past, name, sampler, around_s, keep_frac, seed)
+    some = collect(past, name, sampler, around_s, keep_frac, seed, near_slots=near_slots)
     order = np.argsort(np.concatenate([whole.issued_s, some.issued_s]), kind="stable")
     return Samples(
         names=whole.names,

@@ -108,12 +108,25 @@ def test_backtest_scores_every_slot_beside_the_references(made, tmp_path, kind):
     assert list(found.columns) == ["time_utc", "p10", "p50", "p90"]
     assert len(found) == 10 * 96
     assert found["time_utc"].iloc[0] == pd.Timestamp("2013-04-25", tz="UTC")
-    reference = "physics" if kind == "pv" else "mean_7d"
-    assert set(summary["scores"]) == {"ours", "persistence", "climatology_28d", reference}
+    references = {"persistence", "climatology_28d"} | ({"physics", "latest"} if kind == "pv" else {"mean_7d"})
+    assert set(summary["scores"]) == {"ours", *references}
+    assert set(summary["skill"]) == references
     ours, persistence = summary["scores"]["ours"], summary["scores"]["persistence"]
     assert ours["pinball"] < persistence["pinball"]
     assert np.isfinite(ours["rmse"])
     assert "ours" in run("backtest", kind, *options).output
+
+
+def test_a_quarter_hour_ahead_knows_more_than_a_day_ahead(made, tmp_path):
+    options = ["--site", made.folder / "site.toml", "--table", made.folder / "table.parquet", "--quick", "--json",
+               "--train-until", "2013-05-06", "--until", "2013-05-08"]  # fmt: skip
+    near, far = (json.loads(run("backtest", "pv", *options, *more).output.splitlines()[-1]) for more in
+                 (["--ahead-min", "15"], ["--weather", "none"]))  # fmt: skip
+    assert near["scores"]["ours"]["rows"] == far["scores"]["ours"]["rows"] == 2 * 96
+    assert near["scores"]["ours"]["pinball"] < far["scores"]["ours"]["pinball"]
+    assert near["horizon"].startswith("15 min ahead")
+    with pytest.raises(SetupError, match="multiple of 15"):
+        run("backtest", "pv", *options, "--ahead-min", "20")
 
 
 def test_a_backtest_without_test_days_says_so(made):

@@ -88,7 +88,7 @@ def test_the_fingerprint_tells_names_times_and_values_apart(made):
 def test_performance_is_kept_with_its_references(made, fitted, until_s):
     before = len(fitted.history)
     performance = fitted.evaluate(made.series, days_after(until_s, 3))
-    assert set(performance.scores["pv_w"]) == {"ours", "persistence", "climatology_28d", "physics"}
+    assert set(performance.scores["pv_w"]) == {"ours", "persistence", "climatology_28d", "latest", "physics"}
     assert performance.scores["pv_w"]["ours"]["rows"] == 3 * 96
     assert performance.day_count == 3
     assert len(fitted.history) == before + 1

@@ -30,6 +30,16 @@ from training.progress import Stages
 @click.option("--train-until", type=DATE, required=True, help="Train on what lies before this (UTC).")
 @click.option("--until", type=DATE, required=True, help="End of the test span (UTC).")
 @click.option("--out", type=PATH, help="Predictions to write (Parquet): time_utc, p10, p50, p90.")
+@click.option(
+    "--ahead-min", type=click.IntRange(0, 2880), default=0, help="Forecast each slot so many minutes before it ends."
+)
+@click.option(
+    "--weather",
+    type=click.Choice(["forecast", "known", "none"]),
+    default="forecast",
+    show_default=True,
+    help="The table's fc_ columns; or its measured weather, as if it were known; or none.",
+)
 @quick_option
 @seed_option
 @json_option
@@ -41,9 +51,14 @@ def command(**options: Any) -> None:
       pems-train backtest pv --site site.toml --table train.parquet --train-until 2013-06-01 --until 2013-07-01
     """
     from training.backtest import Span, backtest
+    from training.dataset import with_known_weather, without_weather
 
+    weather = {"forecast": lambda found: found, "known": with_known_weather, "none": without_weather}
     series, site = inputs(options["site_path"], options["table_path"])
-    span = Span(unix_s(options["train_until"]), unix_s(options["until"]))
+    series = weather[options["weather"]](series)
+    if options["ahead_min"] % 15:
+        raise SetupError(f"--ahead-min {options['ahead_min']} is not a multiple of 15")
+    span = Span(unix_s(options["train_until"]), unix_s(options["until"]), options["ahead_min"])
     stages = Stages(6)
     result = backtest(options["kind"], series, site, span, recipe(options["quick"], options["seed"]), stages)
     stages.close()
