@@ -26,6 +26,7 @@ from core_kernels.units import FloatArray
 from training.anchor import Anchor
 from training.dataset import Samples
 
+THREADS = 1  # two that wait for each other on a busy machine made a fit twenty times longer
 Stage = Callable[[str], object]
 
 
@@ -56,7 +57,7 @@ class Recipe:
             "subsample": 0.7,
             "colsample_bytree": 0.8,
             "lambda": 1.0,
-            "nthread": 2,
+            "nthread": THREADS,
             "seed": self.seed,
         }
 
@@ -111,7 +112,7 @@ def midpoints(booster: Any, values: Float32Matrix) -> Any:
                 threshold = np.float32(tree["split_conditions"][node])
                 above = int(np.clip(np.searchsorted(seen, threshold), 1, seen.size - 1))
                 tree["split_conditions"][node] = float(np.float32((seen[above - 1] + seen[above]) / 2.0))
-    moved = xgboost.Booster({"nthread": 2})
+    moved = xgboost.Booster({"nthread": THREADS})
     moved.load_model(bytearray(json.dumps(document).encode()))
     return moved
 
@@ -123,7 +124,7 @@ def damped(booster: Any, share_frac: float) -> Any:
         for node, child in enumerate(tree["left_children"]):
             if child == -1:
                 tree["split_conditions"][node] = float(np.float32(share_frac * tree["split_conditions"][node]))
-    quieter = xgboost.Booster({"nthread": 2})
+    quieter = xgboost.Booster({"nthread": THREADS})
     quieter.load_model(bytearray(json.dumps(document).encode()))
     return quieter
 
@@ -171,7 +172,7 @@ def read_boosters(folder: Path, signal: str) -> QuantileModel:
     entry = json.loads((folder / f"{signal}.json").read_text(encoding="utf-8"))
     boosters = []
     for level in range(len(entry["targets"])):
-        booster = xgboost.Booster({"nthread": 2})
+        booster = xgboost.Booster({"nthread": THREADS})
         try:
             booster.load_model(bytearray((folder / f"{signal}_{level}.json").read_bytes()))
         except xgboost.core.XGBoostError as error:

@@ -18,7 +18,7 @@ from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac
 from core_kernels.records import Float32Matrix
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
-from training.boosters import QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
+from training.boosters import THREADS, QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
 from training.dataset import LoadSampler, Samples, Series, before
 from training.samples import chosen_rows, gathered
 from training.split import split_issues
@@ -97,7 +97,14 @@ def _params(recipe: Recipe, days: float) -> tuple[dict[str, Any], int]:
     rounds, reach = recipe.rounds, 4.0
     if days >= _LONG_DAYS:
         shape, rounds, reach = {"max_depth": 6, "min_child_weight": 60.0, "colsample_bytree": 0.4}, 3 * rounds // 2, 9.0
-    fixed = {"tree_method": "hist", "max_bin": 64, "subsample": 0.5, "lambda": 10.0, "base_score": 0.0, "nthread": 2}
+    fixed = {
+        "tree_method": "hist",
+        "max_bin": 64,
+        "subsample": 0.5,
+        "lambda": 10.0,
+        "base_score": 0.0,
+        "nthread": THREADS,
+    }
     return {**fixed, **shape, "eta": reach / rounds, "seed": recipe.seed}, rounds
 
 
@@ -116,7 +123,7 @@ def learn(samples: Samples, recipe: Recipe, days: float) -> Learned:
     boosters = []
     for goal, start in zip(goals, np.hstack([starts, mean_start]).T, strict=True):
         weight = samples.scale_w / samples.scale_w.mean()
-        matrix = xgboost.QuantileDMatrix(values, label=ratio - start, weight=weight, max_bin=64, nthread=2)
+        matrix = xgboost.QuantileDMatrix(values, label=ratio - start, weight=weight, max_bin=64, nthread=THREADS)
         boosters.append(midpoints(xgboost.train({**params, **goal}, matrix, num_boost_round=rounds), values))
     return Learned(names=names, boosters=tuple(boosters), typical_ratio=typical, rows=ratio.size)
 

@@ -17,7 +17,7 @@ import xgboost
 from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
-from training.boosters import QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
+from training.boosters import THREADS, QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
 from training.dataset import Samples
 from training.samples import chosen_rows
 from training.split import split_issues
@@ -108,11 +108,11 @@ def learn(samples: Samples, recipe: Recipe, goals: tuple[Goal, ...] = _GOALS) ->
     label = samples.actual_w / samples.scale_w - learned.start(values)
     size = samples.scale_w / samples.scale_w.mean()
     rounds = _ROUNDS * recipe.rounds
-    fixed = {**_SHAPE, "tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": 2, "seed": recipe.seed}
+    fixed = {**_SHAPE, "tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": THREADS, "seed": recipe.seed}
     boosters = []
     for goal, power in goals:
         weight = size**power
-        matrix = xgboost.QuantileDMatrix(values, label=label, weight=weight, max_bin=64, nthread=2)
+        matrix = xgboost.QuantileDMatrix(values, label=label, weight=weight, max_bin=64, nthread=THREADS)
         booster = xgboost.train({**fixed, **goal, "eta": _REACH / rounds}, matrix, num_boost_round=rounds)
         boosters.append(midpoints(booster, values))
     return replace(learned, boosters=tuple(boosters))
