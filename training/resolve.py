@@ -73,6 +73,8 @@ def resolve(mapping: FieldMap, stores: Sequence[tuple[str, Sequence[SourceField]
         for concrete in _unfolded(row, stores)
         if (found := _wanted(concrete, stores, rates_eur, notes, problems)) is not None
     ]
+    names = [item.name for item in wanted]
+    problems += [f"{name}: several fields have this name" for name in sorted(set(names)) if names.count(name) > 1]
     if problems:
         raise SetupError("\n".join(f"{mapping.place}: {problem}" for problem in problems))
     labels = [(i, item.label) for i, (_, fields) in enumerate(stores) for item in fields]

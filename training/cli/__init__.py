@@ -14,6 +14,7 @@ _COMMANDS = {
     "backtest": ("training.cli.backtest:command", "Train before A, forecast each day of [A, B), score."),
     "demo-data": ("training.cli.demo_data:command", "Write the demo's measured house."),
     "export": ("training.cli.export:command", "Export to ONNX through the parity gate and pack a bundle."),
+    "extract": ("training.cli.extract:command", "A site's data from its stores, and how good they are."),
     "fit": ("training.cli.fit:fit", "Fit the PV and load models of a site."),
     "make-bundle": ("training.cli.fit:make_bundle", "Fit, export and sign in one go."),
     "sign": ("training.cli.sign:group", "Keys and signatures of bundles."),

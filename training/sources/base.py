@@ -85,6 +85,15 @@ class Source(Protocol):
 
 def numbers(texts: Sequence[object]) -> tuple[FloatArray, int]:
     """Values as they come (numbers, booleans, texts, None) as float64, and how many were no number."""
+    try:
+        values = np.array(texts, dtype=np.float64)
+    except (TypeError, ValueError):
+        return _one_by_one(texts)
+    values[np.isinf(values)] = np.nan
+    return values, 0
+
+
+def _one_by_one(texts: Sequence[object]) -> tuple[FloatArray, int]:
     values = np.full(len(texts), np.nan)
     bad = 0
     for i, text in enumerate(texts):

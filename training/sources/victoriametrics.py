@@ -18,7 +18,7 @@ from training.sources.http import answered, client, option
 
 _PORT = 8428
 _ALL = '{__name__!=""}'
-_EARLIEST_S, _LATEST_S = "0", "9999999999"
+_EARLIEST_S, _LATEST_S = "1", "4000000000"  # a start of 0 means the last five minutes to the server
 
 
 class VictoriaSource:
