@@ -12,7 +12,7 @@ from itertools import pairwise
 from core_kernels.units import W_PER_KW
 from edge.config import Battery
 from edge.control.peak import Cap, cap_of
-from edge.control.words import IDLE_W, Marginals, explain, explain_peak
+from edge.control.words import IDLE_W, Marginals, explain, explain_bound, explain_peak
 from edge.messages import Command, House, Plan
 
 LEASE_S = 900.0
@@ -40,7 +40,8 @@ def wish(house: House, plan: Plan | None, battery: Battery, imported_wh: float =
     if not all(map(math.isfinite, (*marginals, plan.battery_w[slot]))):
         return Command.native("the plan lacks a price or a power: the inverter's own rules")
     best_w = free_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery)
-    reason = explain(free_w, net_w, marginals)
+    bound = explain_bound(free_w, net_w, house.soc_frac, battery, marginals)
+    reason = bound or explain(free_w, net_w, marginals)
     if (cap := cap_of(plan, house.time_s, imported_wh)) is not None:
         best_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery, cap)
         if abs(best_w - free_w) > IDLE_W:

@@ -66,6 +66,39 @@ def test_where_prices_decide_nothing_the_plan_does():
     assert command.battery_w == pytest.approx(-3000.0)
 
 
+@pytest.mark.parametrize(
+    ("net_w", "soc_frac", "prices", "words"),
+    [
+        (-2000.0, 1.0, {}, "the battery is full: the surplus is sold, export pays 10.0 ct a kWh"),
+        (2000.0, 0.1, {}, "the battery is empty: the house imports at 30.0 ct a kWh"),
+        (1000.0, 1.0, {"planned_w": -5000.0, "imports": 0.1, "exports": 0.01}, "the battery is full"),
+        (-2000.0, 0.99, {}, "store the surplus"),
+        (2000.0, 0.11, {}, "cover the house"),
+    ],
+)
+def test_a_full_or_empty_battery_is_a_reason_of_its_own(net_w, soc_frac, prices, words):
+    house = make_house(NOW_S, load_w=max(net_w, 0.0), pv_w=max(-net_w, 0.0), soc_frac=soc_frac)
+    assert wish(house, plan(**prices), BATTERY).reason.startswith(words)
+
+
+# Using stored energy costs 0.2 / leg + 0.02 = 23.08 ct, storing is worth 18.97 ct.
+@pytest.mark.parametrize(
+    ("battery_w", "net_w", "imports", "exports", "words"),
+    [
+        (1000.0, 2000.0, 0.2300, 0.05, "cover the house"),
+        (0.0, 2000.0, 0.2320, 0.05, "keep stored energy"),
+        (-1000.0, -2000.0, 0.3, 0.1905, "store the surplus"),
+        (0.0, -2000.0, 0.3, 0.1890, "sell the surplus"),
+        (-1000.0, 1000.0, 0.1905, 0.05, "charge with grid energy"),
+        (3000.0, 1000.0, 0.3, 0.2300, "discharge into the grid"),
+    ],
+)
+def test_a_reason_that_its_own_prices_contradict_by_a_hair_says_so(battery_w, net_w, imports, exports, words):
+    reason = explain(battery_w, net_w, Marginals(imports, exports, 0.2, 0.02, LEG))
+    assert reason.startswith(words)
+    assert reason.endswith("so close that the plan decides")
+
+
 def test_between_the_prices_a_balanced_house_does_nothing():
     assert explain(0.0, 0.0, Marginals(0.3, 0.1, 0.2, 0.02, LEG)).startswith("nothing to do: import costs 30.0 ct")
 
