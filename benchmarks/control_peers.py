@@ -1,7 +1,8 @@
 """Other planners on the same windows, in an environment of their own: one request a line in, one answer a line out.
 
-Started by ``edge.bench_control.peers`` as ``python control_peers.py WINDOWS.npz``; a request is ``{"peer", "window"}``,
-an answer ``{"ms", "cost_eur"}`` with the processor time of making that one plan. Nothing of the product is imported.
+Started by ``edge.bench_control.peers`` as ``python control_peers.py WINDOWS.npz``; a request is ``{"peer", "window",
+"stored_kwh"}``, an answer ``{"ms", "cost_eur", "rss_mb"}`` with the processor time of making that one plan. Nothing of
+the product is imported.
 """
 
 from __future__ import annotations
@@ -64,52 +65,12 @@ class Cvxpy:
         cost += w.number("peak_eur") * (peak - w.number("peak_least_kw"))
         return cp.Problem(cp.Minimize(cost), rows), given
 
-    def plan(self, window: int) -> float:
+    def plan(self, window: int, stored_kwh: float) -> float:
         problem, given = self.kept or self.build()
         for name, parameter in given.items():
-            parameter.value = self.windows.row(name, window)
+            parameter.value = stored_kwh if name == "stored_kwh" else self.windows.row(name, window)
         problem.solve(solver="HIGHS", ignore_dpp=not self.dpp)
         return float(problem.value)
-
-
-class Piqp:
-    """PIQP, cold, on the very matrices of the product."""
-
-    def __init__(self, windows: Windows) -> None:
-        import scipy.sparse as sp
-
-        def matrix(name: str):
-            parts = [windows.arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")]
-            return sp.csc_matrix(tuple(parts), shape=tuple(windows.arrays[f"{name}_shape"]))
-
-        upper = matrix("P")
-        self.quadratic = (upper + sp.triu(upper, 1).T).tocsc()
-        self.rows, self.windows = matrix("A"), windows
-
-    def plan(self, window: int) -> float:
-        import piqp
-
-        w = self.windows
-        solver = piqp.SparseSolver()
-        # With its own tolerances PIQP 0.7.0 calls up to a tenth of feasible plans infeasible.
-        solver.settings.eps_primal_inf = solver.settings.eps_dual_inf = 1e-12
-        low, high = w.row("l", window), w.row("u", window)
-        equal = low == high
-        rows = self.rows.tocsr()
-        solver.setup(
-            self.quadratic,
-            w.row("q", window),
-            rows[equal].tocsc(),
-            low[equal],
-            rows[~equal].tocsc(),
-            low[~equal],
-            high[~equal],
-        )
-        status = solver.solve()
-        if status != piqp.Status.PIQP_SOLVED:
-            raise RuntimeError(f"PIQP: {status}")
-        x = np.array(solver.result.x)
-        return float(0.5 * x @ (self.quadratic @ x) + w.row("q", window) @ x + w.row("constant_eur", window))
 
 
 class Emhass:
@@ -164,13 +125,13 @@ class Emhass:
             retrieve, optim, plant, "cost", "price", "cost", folders, LOG, num_timesteps=w.steps
         )
 
-    def plan(self, window: int) -> float:
+    def plan(self, window: int, stored_kwh: float) -> float:
         pd, w = self.pandas, self.windows
         net_w = 1000.0 * w.row("net_kw", window)
         index = pd.date_range("2024-06-01", periods=w.steps, freq=pd.Timedelta(hours=w.slot_h), tz="UTC")
         frame = pd.DataFrame({"cost": w.row("import_eur", window), "price": w.row("export_eur", window)}, index=index)
         pv, load = pd.Series(np.maximum(-net_w, 0.0), index), pd.Series(np.maximum(net_w, 0.0), index)
-        start = float(w.row("stored_kwh", window)) / w.number("capacity_kwh")
+        start = stored_kwh / w.number("capacity_kwh")
         found = self.optimiser.perform_dayahead_forecast_optim(frame, pv, load, soc_init=start, soc_final=start)
         grid_kw = found["P_grid"].to_numpy() / 1000.0
         price = np.where(grid_kw > 0.0, frame["cost"], frame["price"])
@@ -180,7 +141,6 @@ class Emhass:
 PEERS = {
     "cvxpy rebuilt": lambda windows: Cvxpy(windows, dpp=False),
     "cvxpy DPP": lambda windows: Cvxpy(windows, dpp=True),
-    "PIQP cold": Piqp,
     "EMHASS": Emhass,
 }
 
@@ -195,7 +155,7 @@ def main() -> None:
         if name not in made:
             made[name] = PEERS[name](windows)
         started_s = time.process_time()
-        cost_eur = made[name].plan(request["window"])
+        cost_eur = made[name].plan(request["window"], request["stored_kwh"])
         answer = {"ms": 1000.0 * (time.process_time() - started_s), "cost_eur": cost_eur}
         answer["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
         sys.stdout.write(json.dumps(answer) + "\n")

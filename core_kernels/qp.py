@@ -215,9 +215,7 @@ def vectors(shape: Structure, slots: Slots, terms: Terms, others: Sequence[Numbe
     """Linear cost and bounds of one plan; raises ``ValueError`` for a wrong length or a number that is not finite."""
     if (terms.peaks is None) != (shape.peaks == 0):
         raise ValueError("the terms and the structure do not agree on a capacity tariff")
-    for name, given in zip(slots._fields, slots, strict=True):
-        if given.shape != (shape.steps,) or not np.isfinite(given).all():
-            raise ValueError(f"{name} must be {shape.steps} finite numbers")
+    _check_slots(shape, slots)
     h, ci, ce = shape.slot_s / SECONDS_PER_HOUR, slots.import_eur_per_kwh, slots.export_eur_per_kwh
     q = np.zeros((shape.steps, shape.layout.width))
     q[:, PC] = h * ce
@@ -243,6 +241,16 @@ def vectors(shape: Structure, slots: Slots, terms: Terms, others: Sequence[Numbe
         raise ValueError(f"step {step}, row {row}: lower bound {l[step, row]} is above {u[step, row]}")
     stepwise = Vectors(q.ravel(), l.ravel(), u.ravel(), float(h * np.sum(ce * slots.net_load_kw)))
     return stepwise if terms.peaks is None else _with_peaks(shape, slots, terms.peaks, stepwise)
+
+
+def _check_slots(shape: Structure, slots: Slots) -> None:
+    """Raise ``ValueError`` for a column of a wrong length or a number that is not finite."""
+    fits = all(given.shape == (shape.steps,) for given in slots)
+    if fits and np.isfinite(np.concatenate(slots)).all():
+        return
+    for name, given in zip(slots._fields, slots, strict=True):
+        if given.shape != (shape.steps,) or not np.isfinite(given).all():
+            raise ValueError(f"{name} must be {shape.steps} finite numbers")
 
 
 def _with_peaks(shape: Structure, slots: Slots, peaks: Peaks, stepwise: Vectors) -> Vectors:

@@ -45,6 +45,5 @@ def compress(
 def multiply(matrix: Csc, x: FloatArray) -> FloatArray:
     """Matrix times vector, float64[rows]."""
     column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
-    image = np.zeros(matrix.shape[0])
-    np.add.at(image, matrix.indices, matrix.data * x[column])
-    return image
+    image = np.bincount(matrix.indices, weights=matrix.data * x[column], minlength=matrix.shape[0])
+    return np.asarray(image, dtype=np.float64)

@@ -7,10 +7,8 @@ import math
 import os
 from pathlib import Path
 
-from core_kernels.units import W_PER_KW
 from edge.bench import Row
 from edge.bench_control import windows as made
-from edge.control.solver import Solver
 from edge.errors import PlanError
 
 RESOLVES_COUNT = 100_000
@@ -20,19 +18,15 @@ MOST_MB = 0.5
 
 def rows(count: int = RESOLVES_COUNT) -> tuple[Row, ...]:
     """Growth of the process over warm re-solves of windows that follow each other, and the refused ones."""
-    given, shape = made.windows(_WINDOWS_COUNT), made.shape_of()
-    solver, refused = Solver(shape), 0
-    near_w, before_mb = W_PER_KW * made.PEAK_LEAST_KW, math.nan
+    loop, refused, before_mb = made.Loop(_WINDOWS_COUNT), 0, math.nan
     for k in range(count + _WARM_COUNT):
         if k == _WARM_COUNT:
             gc.collect()
             before_mb = resident_mb()
         try:
-            solved = solver.solve(made.vectors_of(shape, given, k % _WINDOWS_COUNT, near_w))
-            near_w = W_PER_KW * max(float(solved.x[-1]), made.PEAK_LEAST_KW)
+            loop.solve(k)
         except PlanError:
             refused += 1
-        solver.shift(1)
     gc.collect()
     grown_mb = resident_mb() - before_mb
     return (

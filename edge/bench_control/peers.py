@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy as np
 from core_kernels.units import W_PER_KW
 from edge.bench import Row
 from edge.bench_control import windows as made
-from edge.control.solver import Solver
 from edge.errors import PlanError, StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,12 +88,12 @@ def worker(python: Path, windows: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def ask(process: subprocess.Popen[str], peer: str, window: int) -> dict[str, Any]:
+def ask(process: subprocess.Popen[str], peer: str, window: int, stored_wh: float) -> dict[str, Any]:
     """One plan of a peer; raises :class:`PlanError` where it gave none."""
     if process.stdin is None or process.stdout is None:
         raise PlanError("the peers' process has no pipes")
     try:
-        process.stdin.write(json.dumps({"peer": peer, "window": window}) + "\n")
+        process.stdin.write(json.dumps({"peer": peer, "window": window, "stored_kwh": stored_wh / W_PER_KW}) + "\n")
         process.stdin.flush()
         line = process.stdout.readline()
     except BrokenPipeError as error:
@@ -125,7 +123,6 @@ def save(path: Path, given: made.Windows) -> None:
         net_kw=given.net_kw,
         import_eur=given.import_eur_per_kwh,
         export_eur=given.export_eur_per_kwh,
-        stored_kwh=given.stored_kwh,
         slot_h=made.SLOT_S / 3600.0,
         leg_frac=made.LEG_FRAC,
         power_kw=made.POWER_KW,
@@ -143,19 +140,15 @@ def save(path: Path, given: made.Windows) -> None:
 
 def beside(process: subprocess.Popen[str], peer: Peer) -> Iterator[Row]:
     """Our warm re-solves and a peer's plans of the same windows, in turn."""
-    given, shape = made.windows(_ROUNDS * _OURS_PER_ROUND + 1), made.shape_of(with_peak=peer.with_peak)
-    solver, near_w = Solver(shape), W_PER_KW * made.PEAK_LEAST_KW
-    ask(process, peer.name, 0)
+    loop = made.Loop(_ROUNDS * _OURS_PER_ROUND + 1, with_peak=peer.with_peak)
+    ask(process, peer.name, 0, loop.stored_wh)
     ours_ms: list[float] = []
     theirs_ms: list[float] = []
     for k in range(_ROUNDS * _OURS_PER_ROUND):
-        started_s = time.process_time()
-        solved = solver.solve(made.vectors_of(shape, given, k, near_w if peer.with_peak else None))
-        near_w = W_PER_KW * max(float(solved.x[-1]), made.PEAK_LEAST_KW) if peer.with_peak else near_w
-        ours_ms.append(1000.0 * (time.process_time() - started_s))
-        solver.shift(1)
+        stored_wh = loop.stored_wh
+        ours_ms.append(loop.solve(k))
         if k % _OURS_PER_ROUND == 0:
-            theirs_ms.append(float(ask(process, peer.name, k)["ms"]))
+            theirs_ms.append(float(ask(process, peer.name, k, stored_wh)["ms"]))
     ours, theirs = statistics.median(ours_ms[_OURS_PER_ROUND:]), statistics.median(theirs_ms)
     yield Row(
         name=f"warm re-solve, {made.STEPS} x 15 min, battery{' + peak' if peer.with_peak else ''}, median",

@@ -18,6 +18,7 @@ from edge.control.rollout import rollout, wished_w
 from edge.control.solver import Solver
 
 _COUNT, _EVERY = 48, 21
+STORED_WH = 5500.0
 SITE = Site(
     name="bench",
     latitude_deg=49.2,
@@ -30,7 +31,7 @@ def rows() -> tuple[Row, ...]:
     """Excess of the plans' costs, ordinary prices and negative ones."""
     given = made.windows(_COUNT * _EVERY)
     solver = Solver(made.shape_of(with_peak=False))
-    excess = [_excess_frac(solver, *made.posed(given, k, None)) for k in range(0, _COUNT * _EVERY, _EVERY)]
+    excess = [_excess_frac(solver, *made.posed(given, k, STORED_WH, None)) for k in range(0, _COUNT * _EVERY, _EVERY)]
     return (
         _row("plan over exact optimum, median", float(np.median(excess)), 0.005),
         _row("plan over exact optimum, p95", float(np.quantile(excess, 0.95)), 0.015),

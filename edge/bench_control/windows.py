@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
 
-from core_kernels.qp import Peaks, Slots, Structure, Terms, Vectors, structure, vectors
+from core_kernels.qp import Peaks, S, Slots, Structure, Terms, structure, vectors
 from core_kernels.units import W_PER_KW, FloatArray
+from edge.control.solver import Solver
 
 STEPS, SLOT_S = 96, 900
 CAPACITY_KWH, POWER_KW, LEG_FRAC = 10.0, 5.0, 0.9**0.5
@@ -20,12 +22,11 @@ _SEED = 20_261_122
 
 
 class Windows(NamedTuple):
-    """What the planner is given at each of ``count`` moments, float64[count, STEPS]; charge float64[count]."""
+    """What the planner is given at each of ``count`` moments, float64[count, STEPS] each."""
 
     net_kw: FloatArray
     import_eur_per_kwh: FloatArray
     export_eur_per_kwh: FloatArray
-    stored_kwh: FloatArray
 
 
 def windows(count: int) -> Windows:
@@ -40,8 +41,7 @@ def windows(count: int) -> Windows:
     spot = 0.10 + 0.09 * np.exp(-(((hour - 19.5) / 2.2) ** 2)) - 0.08 * np.exp(-(((hour - 13.0) / 3.0) ** 2))
     spot += np.repeat(noise.normal(0.0, 0.01, size // 4 + 1), 4)[:size]
     index = np.arange(count)[:, None] + np.arange(STEPS)[None, :]
-    stored_kwh = 5.5 + 4.0 * np.sin(np.arange(count) * 2.0 * np.pi / STEPS)
-    return Windows(net_kw[index], spot[index] + 0.08, spot[index] - 0.01, stored_kwh)
+    return Windows(net_kw[index], spot[index] + 0.08, spot[index] - 0.01)
 
 
 def shape_of(*, with_peak: bool = True) -> Structure:
@@ -50,7 +50,7 @@ def shape_of(*, with_peak: bool = True) -> Structure:
     return structure(STEPS, SLOT_S, LEG_FRAC, RAMP_EUR, billed, PULL_FRAC * PEAK_EUR_PER_KW)
 
 
-def posed(given: Windows, k: int, near_w: float | None) -> tuple[Slots, Terms]:
+def posed(given: Windows, k: int, stored_wh: float, near_w: float | None) -> tuple[Slots, Terms]:
     """One window as the planner poses it; without ``near_w``, the last plan's peak, no peak is billed."""
 
     def constant(value: float) -> FloatArray:
@@ -73,9 +73,27 @@ def posed(given: Windows, k: int, near_w: float | None) -> tuple[Slots, Terms]:
     if near_w is not None:
         counts = np.ones(STEPS, dtype=np.bool_)
         peaks = Peaks(PEAK_EUR_PER_KW, np.array([PEAK_LEAST_KW]), np.array([near_w / W_PER_KW]), counts)
-    return slots, Terms(1000.0 * float(given.stored_kwh[k]), WEAR_EUR_PER_KWH, TERMINAL_EUR_PER_KWH, peaks)
+    return slots, Terms(stored_wh, WEAR_EUR_PER_KWH, TERMINAL_EUR_PER_KWH, peaks)
 
 
-def vectors_of(shape: Structure, given: Windows, k: int, near_w: float | None) -> Vectors:
-    """The solver's numbers of one window."""
-    return vectors(shape, *posed(given, k, near_w))
+class Loop:
+    """The planner's inner loop: each window begins with what the last plan's first quarter hour left in the battery."""
+
+    def __init__(self, count: int, *, with_peak: bool = True) -> None:
+        self.given, self.shape = windows(count), shape_of(with_peak=with_peak)
+        self.stored_wh = W_PER_KW * (LOW_KWH + HIGH_KWH) / 2.0
+        self._count, self._near_w = count, W_PER_KW * PEAK_LEAST_KW if with_peak else None
+        self._solver = Solver(self.shape)
+
+    def solve(self, k: int) -> float:
+        """Update, solve and extract one window; the processor time it took [ms]."""
+        slots, terms = posed(self.given, k % self._count, self.stored_wh, self._near_w)
+        started_s = time.process_time()
+        solved = self._solver.solve(vectors(self.shape, slots, terms))
+        first_kwh = float(self.shape.by_step(solved.x)[0, S])
+        spent_s = time.process_time() - started_s
+        self.stored_wh = W_PER_KW * min(max(first_kwh, LOW_KWH), HIGH_KWH)
+        if self._near_w is not None:
+            self._near_w = W_PER_KW * max(float(solved.x[-1]), PEAK_LEAST_KW)
+        self._solver.shift(1)
+        return 1000.0 * spent_s

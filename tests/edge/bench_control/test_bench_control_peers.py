@@ -34,7 +34,7 @@ def test_a_peer_that_dies_is_named(slow_peer):
     slow_peer.kill()
     slow_peer.wait()
     with pytest.raises(PlanError, match="EMHASS"):
-        peers.ask(slow_peer, "EMHASS", 3)
+        peers.ask(slow_peer, "EMHASS", 3, 5000.0)
 
 
 def test_peers_read_the_very_windows_that_ours_solves(tmp_path):
