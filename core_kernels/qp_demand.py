@@ -1,7 +1,8 @@
 """A car or a program in the house's programme: energy that must have flowed by a deadline, within a power.
 
-Energy is counted from now on, at the car's battery [kWh]. A deadline is soft by a shortfall that costs more than any
-energy, so that a house whose limits leave no way has a plan all the same, and says by how much it falls short.
+Energy is counted at the car's battery [kWh] from the begin of the session that runs, so that a shifted answer fits. A
+deadline is soft by a shortfall that costs more than any energy, so that a house whose limits leave no way has a plan
+all the same, and says by how much it falls short.
 """
 
 from __future__ import annotations
@@ -11,20 +12,24 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels.qp_parts import Cell, Numbers, Part, Ramp
-from core_kernels.units import FloatArray
+from core_kernels.units import W_PER_KW, FloatArray
 
 # Beyond all energy that a horizon can hold: the mild bound of a row that asks for nothing in this step.
 _NO_GOAL_KWH = -1.0
 
 
 class Demand(NamedTuple):
-    """What a plan's numbers say, float64[n] each: power limits, energy due by the end (NaN: none), most energy."""
+    """What a plan's numbers say, float64[n] each: power limits, energy due by the end (NaN: none), most energy.
+
+    ``start_wh`` is what the session that runs has had already.
+    """
 
     power_min_kw: FloatArray
     power_max_kw: FloatArray
     goal_kwh: FloatArray
     most_kwh: FloatArray
     short_eur_per_kwh: float
+    start_wh: float = 0.0
 
 
 def demand_part(name: str, step_hours: float, efficiency_frac: float, ramp_eur: float) -> Part:
@@ -51,10 +56,18 @@ def demand_numbers(name: str, demand: Demand) -> Numbers:
     due = np.isfinite(demand.goal_kwh)
     goal_kwh = np.where(due, demand.goal_kwh, _NO_GOAL_KWH)
     highest_kwh = np.maximum(demand.most_kwh, goal_kwh)
+    start = np.zeros(due.size)
+    start[0] = demand.start_wh / W_PER_KW
     return Numbers(
         cost={f"{name}.short": np.where(due, demand.short_eur_per_kwh, 0.0)},
-        low={f"{name}.goal": goal_kwh, f"{name}.power": demand.power_min_kw},
+        low={
+            f"{name}.flow": start,
+            f"{name}.goal": goal_kwh,
+            f"{name}.power": demand.power_min_kw,
+            f"{name}.energy": min(start[0], 0.0),
+        },
         high={
+            f"{name}.flow": start,
             f"{name}.power": demand.power_max_kw,
             f"{name}.energy": demand.most_kwh,
             f"{name}.short": np.where(due, np.maximum(goal_kwh, 0.0), 0.0),

@@ -80,10 +80,10 @@ def demand_of(wanted: Wanted, when: Window, outlook: Outlook) -> tuple[Demand, t
     session = np.concatenate(([0], np.cumsum(when.due)[:-1]))
     begun = np.maximum.accumulate(np.where(when.open, session + 1, 0))
     needs_kwh = np.full(count + 1, wanted.energy_wh / W_PER_KW)
-    needs_kwh[0] = (wanted.missing_wh if when.open[0] else wanted.energy_wh) / W_PER_KW
+    start_wh = wanted.energy_wh - wanted.missing_wh if when.open[0] else 0.0
     most_kwh = np.concatenate(([0.0], np.cumsum(needs_kwh)))[begun]
     reach_kwh, violations = np.empty(count), []
-    reached = 0.0
+    reached = start_wh / W_PER_KW
     for k in range(count):
         reached = min(reached + power_kw[k] * step_hours * wanted.efficiency_frac, most_kwh[k])
         reach_kwh[k] = reached
@@ -92,7 +92,8 @@ def demand_of(wanted: Wanted, when: Window, outlook: Outlook) -> tuple[Demand, t
             at = datetime.fromtimestamp(outlook.grid.edges_s()[k + 1], outlook.site.zone)
             violations.append(f"{wanted.name} cannot have {short_wh:.0f} Wh of its energy by {at:%a %H:%M}")
     goal_kwh = np.where(when.due, np.maximum(reach_kwh - _MARGIN_KWH, 0.0), math.nan)
-    return Demand(np.zeros(count), power_kw, goal_kwh, most_kwh, outlook.short_eur_per_kwh), tuple(violations)
+    numbers = Demand(np.zeros(count), power_kw, goal_kwh, most_kwh, outlook.short_eur_per_kwh, start_wh)
+    return numbers, tuple(violations)
 
 
 def demand(wanted: Wanted, when: Window, outlook: Outlook) -> Component:

@@ -163,9 +163,9 @@ def _fits(shape: Structure, known: Inputs, posed: Problem) -> bool:
     return same and (shape.steps, shape.slot_s) == (known.pv_w.size, known.slot_s)
 
 
-def new_structure(site: Site, known: Inputs, posed: Problem) -> Structure:
-    """The matrices of a site's plan."""
-    price_eur, count = site.tariff.peak_eur_per_kw_month, known.pv_w.size
+def new_structure(site: Site, known: Inputs, posed: Problem, *, peaks: bool = True) -> Structure:
+    """The matrices of a site's plan, with its capacity tariff unless told otherwise."""
+    price_eur, count = site.tariff.peak_eur_per_kw_month if peaks else 0.0, known.pv_w.size
     return structure(
         count,
         known.slot_s,

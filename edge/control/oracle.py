@@ -68,7 +68,7 @@ class Impossible(NamedTuple):
         return any(bool(kind.any()) for kind in self)
 
 
-def _opened(shape: Structure, bounds: Vectors) -> highspy.Highs:
+def opened(shape: Structure, bounds: Vectors) -> highspy.Highs:
     """HiGHS with the linear programme in it."""
     model = highspy.HighsLp()
     matrix = shape.rows
@@ -91,7 +91,7 @@ def _opened(shape: Structure, bounds: Vectors) -> highspy.Highs:
     return solver
 
 
-def _run(solver: highspy.Highs) -> FloatArray | None:
+def run(solver: highspy.Highs) -> FloatArray | None:
     """Optimum of the programme; ``None`` where the search was ended before it was proven."""
     solver.run()
     status = solver.getModelStatus()
@@ -104,7 +104,7 @@ def _run(solver: highspy.Highs) -> FloatArray | None:
 
 def solve_linear(shape: Structure, bounds: Vectors) -> FloatArray:
     """Exact optimum of the linear part, float64[unknowns]; raises :class:`PlanError` where there is none."""
-    found = _run(_opened(shape, bounds))
+    found = run(opened(shape, bounds))
     assert found is not None  # no limit was set
     return found
 
@@ -112,7 +112,7 @@ def solve_linear(shape: Structure, bounds: Vectors) -> FloatArray:
 def foresee(shape: Structure, slots: Slots, terms: Terms) -> Foreseen:
     """The cheapest battery powers with all known beforehand; raises :class:`PlanError` where there are none."""
     bounds = _bounds(shape, slots, terms)
-    solver = _opened(shape, bounds)
+    solver = opened(shape, bounds)
     never = np.zeros(shape.steps, dtype=np.bool_)
     forbidden = Impossible(never, never, never)
     new = forbidden._replace(both_ways=slots.export_eur_per_kwh > slots.import_eur_per_kwh)
@@ -121,7 +121,7 @@ def foresee(shape: Structure, slots: Slots, terms: Terms) -> Foreseen:
         forbidden = Impossible(*(now | before for now, before in zip(new, forbidden, strict=True)))
         if forbidden.any():
             solver.setOptionValue("time_limit", solver.getRunTime() + MIP_LIMIT_S)
-        answer = _run(solver)
+        answer = run(solver)
         if answer is None:
             return _nearly(shape, slots, terms, float(solver.getInfo().mip_dual_bound))
         step = shape.by_step(answer)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels.qp import Peaks, Slots, Terms
+from core_kernels.quantiles import mean_of
 from core_kernels.records import Forecast, Prices
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
@@ -20,6 +21,7 @@ from edge.control.heating import heating
 from edge.control.limits import battery_parts, bends_of, phases, reserve
 from edge.control.surroundings import Surroundings
 from edge.errors import PlanError
+from edge.messages import Plan
 
 MIN_SLOTS = 4
 
@@ -76,6 +78,20 @@ def battery_of(site: Site) -> Battery:
 def battery_only(site: Site) -> Site:
     """The site without what a ledger of days that are over cannot know: cars, programs, rooms, hot water."""
     return replace(site, evs=(), loads=(), zones=(), hotwater=None)
+
+
+def without_heating(site: Site) -> Site:
+    """The site without rooms and hot water."""
+    return replace(site, zones=(), hotwater=None)
+
+
+def inputs_of(plan: Plan) -> Inputs:
+    """What a published plan was made from."""
+    columns = (plan.pv_p10_w, plan.pv_p50_w, plan.pv_p90_w, plan.load_p10_w, plan.load_p50_w, plan.load_p90_w)
+    pv_10, pv_50, pv_90, load_10, load_50, load_90 = (np.array(column) for column in columns)
+    prices = np.array(plan.price_import_eur_per_kwh), np.array(plan.price_export_eur_per_kwh)
+    pv_w, load_w = mean_of(pv_10, pv_50, pv_90), mean_of(load_10, load_50, load_90)
+    return Inputs(pv_w, load_w, *prices, plan.slot_s, plan.start_s)
 
 
 def wear_eur_per_kwh(battery: Battery) -> float:

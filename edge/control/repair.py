@@ -127,12 +127,12 @@ def _directions(programme: Programme, find: Find) -> Fixed:
 
 def _least_powers(programme: Programme, find: Find, answer: Solved, fixed: Fixed) -> tuple[Solved, Fixed]:
     """What cannot run below a least power runs at it or not at all, as its energy so far comes closest."""
+    stepped = [component for component in programme.posed.components if component.least_w > 0.0]
+    if not stepped:
+        return answer, fixed
     bounds = programme.vectors(fixed)
-    changed = False
-    for component in programme.posed.components:
-        if component.least_w > 0.0:
-            changed |= _round(programme, component, answer.x, bounds, fixed)
-    if not changed:
+    rounded = [_round(programme, component, answer.x, bounds, fixed) for component in stepped]
+    if not any(rounded):
         return answer, fixed
     try:
         return find(programme.vectors(fixed)), fixed

@@ -53,15 +53,16 @@ def _walk(
 ) -> tuple[FloatArray, FloatArray]:
     low_wh = min(battery.soc_min_frac, soc_frac) * battery.capacity_wh
     high_wh = max(battery.soc_max_frac, soc_frac) * battery.capacity_wh
-    drain_wh = bends.standby_w * slot_hours
-    battery_w, stored_wh = np.empty(wish_w.size), np.empty(wish_w.size + 1)
-    stored_wh[0] = soc_frac * battery.capacity_wh
-    for k, wish in enumerate(wish_w.tolist()):
-        most_w = min(battery.discharge_w, bends.most_w(max(stored_wh[k] - drain_wh - low_wh, 0.0), slot_hours))
-        least_w = -min(battery.charge_w, bends.least_w(max(high_wh - stored_wh[k] + drain_wh, 0.0), slot_hours))
-        battery_w[k] = min(max(wish, least_w), most_w)
-        stored_wh[k + 1] = max(stored_wh[k] + bends.gained_wh(float(battery_w[k]), slot_hours) - drain_wh, 0.0)
-    return battery_w, stored_wh
+    drain_wh, held_wh = bends.standby_w * slot_hours, soc_frac * battery.capacity_wh
+    battery_w, stored_wh = [], [held_wh]
+    for wish in wish_w.tolist():
+        most_w = min(battery.discharge_w, bends.most_w(max(held_wh - drain_wh - low_wh, 0.0), slot_hours))
+        least_w = -min(battery.charge_w, bends.least_w(max(high_wh - held_wh + drain_wh, 0.0), slot_hours))
+        power_w = min(max(wish, least_w), most_w)
+        held_wh = max(held_wh + bends.gained_wh(power_w, slot_hours) - drain_wh, 0.0)
+        battery_w.append(power_w)
+        stored_wh.append(held_wh)
+    return np.array(battery_w), np.array(stored_wh)
 
 
 def peak_w(peaks: Peaks | None, lived: Rollout) -> float:
