@@ -13,7 +13,7 @@ import click
 from edge.cli.options import json_option, site_option, state_option
 from edge.cli.talk import ask_status, no_plan_words, published_plan
 from edge.errors import PlanError
-from edge.messages import plan_from_json, to_json
+from edge.messages import Plan, plan_from_json, to_json
 from edge.timetext import format_time
 from edge.wording import action_words, cents_words, local_words, power_words
 
@@ -34,16 +34,21 @@ def _mean(values: Sequence[float]) -> float:
 @click.command()
 @site_option
 @state_option
+@click.option("--pareto", metavar="cost,OTHER", help="what less of co2, export, discharge or peak would cost")
 @json_option
-def plan(site_path: Path, state: Path | None, as_json: bool) -> None:
+def plan(site_path: Path, state: Path | None, pareto: str | None, as_json: bool) -> None:
     """Show what the box intends for the next 48 h, by the hour.
 
     \b
     Example:
       pems plan --site site.toml
+      pems plan --site site.toml --pareto cost,co2
     """
     status = ask_status(site_path, state)
     current = published_plan(status)
+    if pareto is not None:
+        _print_front(site_path, current, pareto, as_json)
+        return
     if as_json:
         times = [format_time(current.start_s + i * current.slot_s) for i in range(len(current.battery_w))]
         issued, until = format_time(current.issued_s), format_time(current.valid_until_s)
@@ -59,19 +64,46 @@ def plan(site_path: Path, state: Path | None, as_json: bool) -> None:
         click.echo(f"No newer plan: {status['no_plan']}")
     for violation in current.violations:
         click.echo(f"Not kept: {violation}")
-    rows = []
+    others = [*(f"{name} W" for name in current.setpoint_w), *(f"{name} degC" for name in current.expected_c)]
+    _print_rows(
+        ("local", "ct/kWh", "PV W", "load W", "battery W", "grid W", "SoC %", *others), _plan_rows(current, zone)
+    )
+
+
+def _plan_rows(current: Plan, zone: ZoneInfo) -> list[tuple[str, ...]]:
+    """A plan by the hour: means of powers and prices, charge and temperatures at the hour's end."""
     powers = (current.pv_p50_w, current.load_p50_w, current.battery_w, current.grid_w)
+    rows = []
     for i in range(0, len(current.battery_w), _HOUR_SLOTS):
-        span = slice(i, i + _HOUR_SLOTS)
+        span, end = slice(i, i + _HOUR_SLOTS), min(i + _HOUR_SLOTS, len(current.soc_frac) - 1)
         rows.append(
             (
                 local_words(current.start_s + i * current.slot_s, zone, _CLOCK),
                 f"{100 * _mean(current.price_import_eur_per_kwh[span]):.1f}",
                 *(f"{_mean(values[span]):.0f}" for values in powers),
-                f"{100 * current.soc_frac[min(i + _HOUR_SLOTS, len(current.soc_frac) - 1)]:.0f}",
+                f"{100 * current.soc_frac[end]:.0f}",
+                *(f"{_mean(values[span]):.0f}" for values in current.setpoint_w.values()),
+                *(f"{values[end]:.1f}" for values in current.expected_c.values()),
             )
         )
-    _print_rows(("local", "ct/kWh", "PV W", "load W", "battery W", "grid W", "SoC %"), rows)
+    return rows
+
+
+def _print_front(site_path: Path, current: Plan, objectives: str, as_json: bool) -> None:
+    """The Pareto front of the plan in force."""
+    from edge.config import load_site
+    from edge.control.pareto import front
+
+    first, _, other = objectives.partition(",")
+    if first != "cost":
+        raise click.UsageError(f"--pareto begins with cost, got {objectives!r}")
+    points = front(load_site(site_path), current, other)
+    if as_json:
+        click.echo(json.dumps({"objective": other, "points": [to_json(point) for point in points]}))
+        return
+    click.echo(f"What less {other} in the next {len(current.battery_w) * current.slot_s // 3600} h would cost")
+    rows = [(f"{p.cost_eur:.2f}", f"{p.value:.2f}", f"{p.eur_per_unit:.3f}") for p in points]
+    _print_rows(("EUR", f"{other} {points[0].unit}", f"EUR for each {points[0].unit} less"), rows)
 
 
 @click.command()
