@@ -102,7 +102,7 @@ def _print_front(site_path: Path, current: Plan, objectives: str, as_json: bool)
         click.echo(json.dumps({"objective": other, "points": [to_json(point) for point in points]}))
         return
     click.echo(f"What less {other} in the next {len(current.battery_w) * current.slot_s // 3600} h would cost")
-    rows = [(f"{p.cost_eur:.2f}", f"{p.value:.2f}", f"{p.eur_per_unit:.3f}") for p in points]
+    rows = [(f"{p.cost_eur:.2f}", f"{p.value:.2f}", f"{p.marginal_eur:.3f}") for p in points]
     _print_rows(("EUR", f"{other} {points[0].unit}", f"EUR for each {points[0].unit} less"), rows)
 
 

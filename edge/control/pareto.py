@@ -40,13 +40,13 @@ _TIGHT = 1e-6  # of the bound: HiGHS may miss it by so much
 class Point:
     """One plan of the front: its cost (bill and wear, less what is left in the battery) and the other objective.
 
-    ``eur_per_unit`` is what one unit less of the other objective would cost from here on.
+    ``marginal_eur`` is what one unit less of the other objective would cost from here on.
     """
 
     cost_eur: float
     value: float
     unit: str
-    eur_per_unit: float
+    marginal_eur: float
     battery_w: tuple[float, ...]
 
 
@@ -58,7 +58,7 @@ class _Programme(NamedTuple):
     bounds: Vectors
     weight: FloatArray
     row: int
-    constant: float
+    offset: float
 
 
 def front(site: Site, plan: Plan, objective: str, count: int = 7) -> tuple[Point, ...]:
@@ -132,13 +132,13 @@ class _Found(NamedTuple):
 
     x: FloatArray
     value: float
-    eur_per_unit: float
+    marginal_eur: float
 
 
-def _cheapest(programme: _Programme, bound: float) -> _Found:
+def _cheapest(programme: _Programme, limit: float) -> _Found:
     """The cheapest way under a bound on the other objective."""
     solver = programme.solver
-    solver.changeRowBounds(programme.row, -highspy.kHighsInf, bound)
+    solver.changeRowBounds(programme.row, -highspy.kHighsInf, limit)
     x = _on_one_leg(programme)
     dual = float(np.asarray(solver.getSolution().row_dual)[programme.row])
     return _Found(x, float(programme.weight @ x), abs(dual))
@@ -193,8 +193,8 @@ def _point(programme: _Programme, found: _Found, objective: str) -> Point:
     step, bounds = programme.shape.by_step(found.x), programme.bounds
     return Point(
         cost_eur=float(bounds.q @ found.x[: bounds.q.size]) + bounds.constant_eur,
-        value=found.value + programme.constant,
+        value=found.value + programme.offset,
         unit=OBJECTIVES[objective],
-        eur_per_unit=found.eur_per_unit,
+        marginal_eur=found.marginal_eur,
         battery_w=tuple((W_PER_KW * (step[:, PD] - step[:, PC])).tolist()),
     )

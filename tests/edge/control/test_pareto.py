@@ -40,7 +40,7 @@ def test_less_of_the_other_costs_more_and_ever_more(objective, low):
     if low > 0.0:  # a convex programme: each further unit costs at least what the last one did
         slope = -np.diff(cost_eur) / np.diff(value)
         assert (np.diff(slope) >= -1e-4).all()
-        duals = np.array([point.eur_per_unit for point in points])
+        duals = np.array([point.marginal_eur for point in points])
         assert (duals[1:] >= slope - 1e-3).all()
 
 
