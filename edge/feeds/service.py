@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from edge.config import Site
-from edge.errors import ConfigError, FeedError
+from edge.errors import FeedError
 from edge.feeds import priceline, schedule
 from edge.feeds.awattar import Awattar
 from edge.feeds.cache import FeedCache, Standing
@@ -21,6 +19,7 @@ from edge.feeds.open_meteo import URL as OPEN_METEO_URL
 from edge.feeds.open_meteo import OpenMeteo
 from edge.feeds.ote import URL as OTE_URL
 from edge.feeds.ote import Ote
+from edge.files import private_text
 
 PRICES, WEATHER = "prices", "weather"
 _TEMPERATURE = "fc_temp_air_c"
@@ -38,7 +37,9 @@ def price_source(site: Site) -> PriceSource | None:
     """The site's source of prices that is asked over HTTP, if it names one; raises :class:`ConfigError`."""
     tariff = site.tariff
     if tariff.source == "entsoe":
-        return Entsoe(area=tariff.area, token=secret_line(site.path(tariff.token)), url=tariff.url or ENTSOE_URL)
+        return Entsoe(
+            area=tariff.area, token=private_text(site.path(tariff.token)).strip(), url=tariff.url or ENTSOE_URL
+        )
     if tariff.source == "nordpool":
         return NordPool(area=tariff.area, url=tariff.url or NORDPOOL_URL)
     if tariff.source == "awattar":
@@ -66,16 +67,6 @@ def weather_source(site: Site) -> WeatherSource | None:
     return OpenMeteo(
         latitude_deg=site.latitude_deg, longitude_deg=site.longitude_deg, url=site.weather.url or OPEN_METEO_URL
     )
-
-
-def secret_line(path: Path) -> str:
-    """A key from a file that only its owner can read; raises :class:`ConfigError`."""
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ConfigError(str(path), ["can be read by others: chmod 600"])
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
 
 
 class FeedService:

@@ -6,15 +6,12 @@ day anew, with what it remembers of the day before on the tape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from core_kernels.records import Forecast, Prices
-from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY
 from edge.config import Site
 from edge.control.mpc import Memory, Mpc
-from edge.control.surroundings import Surroundings
 from edge.errors import PlanError, StoreError
 from edge.log import Log
 from edge.messages import Plan
@@ -31,54 +28,27 @@ class RecordingPlanner:
         self._mpc: Mpc | None = None
         self._day = -1
 
-    def plan(
-        self,
-        *,
-        issued_s: float,
-        grid: TimeGrid,
-        soc_frac: float,
-        pv: Forecast,
-        load: Forecast,
-        prices: Prices,
-        reached_peak_w: float = 0.0,
-        around: Surroundings | None = None,
-    ) -> Plan:
+    def plan(self, *, issued_s: float, **known: Any) -> Plan:
         """As :meth:`Mpc.plan`, and onto the tape, whatever comes of it; a tape that breaks is an alarm, no more."""
-        question = {
-            "issued_s": issued_s,
-            "grid": grid,
-            "soc_frac": soc_frac,
-            "pv": pv,
-            "load": load,
-            "prices": prices,
-            "reached_peak_w": reached_peak_w,
-            "around": around,
-        }
-        memory = self._begin(issued_s)
-        mpc = self._mpc
-        assert mpc is not None, "begun"
+        mpc, memory = self._begin(issued_s)
         answer: dict[str, Any] = {"plan": None, "error": ""}
         try:
-            plan = mpc.plan(
-                issued_s=issued_s, grid=grid, soc_frac=soc_frac, pv=pv, load=load, prices=prices,
-                reached_peak_w=reached_peak_w, around=around,
-            )  # fmt: skip
-            answer["plan"] = plan
+            answer["plan"] = plan = mpc.plan(issued_s=issued_s, **known)
         except PlanError as error:
             answer["error"] = str(error)
             raise
         finally:
-            self._keep(issued_s, {"question": question, "memory": memory, **answer})
+            self._keep(issued_s, {"question": {"issued_s": issued_s, **known}, "memory": memory, **answer})
         return plan
 
-    def _begin(self, issued_s: float) -> Memory | None:
-        """A new optimiser on a new day; what it remembers, ``None`` where it goes on as it is."""
+    def _begin(self, issued_s: float) -> tuple[Mpc, Memory | None]:
+        """The day's optimiser, and what it begins with where it is a new one."""
         day = int(issued_s // SECONDS_PER_DAY)
         if self._mpc is not None and day == self._day:
-            return None
+            return self._mpc, None
         memory = self._mpc.memory if self._mpc is not None else Memory()
         self._mpc, self._day = Mpc(self._site, memory), day
-        return memory
+        return self._mpc, memory
 
     def _keep(self, issued_s: float, data: Mapping[str, Any]) -> None:
         try:
@@ -88,15 +58,19 @@ class RecordingPlanner:
             self._log.event("alarm", f"the flight recorder: {error}")
 
 
+_DECODED: dict[str, Callable[[Any], Any]] = {
+    "grid": decode.grid,
+    "pv": decode.forecast,
+    "load": decode.forecast,
+    "prices": decode.prices,
+    "around": decode.surroundings,
+}
+
+
 def ask_again(mpc: Mpc, question: Mapping[str, Any]) -> Plan:
     """The optimiser's answer to a recorded question; raises :class:`PlanError` as it did then."""
-    return mpc.plan(
-        issued_s=question["issued_s"],
-        grid=decode.grid(question["grid"]),
-        soc_frac=question["soc_frac"],
-        pv=decode.forecast(question["pv"]),
-        load=decode.forecast(question["load"]),
-        prices=decode.prices(question["prices"]),
-        reached_peak_w=question["reached_peak_w"],
-        around=decode.surroundings(question["around"]),
-    )
+    return mpc.plan(**{name: _DECODED.get(name, _as_it_is)(value) for name, value in question.items()})
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

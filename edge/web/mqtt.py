@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import stat
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import aiomqtt
 from edge.config import Site
 from edge.config_supply import Mqtt
 from edge.errors import ConfigError, EdgeError
+from edge.files import private_text
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
 from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, planned_w, relays, state_of
 
@@ -60,11 +60,9 @@ def read_secrets(site: Site, mqtt: Mqtt) -> Secrets:
         return Secrets()
     path = site.path(mqtt.secrets)
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ConfigError(str(path), ["can be read by others: chmod 600"])
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
+        found = tomllib.loads(private_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
     if set(found) != {"user", "password"} or not all(isinstance(value, str) for value in found.values()):
         raise ConfigError(str(path), ["needs user and password, as texts, and nothing else"])
     return Secrets(user=found["user"], password=found["password"])

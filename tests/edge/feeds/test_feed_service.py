@@ -28,8 +28,8 @@ from edge.feeds import fetch, schedule
 from edge.feeds.cache import FeedCache
 from edge.feeds.fetch import Fetcher, retry_after_s
 from edge.feeds.model import PRICE, Request, Span, even_spans
-from edge.feeds.service import PRICES, WEATHER, FeedService, price_name, price_source, secret_line
-from edge.files import FEEDS_NAME
+from edge.feeds.service import PRICES, WEATHER, FeedService, price_name, price_source
+from edge.files import FEEDS_NAME, private_text
 from edge.log import Log
 from edge.supply import Supply, standings
 from edge.timetext import format_time, parse_time_s
@@ -396,9 +396,9 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("secret\n")
     (tmp_path / "key").chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
-        secret_line(tmp_path / "key")
+        private_text(tmp_path / "key")
     with pytest.raises(ConfigError, match="cannot be read"):
-        secret_line(tmp_path / "none")
+        private_text(tmp_path / "none")
 
 
 SITE = """

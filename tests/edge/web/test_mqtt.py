@@ -187,7 +187,7 @@ def test_without_permission_nobody_overrides() -> None:
         ('user = "a"\npassword = "b"', 0o644, "chmod 600"),
         ('user = "a"', 0o600, "needs user and password"),
         ('user = "a"\npassword = 5', 0o600, "needs user and password"),
-        ("no toml", 0o600, "cannot be read"),
+        ("no toml", 0o600, "is not TOML"),
     ],
 )
 def test_secrets_are_a_file_of_ones_own(text: str, mode: int, words: str, tmp_path: Path) -> None:
