@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from edge.config_house import Ev, Goals, HeatPumpUnit, HotWater, Load, Reserve, Zone, house_problems
+from edge.config_house import Ev, FurtherBattery, Goals, HeatPumpUnit, HotWater, Load, Reserve, Zone, house_problems
 from edge.config_supply import Band, Mqtt, Tariff, Weather, supply_problems
 from edge.config_tables import section
 from edge.errors import ConfigError
@@ -163,6 +163,7 @@ class Site:
     features: Features = Features()
     evs: tuple[Ev, ...] = ()
     loads: tuple[Load, ...] = ()
+    stores: tuple[FurtherBattery, ...] = ()
     zones: tuple[Zone, ...] = ()
     heatpump: HeatPumpUnit | None = None
     hotwater: HotWater | None = None
@@ -218,6 +219,7 @@ _LISTS: dict[str, tuple[str, type[Any]]] = {
     "link": ("links", Link),
     "ev": ("evs", Ev),
     "load": ("loads", Load),
+    "store": ("stores", FurtherBattery),
     "zone": ("zones", Zone),
     "band": ("bands", Band),
 }

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 HeatBy = Literal["electric", "heatpump", "relay"]
-PumpKind = Literal["air_regulated", "brine_regulated", "air_on_off", "brine_on_off", "water_on_off"]
 
 MAX_ZONES = 17
 
@@ -29,6 +28,21 @@ class Ev:
     efficiency_frac: float = 0.92
     phases: int = 3
     phase: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherBattery:
+    """A battery beside the one that the box drives; ``efficiency_frac`` is the AC-AC round trip."""
+
+    name: str
+    capacity_wh: float
+    charge_w: float
+    discharge_w: float
+    efficiency_frac: float = 0.90
+    soc_min_frac: float = 0.1
+    soc_max_frac: float = 1.0
+    replacement_eur_per_kwh: float = 400.0
+    phase: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +72,7 @@ class Zone:
     solar_m2: float = 0.0
     least_c: float = 20.0
     most_c: float = 23.0
-    by: HeatBy = "electric"
+    by: Literal["electric", "heatpump", "relay"] = "electric"
     sensor: str = ""
 
     @property
@@ -72,7 +86,7 @@ class HeatPumpUnit:
     """The heat pump of the zones (and tank) that are heated ``by = "heatpump"``; heat at -7 degC outdoors, flow 52."""
 
     heating_w: float
-    kind: PumpKind = "air_regulated"
+    kind: Literal["air_regulated", "brine_regulated", "air_on_off", "brine_on_off", "water_on_off"] = "air_regulated"
     flow_c: float = 35.0
     input_w: float = math.nan
 
@@ -88,7 +102,7 @@ class HotWater:
     least_c: float = 45.0
     most_c: float = 60.0
     cold_c: float = 12.0
-    by: HeatBy = "electric"
+    by: Literal["electric", "heatpump", "relay"] = "electric"
     sensor: str = "room_tank_c"
 
 
@@ -130,6 +144,12 @@ def house_problems(values: dict[str, Any]) -> list[str]:
     problems += [
         f"zone[{i}].least_c must be below most_c" for i, zone in enumerate(zones) if zone.least_c >= zone.most_c
     ]
+    stores: Sequence[FurtherBattery] = [row for row in values.get("stores", ()) if row is not None]
+    problems += [
+        f"store[{i}].soc_min_frac must be below soc_max_frac"
+        for i, row in enumerate(stores)
+        if row.soc_min_frac >= row.soc_max_frac
+    ]
     heated = [*zones, *([values["hotwater"]] if values.get("hotwater") else [])]
     if values.get("heatpump") is None and any(item.by == "heatpump" for item in heated):
         problems.append('by = "heatpump" needs a [heatpump] table')
@@ -151,7 +171,7 @@ def _times(values: dict[str, Any]) -> list[str]:
 def _names(values: dict[str, Any]) -> list[str]:
     """Names tie tables, signals and setpoints together: plain, and only one of each kind."""
     problems = []
-    for table in ("ev", "load", "zone"):
+    for table in ("ev", "load", "zone", "store"):
         names = [row.name for row in values.get(f"{table}s", ()) if row is not None]
         plain = all(name.replace("_", "").isalnum() and name.isascii() and name == name.lower() for name in names)
         if not plain:

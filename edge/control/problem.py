@@ -19,6 +19,7 @@ from edge.control.component import Component, Outlook
 from edge.control.demands import demands
 from edge.control.heating import heating
 from edge.control.limits import battery_parts, bends_of, phases, reserve
+from edge.control.stores import stores
 from edge.control.surroundings import Surroundings
 from edge.errors import PlanError
 from edge.messages import Plan
@@ -77,7 +78,7 @@ def battery_of(site: Site) -> Battery:
 
 def battery_only(site: Site) -> Site:
     """The site without what a ledger of days that are over cannot know: cars, programs, rooms, hot water."""
-    return replace(site, evs=(), loads=(), zones=(), hotwater=None)
+    return replace(site, stores=(), evs=(), loads=(), zones=(), hotwater=None)
 
 
 def without_heating(site: Site) -> Site:
@@ -195,7 +196,7 @@ def _components(
     outlook: Outlook, battery: Battery, slots: Slots, terms: Terms, recovery_w: float
 ) -> tuple[Component, ...]:
     """Everything of the house beyond battery, PV and grid."""
-    others = (*demands(outlook), *heating(outlook))
+    others = (*stores(outlook, terms.terminal_eur_per_kwh), *demands(outlook), *heating(outlook))
     stored_max_kwh = slots.stored_max_kwh
     return (
         *battery_parts(battery, outlook, terms.stored_wh, stored_max_kwh, terms.wear_eur_per_kwh),

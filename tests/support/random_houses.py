@@ -10,14 +10,14 @@ from energy import make_forecast, make_grid, make_prices, make_site
 from core_kernels.qp import Structure, Vectors, vectors
 from core_kernels.timegrid import TimeGrid
 from edge.config import Battery, Grid, Site
-from edge.config_house import Ev, HeatPumpUnit, HotWater, Load, Reserve, Zone
+from edge.config_house import Ev, FurtherBattery, HeatPumpUnit, HotWater, Load, Reserve, Zone
 from edge.control.mpc import new_structure
 from edge.control.problem import Inputs, Problem, inputs, problem, terminal_value_eur_per_kwh
 from edge.control.surroundings import Surroundings
 
 PARTS = (
     "ev", "two_evs", "load", "zones", "heatpump", "hotwater", "phases", "reserve", "bent", "taper", "standby",
-    "zero_export", "operator", "negative", "wild", "low_soc", "high_soc", "cold",
+    "zero_export", "operator", "negative", "wild", "low_soc", "high_soc", "cold", "second",
 )  # fmt: skip
 STEPS, SLOT_S = 6, 3600
 
@@ -58,6 +58,9 @@ def random_site(rng: np.random.Generator, parts: Collection[str]) -> Site:
             )
             for i in range(cars)
         ),
+        stores=(FurtherBattery(name="second", capacity_wh=size(2e3, 1e4), charge_w=3e3, discharge_w=3e3),)
+        if "second" in parts
+        else (),
         loads=(Load(name="wash", energy_wh=size(5e2, 4e3), power_w=size(1e3, 3e3)),) if "load" in parts else (),
         zones=tuple(random_zone(rng, i, by) for i in range(int(rng.integers(1, 4)))) if "zones" in parts else (),
         heatpump=HeatPumpUnit(heating_w=size(4e3, 1.2e4)),
@@ -100,6 +103,7 @@ def random_around(rng: np.random.Generator, parts: Collection[str], site: Site, 
         outdoor_c=rng.uniform(-10.0, 12.0, grid.count),
         solar_w_per_m2=rng.uniform(0.0, 400.0, grid.count),
         temperature_c=temperature_c | {"room_tank_c": float(rng.uniform(30, 60))},
+        soc_frac={"second": float(rng.uniform(0.0, 1.0))},
         import_limit_w=4200.0 if "operator" in parts else float("inf"),
     )
 

@@ -8,7 +8,7 @@ from energy import BATTERY, duck_eur_per_kwh, evening_w, make_forecast, make_gri
 
 from core_kernels.timegrid import TimeGrid
 from edge.config import Battery, Grid, Site
-from edge.config_house import Ev, Goals, HeatPumpUnit, HotWater, Load, Reserve, Zone
+from edge.config_house import Ev, FurtherBattery, Goals, HeatPumpUnit, HotWater, Load, Reserve, Zone
 from edge.control.mpc import Mpc
 from edge.control.surroundings import Surroundings
 from edge.messages import Plan, plan_from_json, to_json
@@ -35,7 +35,7 @@ def winter(grid: TimeGrid, **changes) -> Surroundings:
 
 
 def planned(site: Site, grid: TimeGrid | None = None, *, soc_frac=0.5, around=None, load_w=None, **prices) -> Plan:
-    grid = grid or make_grid()
+    grid = grid or make_grid(96)
     spot = duck_eur_per_kwh(grid)
     return Mpc(site).plan(
         issued_s=float(grid.start_s),
@@ -53,7 +53,7 @@ def local_hours(grid: TimeGrid) -> np.ndarray:
 
 
 def test_a_car_gets_its_energy_by_seven_in_the_cheapest_hours_of_the_night():
-    grid = make_grid()
+    grid = make_grid(96)
     plan = planned(make_site(evs=(CAR,)), grid)
     power_w, hour = np.array(plan.setpoint_w["ev.car"]), local_hours(grid)
     assert power_w[(hour >= 7.0) & (hour < 17.0)].max() == 0.0
@@ -87,11 +87,11 @@ def test_a_car_charges_at_its_least_current_or_not_at_all():
 
 
 def test_what_a_car_was_told_is_counted_into_its_session():
-    site, grid = make_site(evs=(CAR,)), make_grid()
+    site, grid = make_site(evs=(CAR,)), make_grid(96)
     mpc = Mpc(site)
     told_wh = 0.0
     for k in range(19):
-        now = make_grid(start_s=grid.start_s + 900 * k)
+        now = make_grid(96, start_s=grid.start_s + 900 * k)
         spot = duck_eur_per_kwh(now)
         plan = mpc.plan(
             issued_s=float(now.start_s),
@@ -107,7 +107,7 @@ def test_what_a_car_was_told_is_counted_into_its_session():
 
 
 def test_a_program_runs_within_its_window():
-    grid = make_grid()
+    grid = make_grid(96)
     washer = Load(name="washer", energy_wh=1500.0, power_w=2000.0, earliest="08:00", latest="16:00")
     power_w = np.array(planned(make_site(loads=(washer,)), grid).setpoint_w["load.washer"])
     hour = local_hours(grid)
@@ -117,7 +117,7 @@ def test_a_program_runs_within_its_window():
 
 @pytest.mark.parametrize("by", ["electric", "relay", "heatpump"])
 def test_a_room_stays_in_its_band_and_is_heated_when_it_is_cheap(by):
-    grid = make_grid()
+    grid = make_grid(96)
     room = Zone(**{**{name: getattr(ROOM, name) for name in ROOM.__dataclass_fields__}, "by": by})
     pump = HeatPumpUnit(heating_w=8000.0) if by == "heatpump" else None
     plan = planned(make_site(zones=(room,), heatpump=pump), grid, around=winter(grid))
@@ -132,7 +132,7 @@ def test_a_room_stays_in_its_band_and_is_heated_when_it_is_cheap(by):
 
 
 def test_a_house_five_kelvin_too_cold_is_heated_and_named():
-    grid = make_grid()
+    grid = make_grid(96)
     around = winter(grid, temperature_c={"room_living_c": 15.0})
     plan = planned(make_site(zones=(ROOM,)), grid, around=around)
     assert plan.violations == ("zone.living is 5.0 K too cold",)
@@ -141,7 +141,7 @@ def test_a_house_five_kelvin_too_cold_is_heated_and_named():
 
 
 def test_what_cannot_be_planned_is_left_out_and_named():
-    grid = make_grid()
+    grid = make_grid(96)
     site = make_site(zones=(ROOM,), hotwater=TANK)
     no_sensor = planned(site, grid, around=winter(grid, temperature_c={"room_tank_c": 50.0}))
     assert no_sensor.violations == (
@@ -153,7 +153,7 @@ def test_what_cannot_be_planned_is_left_out_and_named():
 
 
 def test_hot_water_stays_hot():
-    grid = make_grid()
+    grid = make_grid(96)
     plan = planned(make_site(hotwater=TANK), grid, around=winter(grid))
     assert min(plan.expected_c["hotwater"]) >= 44.0
     assert max(plan.expected_c["hotwater"]) <= 61.0
@@ -180,7 +180,7 @@ def test_one_phase_is_not_overloaded_by_a_single_phase_car():
 
 
 def test_a_grid_operators_limit_narrows_the_import():
-    grid = make_grid()
+    grid = make_grid(96)
     plan = planned(make_site(evs=(CAR,)), grid, around=winter(grid, import_limit_w=4200.0))
     assert max(plan.grid_w) <= 4220.0
 
@@ -194,7 +194,7 @@ def test_a_tapering_lossy_battery_is_walked_as_it_is():
         taper_start_frac=0.8,
         standby_w=25.0,
     )
-    grid = make_grid()
+    grid = make_grid(96)
     plan = planned(make_site(battery), grid)
     power_w, soc = np.array(plan.battery_w), np.array(plan.soc_frac)
     full = math.sqrt(0.8)
@@ -206,7 +206,7 @@ def test_a_tapering_lossy_battery_is_walked_as_it_is():
 
 
 def test_goals_change_the_plan_and_not_the_bill():
-    grid = make_grid()
+    grid = make_grid(96)
     free = planned(make_site(), grid)
     green = planned(make_site(goals=Goals(self_consumption_eur_per_kwh=0.3)), grid)
     sold_wh, green_sold_wh = (-np.minimum(plan.grid_w, 0.0).sum() for plan in (free, green))
@@ -217,3 +217,26 @@ def test_goals_change_the_plan_and_not_the_bill():
 def test_a_plain_house_has_nothing_but_its_battery():
     plan = planned(make_site(BATTERY))
     assert (dict(plan.setpoint_w), dict(plan.expected_c)) == ({}, {})
+
+
+GARAGE = FurtherBattery(name="garage", capacity_wh=5000.0, charge_w=2500.0, discharge_w=2500.0)
+
+
+def test_a_second_battery_works_with_the_first():
+    grid = make_grid(96)
+    site = make_site(stores=(GARAGE,))
+    plan = planned(site, grid, around=winter(grid, soc_frac={"garage": 0.5}))
+    drawn_w = np.array(plan.setpoint_w["battery.garage"])
+    assert drawn_w.max() > 500.0
+    assert drawn_w.min() < -500.0
+    leg = math.sqrt(0.9)
+    stored_wh = 2500.0 + np.cumsum(np.where(drawn_w > 0.0, drawn_w * leg, drawn_w / leg)) * 0.25
+    assert stored_wh.min() >= 500.0 - 60.0
+    assert stored_wh.max() <= 5000.0 + 60.0
+
+
+@pytest.mark.parametrize(("soc", "words"), [({}, "not known"), ({"garage": 1.7}, "is 1.7"), ({"garage": 0.02}, "2.0%")])
+def test_a_second_battery_of_unknown_or_odd_charge_is_named(soc, words):
+    grid = make_grid(96)
+    plan = planned(make_site(stores=(GARAGE,)), grid, around=winter(grid, soc_frac=soc))
+    assert words in plan.violations[0]
