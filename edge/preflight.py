@@ -16,7 +16,7 @@ from edge.forecast.runtime import Forecaster
 from edge.ingest.store import Store
 from edge.ipc import Client, claim
 from edge.supply import prices_of, weather_of
-from edge.web.mqtt import read_secrets, tls_context
+from edge.web.mqtt_login import read_secrets, tls_context
 from edge.web.serving import listen
 
 

@@ -73,7 +73,7 @@ def write_archive(target: Path, site_path: Path, site: Site, state: Path, doctor
 
 def versions() -> dict[str, Any]:
     """The program, what it runs on and with."""
-    packages = {item.metadata["Name"]: item.version for item in distributions()}
+    packages = {item.name: item.version for item in distributions() if item.name}
     return {
         "pems_edge": __version__,
         "python": sys.version,

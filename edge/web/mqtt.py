@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import aiomqtt
 
 from edge.config import Site
 from edge.config_supply import Mqtt
-from edge.errors import ConfigError, EdgeError
-from edge.files import private_text
+from edge.errors import EdgeError
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
+from edge.web.mqtt_login import read_secrets, tls_context
 from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, planned_w, relays, state_of
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # wall time
@@ -38,13 +36,6 @@ class Control(Protocol):
         ...
 
 
-class Secrets(NamedTuple):
-    """Who we are to the broker; both ``None`` where it asks nobody."""
-
-    user: str | None = None
-    password: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ears:
     """Who is told what came in; each may raise :class:`EdgeError`."""
@@ -52,30 +43,6 @@ class Ears:
     said: Callable[[str, float], None]
     prices: Callable[[bytes], None]
     log: Callable[[str, str], None]
-
-
-def read_secrets(site: Site, mqtt: Mqtt) -> Secrets:
-    """User and password from a file that only its owner can read; raises :class:`ConfigError`."""
-    if not mqtt.secrets:
-        return Secrets()
-    path = site.path(mqtt.secrets)
-    try:
-        found = tomllib.loads(private_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), [f"is not TOML: {error}"]) from error
-    if set(found) != {"user", "password"} or not all(isinstance(value, str) for value in found.values()):
-        raise ConfigError(str(path), ["needs user and password, as texts, and nothing else"])
-    return Secrets(user=found["user"], password=found["password"])
-
-
-def tls_context(site: Site, mqtt: Mqtt) -> ssl.SSLContext | None:
-    """TLS with the system's authorities, or the site's own; raises :class:`ConfigError`."""
-    if not mqtt.tls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=site.path(mqtt.ca) if mqtt.ca else None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError("site.toml", [f"mqtt.ca {mqtt.ca} cannot be used: {error}"]) from error
 
 
 class Bridge:

@@ -29,8 +29,9 @@ from edge.ipc import Client, IpcError, Service
 from edge.log import Log
 from edge.messages import Command, to_json
 from edge.supply import said_of_house
-from edge.web.mqtt import Bridge, Ears, read_secrets, tls_context
+from edge.web.mqtt import Bridge, Ears
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
+from edge.web.mqtt_login import read_secrets, tls_context
 from edge.web.mqtt_state import Topics, discovery, planned_w, relays, slug, state_of
 
 SITE = Site(
