@@ -48,19 +48,19 @@ def run(*arguments: str):
 
 def test_a_good_device_is_exit_0_and_the_report_says_what_was_asked(opened):
     device = house(opened)
-    one = ("--profile", SPH.name, "--url", device.url, "--minutes", "0.5", "--clock", device.clock.describe())
+    one = ("--profile", SPH.name, "--url", device.url, "--minutes", "2", "--clock", device.clock.describe())
     result = run(*one)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"growatt/sph unit 1 at {device.url}\n")
     assert "  ok       balance     PV + battery + grid = load within" in result.stdout
     assert result.stdout.endswith("  verdict: ok\n")
-    assert "... the power balance, for 0.5 minutes" in result.stderr
+    assert "... the power balance, for 2 minutes" in result.stderr
     assert "..." not in result.stdout
 
 
 def test_json_stands_alone_on_stdout(opened):
     device = house(opened, profile=WRONG_SIGN)
-    one = ("--profile", SPH.name, "--url", device.url, "--minutes", "0.5", "--clock", device.clock.describe(), "--json")
+    one = ("--profile", SPH.name, "--url", device.url, "--minutes", "2", "--clock", device.clock.describe(), "--json")
     result = run(*one)
     (report,) = json.loads(result.stdout)
     assert result.exit_code == 1
@@ -74,7 +74,7 @@ def test_a_refused_link_is_kept_and_control_lets_it_alone_until_it_passes(opened
     bad, good = house(opened, profile=WRONG_SIGN), house(opened)
     path = site_of(tmp_path, bad.url)
     clock = bad.clock
-    asked = ("--site", str(path), "--minutes", "0.5", "--clock", clock.describe())
+    asked = ("--site", str(path), "--minutes", "2", "--clock", clock.describe())
     assert run(*asked).exit_code == 1
     ports = ControlPorts(load_site(path), tmp_path / "state", clock, period_s=1.0)
     words = ports.distrust(clock.now_s())
@@ -85,7 +85,7 @@ def test_a_refused_link_is_kept_and_control_lets_it_alone_until_it_passes(opened
     assert "battery_w has the wrong sign" in words
 
     path.write_text(path.read_text().replace(bad.url, good.url))
-    assert run("--site", str(path), "--minutes", "0.5", "--clock", good.clock.describe()).exit_code == 0
+    assert run("--site", str(path), "--minutes", "2", "--clock", good.clock.describe()).exit_code == 0
     ports = ControlPorts(load_site(path), tmp_path / "state", good.clock, period_s=1.0)
     assert ports.distrust(good.clock.now_s()) == ""
     ports.release()
@@ -99,7 +99,7 @@ def test_a_second_report_is_compared_with_the_first(opened, tmp_path):
     older = {"verdict": "ok", "time_s": 0.0, "checks": [], "serial_number": "TWN0123456", "firmware": "RA0.9"}
     store.reports.add(0.0, link, "ok", older)
     store.close()
-    result = run("--site", str(path), "--minutes", "0.5", "--clock", device.clock.describe())
+    result = run("--site", str(path), "--minutes", "2", "--clock", device.clock.describe())
     assert "FINDING  identity    firmware was RA0.9, is RA1.0ZBDA005" in result.stdout
     store = Store(tmp_path / "state" / STORE_NAME)
     assert store.reports.newest(link)["verdict"] == "finding"

@@ -146,7 +146,7 @@ def test_line_is_truly_9600_baud(opened: ExitStack, tmp_path: Path, request_fram
     port = serial_twin(opened, tmp_path, speed=1.0)
     line_s = (8 + 5 + 2 * words) * 10 / 9600
     took_s = []
-    for _ in range(4):  # the best of four: a busy machine adds to a time, it never takes away
+    for _ in range(25):  # the best of many: a busy machine adds to a time, it never takes away
         begin = time.monotonic()
         assert len(exchange(port, request_frame, 5 + 2 * words)) == 5 + 2 * words
         took_s.append(time.monotonic() - begin)
