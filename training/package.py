@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from core_kernels.featurespec import digest
 from core_kernels.manifest import MANIFEST_NAME, SCHEMA, SIGNATURE_NAME, canonical_bytes, parse
 from core_kernels.quantiles import LEVELS_FRAC
+from training.bundle_file import opened, write_zip
 from training.errors import SetupError
 from training.export import ML_OPSET, OPSET, to_onnx
 from training.fit import Trained
@@ -27,7 +27,6 @@ GOLDEN_ROWS = 64
 GOLDEN_FILE = "golden.npz"
 MIN_DEVICE = "0.1.0"
 _FILES = {"pv_w": "pv.onnx", "load_w": "load.onnx"}
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,17 +108,6 @@ def _document(trained: Trained, release: Release, files: dict[str, bytes]) -> di
     }
 
 
-def write_zip(members: dict[str, bytes], path: Path) -> None:
-    """A ZIP with fixed dates: the same members give the same bytes."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be written: {error.strerror}") from error
-
-
 def signed(members: dict[str, bytes], key: Ed25519PrivateKey) -> dict[str, bytes]:
     """The members with a fresh signature of their manifest."""
     return {**members, SIGNATURE_NAME: signature(key, members[MANIFEST_NAME])}
@@ -128,11 +116,7 @@ def signed(members: dict[str, bytes], key: Ed25519PrivateKey) -> dict[str, bytes
 def sign_file(path: Path, key: Ed25519PrivateKey) -> None:
     """Sign an exported bundle in place, or sign it again with another key."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-        parse(members[MANIFEST_NAME])
+        raw = path.read_bytes()
     except OSError as error:
         raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise SetupError(f"{path}: is not a bundle: {error}") from error
-    write_zip(signed(members, key), path)
+    write_zip(signed(opened(raw, str(path))[1], key), path)

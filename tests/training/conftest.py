@@ -1,6 +1,7 @@
 """A made house of 70 days: PV behind drifting clouds, load with an evening, and the models fitted on it once."""
 
 import importlib.util
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -67,3 +68,49 @@ def made(tmp_path_factory):
     recipe = Recipe(rounds=12, depth=4, eta_frac=0.3)
     trained = fit_site(series, site, float(series.frame.grid.end_s), recipe, "0" * 64, said.append)
     return SimpleNamespace(folder=folder, site=site, series=series, trained=trained, said=said, recipe=recipe)
+
+
+@pytest.fixture(scope="session")
+def weathered(made, tmp_path_factory):
+    """The made house with forecast weather, which tells much of its PV: the table and its series."""
+    from training.dataset import read_series
+
+    table = tmp_path_factory.mktemp("weathered") / "table.parquet"
+    made_table(with_weather=True).to_parquet(table, index=False)
+    return SimpleNamespace(table=table, series=read_series(table, made.site.zone))
+
+
+@pytest.fixture(scope="session")
+def bundle_maker():
+    """Makes signed bundles of trained models as bytes; version, seq and any other field are the caller's."""
+    import io
+    import zipfile
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from core_kernels.manifest import canonical_bytes
+    from training.package import Release, build, signed
+
+    key = Ed25519PrivateKey.generate()
+
+    def maker(trained):
+        members, _ = build(trained, Release(version="0-x", seq=0, created="2026-11-22T00:00:00Z"))
+        document = json.loads(members["manifest.json"])
+
+        def bundle(version, seq, **changed):
+            manifest = canonical_bytes({**document, "version": version, "seq": seq, **changed})
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w") as archive:
+                for name, content in signed({**members, "manifest.json": manifest}, key).items():
+                    archive.writestr(name, content)
+            return buffer.getvalue()
+
+        return bundle
+
+    return maker
+
+
+@pytest.fixture(scope="session")
+def workbench(made, bundle_maker):
+    """Bundles of the made house."""
+    return bundle_maker(made.trained)

@@ -12,10 +12,11 @@ from edge.errors import BundleError
 from edge.forecast.bundle import read_bundle
 from edge.forecast.runtime import Forecaster
 from training import cli
+from training.bundle_file import write_zip
 from training.dataset import cut
 from training.errors import SetupError, TrainingError
 from training.fit import save
-from training.package import Release, build, sign_file, signed, write_zip
+from training.package import Release, build, sign_file, signed
 from training.progress import Stages
 from training.sign import load_key, make_key, public_path
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "extract": ("training.cli.extract:command", "A site's data from its stores, and how good they are."),
     "fit": ("training.cli.fit:fit", "Fit the PV and load models of a site."),
     "make-bundle": ("training.cli.fit:make_bundle", "Fit, export and sign in one go."),
+    "registry": ("training.cli.registry:group", "Bundles kept for good: champion, shadow, previous."),
     "sign": ("training.cli.sign:group", "Keys and signatures of bundles."),
 }
 

@@ -21,8 +21,9 @@ def command(model: Path, out: Path, version_text: str | None, seq: int | None) -
     Example:
       pems-train export --model model --out bundle.zip
     """
+    from training.bundle_file import write_zip
     from training.fit import load
-    from training.package import build, write_zip
+    from training.package import build
 
     members, parities = build(load(model), release(version_text, seq))
     write_zip(members, out)

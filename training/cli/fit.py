@@ -61,7 +61,8 @@ def make_bundle(site_path: Path, table_path: Path, until: Any, key: Path, out: P
     Example:
       pems-train make-bundle --site site.toml --table train.parquet --key bundle.key --out bundle.zip
     """
-    from training.package import build, signed, write_zip
+    from training.bundle_file import write_zip
+    from training.package import build, signed
     from training.sign import load_key, make_key
 
     trained = _fit(site_path, table_path, until, quick, seed)
