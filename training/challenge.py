@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
 from training.backtest import Span, issue_days
 from training.bundle_file import opened
-from training.dataset import Series
+from training.dataset import HISTORY_SLOTS, Series, cut
 from training.errors import TrainingError
-from training.judge import judge
+from training.judge import Day, judge
 from training.predictor import fingerprint
 from training.promotion import Scores, objections, require_unseen
 from training.registry import CHAMPION, Entry, Judgement, Registry
@@ -35,6 +37,7 @@ def challenge(registry: Registry, candidate: Entry, series: Series, span: Span) 
     days = [day for day in issue_days(series, span) if span.train_until_s <= day[0] and day[1].end_s <= span.until_s]
     if not days:
         raise TrainingError("there is no whole local day between --from and --until")
+    series = _needed(series, days)
     champion = registry.alias(candidate.site, CHAMPION)
     rivals = [candidate, *([registry.find(champion)] if champion not in (None, candidate.sha256) else [])]
     require_unseen({rival.version: float(rival.manifest["training"]["to_s"]) for rival in rivals}, days[0][0])
@@ -54,6 +57,14 @@ def challenge(registry: Registry, candidate: Entry, series: Series, span: Span) 
         )
     reasons = objections(scored[0], scored[1] if len(scored) > 1 else None, len(days))
     return Outcome(candidate, champion, len(days), scored[0], reasons)
+
+
+def _needed(series: Series, days: list[Day]) -> Series:
+    """The part of a long table that these days, the history before and the weather around them lie in."""
+    grid = series.frame.grid
+    first = int(days[0][0] - grid.start_s) // SLOT_S - HISTORY_SLOTS
+    last = (days[-1][1].end_s - grid.start_s) // SLOT_S + SLOTS_PER_DAY
+    return replace(series, frame=cut(series.frame, max(first, 0), min(last, grid.count)))
 
 
 def promoted(registry: Registry, outcome: Outcome, force: str | None) -> None:

@@ -72,12 +72,15 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def weathered(made, tmp_path_factory):
-    """The made house with forecast weather, which tells much of its PV: the table and its series."""
+    """The made house with forecast weather and busy weekends, which the plain references cannot know."""
     from training.dataset import read_series
 
-    table = tmp_path_factory.mktemp("weathered") / "table.parquet"
-    made_table(with_weather=True).to_parquet(table, index=False)
-    return SimpleNamespace(table=table, series=read_series(table, made.site.zone))
+    table = made_table(with_weather=True)
+    local = table["time_utc"].dt.tz_convert("Europe/Prague")
+    table.loc[(local.dt.day_of_week >= 5) & local.dt.hour.between(9, 15), "load_w"] += 1500.0
+    path = tmp_path_factory.mktemp("weathered") / "table.parquet"
+    table.to_parquet(path, index=False)
+    return SimpleNamespace(table=path, series=read_series(path, made.site.zone))
 
 
 @pytest.fixture(scope="session")
