@@ -75,9 +75,5 @@ def _statements() -> list[str]:
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing, one writer at a time; a process that dies in between leaves the state before."""
     db.execute("BEGIN IMMEDIATE")
-    try:
+    with db:  # commits, or rolls back
         yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
