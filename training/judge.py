@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,13 +11,13 @@ from core_kernels.manifest import Manifest, ModelEntry
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training import evaluate
-from training.backtest import Predict
 from training.dataset import LoadSampler, PvSampler, Series, actual_w
 from training.errors import TrainingError
 from training.parity import run_onnx
 from training.promotion import OURS, Scores
 
 Day = tuple[float, TimeGrid]
+Predict = Callable[[float, TimeGrid], FloatArray]
 
 
 def judge(manifest: Manifest, files: Mapping[str, bytes], series: Series, days: list[Day]) -> Scores:

@@ -68,7 +68,7 @@ def evaluate_trees(model: QuantileModel, values: Float32Matrix) -> FloatArray:
 
 
 def probe_rows(model: QuantileModel, values: Float32Matrix, count: int = ROWS, seed: int = 7) -> Float32Matrix:
-    """Rows that hurt: real, shuffled, missing here and there, all missing, and exactly on every kind of threshold."""
+    """Rows that hurt: real, shuffled, with holes, empty, on every kind of threshold and a bit beside it."""
     random = np.random.default_rng(seed)
     real = values[random.integers(0, values.shape[0], count // 4)]
     shuffled = np.column_stack([random.permutation(column) for column in real.T]).astype(np.float32)
@@ -79,9 +79,11 @@ def probe_rows(model: QuantileModel, values: Float32Matrix, count: int = ROWS, s
     features = np.asarray(nodes["nodes_featureids"])
     picked = random.integers(0, thresholds.size, edge.shape[0])
     edge[np.arange(edge.shape[0]), features[picked]] = thresholds[picked]
+    beside = np.where(random.random(edge.shape) < 0.5, np.float32(-np.inf), np.float32(np.inf))
+    nudged = np.nextafter(edge, beside)  # the last bit decides at a threshold, and nowhere else
     infinite = np.full((1, real.shape[1]), np.inf, dtype=np.float32)
     nothing = np.full((1, real.shape[1]), np.nan, dtype=np.float32)
-    return np.ascontiguousarray(np.concatenate([real, shuffled, holes, edge, nothing, infinite, -infinite]))
+    return np.ascontiguousarray(np.concatenate([real, shuffled, holes, edge, nudged, nothing, infinite, -infinite]))
 
 
 def check(model: QuantileModel, graph: bytes, values: Float32Matrix, scale_w: FloatArray) -> Parity:

@@ -73,7 +73,7 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="session")
 def weathered(made, tmp_path_factory):
     """The made house with forecast weather and busy weekends, which the plain references cannot know."""
-    from training.dataset import read_series
+    from training.read import read_series
 
     table = made_table(with_weather=True)
     local = table["time_utc"].dt.tz_convert("Europe/Prague")
