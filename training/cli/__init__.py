@@ -12,6 +12,7 @@ from training.errors import TrainingError
 
 _COMMANDS = {
     "backtest": ("training.cli.backtest:command", "Train before A, forecast each day of [A, B), score."),
+    "bench": ("training.cli.bench:command", "Figures of the models on measured data, beside references."),
     "demo-data": ("training.cli.demo_data:command", "Write the demo's measured house."),
     "export": ("training.cli.export:command", "Export to ONNX through the parity gate and pack a bundle."),
     "extract": ("training.cli.extract:command", "A site's data from its stores, and how good they are."),
