@@ -38,8 +38,8 @@ class TrainingSite:
     extra: tuple[str, ...] = ()
 
 
-def load_site(path: Path) -> TrainingSite:
-    """Read the parts that training needs; raises :class:`SetupError` with every problem found."""
+def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
+    """Read the parts that training needs, arrays for PV; raises :class:`SetupError` with every problem found."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -57,7 +57,7 @@ def load_site(path: Path) -> TrainingSite:
         problems.append("site.name is missing")
     rows = data.get("array", [])
     arrays = tuple(_array(row, f"array[{i}]", problems) for i, row in enumerate(rows if isinstance(rows, list) else []))
-    if not arrays:
+    if needs_arrays and not arrays:
         problems.append("[[array]] is missing: at least dc_w is needed to train a PV model")
     extra = _extra(data.get("features", {}), problems)
     if problems:

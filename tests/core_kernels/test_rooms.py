@@ -46,7 +46,10 @@ def house():
     states_c = simulate(example_network(2), ThermalInputs(outdoor_c, sun, heat_w), np.full(4, 20.0), 900.0)
     columns = {"temp_air_c": outdoor_c, "ghi_w_per_m2": ghi}
     for room, name in enumerate(NAMES):
-        columns |= {f"heat_{name}_w": heat_w[:, room], f"room_{name}_c": (states_c[:-1, room] + states_c[1:, room]) / 2.0}
+        columns |= {
+            f"heat_{name}_w": heat_w[:, room],
+            f"room_{name}_c": (states_c[:-1, room] + states_c[1:, room]) / 2.0,
+        }
     return Frame(grid=grid, columns=columns)
 
 

@@ -1,9 +1,15 @@
 """Rooms found again from a made house, their predictor, and what is said of those that cannot be rooms."""
 
 import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tomllib
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core_kernels.folding import SLOTS_PER_DAY
@@ -23,7 +29,16 @@ from training.thermal_predictor import ThermalPredictor
 
 pytestmark = pytest.mark.training
 PLACE = Location(49.2, 16.6, 230.0)
-DAYS = 12
+DAYS = 9
+FIT_DAYS = 7
+SITE_TOML = """
+[site]
+name = "made"
+latitude_deg = 49.2
+longitude_deg = 16.6
+altitude_m = 230
+timezone = "Europe/Prague"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +64,44 @@ def house():
 
 @pytest.fixture(scope="module")
 def until_s(house):
-    return float(house[0].frame.grid.start_s + 9 * 86400)
+    return float(house[0].frame.grid.start_s + FIT_DAYS * 86400)
 
 
 @pytest.fixture(scope="module")
-def fitted(house, until_s):
-    predictor = ThermalPredictor(house[1], Recipe())
-    predictor.fit(house[0], until_s)
-    return predictor
+def command(house, tmp_path_factory):
+    """`pems-train rooms` on the house, in a process whose kernels are compiled: searching takes many simulations."""
+    folder = tmp_path_factory.mktemp("rooms")
+    (folder / "site.toml").write_text(SITE_TOML)
+    frame = house[0].frame
+    table = pd.DataFrame({"time_utc": pd.to_datetime(frame.grid.starts_s(), unit="s", utc=True), **frame.columns})
+    table.to_parquet(folder / "table.parquet", index=False)
+
+    def run(*arguments):
+        files = ("--site", str(folder / "site.toml"), "--table", str(folder / "table.parquet"))
+        done = subprocess.run(
+            [sys.executable, "-m", "training.cli", *arguments, *files],
+            env={**os.environ, "NUMBA_DISABLE_JIT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    until = (table["time_utc"].iloc[0] + pd.Timedelta(days=FIT_DAYS)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return run, folder, until
+
+
+@pytest.fixture(scope="module")
+def printed(command):
+    run, folder, until = command
+    return run("rooms", "--until", until, "--out", str(folder / "rooms"))
+
+
+@pytest.fixture(scope="module")
+def fitted(house, command, printed):
+    assert printed
+    return ThermalPredictor.load(command[1] / "rooms", house[1])
 
 
 def days_after(until_s):
@@ -82,6 +127,39 @@ def test_a_day_ahead_it_beats_the_present_and_a_single_room(house, fitted, until
         assert ours["rmse"] < 0.3
         assert ours["rmse"] < 0.5 * min(other["rmse"] for other in others)
         assert ours["coverage_80"] > 0.5
+
+
+def test_rooms_are_printed_as_the_sites_zones_with_their_errors(printed):
+    zones = tomllib.loads(printed)["zone"]
+    assert [zone["name"] for zone in zones] == ["bath", "hall"]
+    assert zones[0]["air_wh_per_k"] * 3600.0 == pytest.approx(example_network(2).air_j_per_k[0], rel=0.3)
+    assert set(zones[0]) == {
+        "name",
+        "air_wh_per_k",
+        "mass_wh_per_k",
+        "air_mass_k_per_w",
+        "mass_out_k_per_w",
+        "solar_m2",
+    }
+    assert "windows at 180 deg" in printed
+    assert "+- " in printed
+
+
+def test_a_backtest_writes_the_asked_room_and_scores_all(command):
+    run, folder, until = command
+    out = folder / "hall.parquet"
+    later = str(pd.Timestamp(until) + pd.Timedelta(days=2))[:10]
+    said = run(
+        *("backtest", "thermal", "--train-until", until, "--until", later),
+        *("--room", "hall", "--out", str(out), "--json"),
+    )
+    summary = json.loads(said)
+    assert summary["signal"] == "room_hall_c"
+    assert set(summary["rooms"]) == {"room_bath_c", "room_hall_c"}
+    assert summary["scores"]["ours"]["rmse"] < summary["scores"]["persistence"]["rmse"]
+    table = pd.read_parquet(out)
+    assert list(table.columns) == ["time_utc", "p10", "p50", "p90"]
+    assert (table["p10"] <= table["p50"]).all()
 
 
 def test_rooms_survive_the_disk(house, fitted, until_s, tmp_path):

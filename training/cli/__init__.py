@@ -19,6 +19,7 @@ _COMMANDS = {
     "fit": ("training.cli.fit:fit", "Fit the PV and load models of a site."),
     "make-bundle": ("training.cli.fit:make_bundle", "Fit, export and sign in one go."),
     "registry": ("training.cli.registry:group", "Bundles kept for good: champion, shadow, previous."),
+    "rooms": ("training.cli.rooms:command", "Identify the rooms of a house."),
     "sign": ("training.cli.sign:group", "Keys and signatures of bundles."),
 }
 

@@ -24,7 +24,7 @@ from training.progress import Stages
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["pv", "load"]))
+@click.argument("kind", type=click.Choice(["pv", "load", "thermal"]))
 @site_option
 @table_option
 @click.option("--train-until", type=DATE, required=True, help="Train on what lies before this (UTC).")
@@ -40,6 +40,7 @@ from training.progress import Stages
     show_default=True,
     help="The table's fc_ columns; or its measured weather, as if it were known; or none.",
 )
+@click.option("--room", default="", help="Room of a thermal backtest's --out. [default: the first]")
 @quick_option
 @seed_option
 @json_option
@@ -52,15 +53,21 @@ def command(**options: Any) -> None:
     """
     from training.backtest import Span, backtest
     from training.dataset import with_known_weather, without_weather
+    from training.thermal_backtest import backtest_rooms
 
     weather = {"forecast": lambda found: found, "known": with_known_weather, "none": without_weather}
-    series, site = inputs(options["site_path"], options["table_path"])
+    kind = options["kind"]
+    wanted = "room_" if kind == "thermal" else f"{kind}_w"
+    series, site = inputs(options["site_path"], options["table_path"], (wanted,), arrays=kind == "pv")
     series = weather[options["weather"]](series)
     if options["ahead_min"] % 15:
         raise SetupError(f"--ahead-min {options['ahead_min']} is not a multiple of 15")
     span = Span(unix_s(options["train_until"]), unix_s(options["until"]), options["ahead_min"])
     stages = Stages(6)
-    result = backtest(options["kind"], series, site, span, recipe(options["quick"], options["seed"]), stages)
+    if kind == "thermal":
+        result = backtest_rooms(series, site, span, options["room"], stages)
+    else:
+        result = backtest(kind, series, site, span, recipe(options["quick"], options["seed"]), stages)
     stages.close()
     if options["out"] is not None:
         try:
@@ -73,7 +80,8 @@ def command(**options: Any) -> None:
 def _score_table(summary: dict[str, Any]) -> str:
     """The scores for a person."""
     names = ("rmse", "mae", "bias", "pinball", "coverage_80")
-    head = f"{summary['signal']}, {summary['horizon']}, {summary['days']} days, W; coverage: {summary['coverage_over']}"
+    head = f"{summary['signal']}, {summary['horizon']}, {summary['days']} days, {summary.get('unit', 'W')}"
+    head += f"; coverage: {summary['coverage_over']}"
     lines = [head, f"{'':16}" + "".join(f"{name:>13}" for name in names)]
     for key, scores in summary["scores"].items():
         lines.append(f"{key:16}" + "".join(f"{scores.get(name, float('nan')):13.3f}" for name in names))

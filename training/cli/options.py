@@ -28,16 +28,17 @@ seed_option = click.option("--seed", type=int, default=1, show_default=True, hel
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
-def inputs(site_path: Path, table_path: Path) -> tuple[Series, TrainingSite]:
-    """Table and site of a command."""
+def inputs(
+    site_path: Path, table_path: Path, wanted: tuple[str, ...] = ("pv_w", "load_w"), arrays: bool = True
+) -> tuple[Series, TrainingSite]:
+    """Table and site of a command; the table has a column that begins like one of ``wanted``."""
     from training.read import read_series
     from training.site import load_site
 
-    site = load_site(site_path)
+    site = load_site(site_path, needs_arrays=arrays)
     series = read_series(table_path, site.zone, site.extra)
-    missing = [name for name in ("pv_w", "load_w") if name not in series.frame.columns]
-    if len(missing) == 2:
-        raise SetupError(f"{table_path}: has neither pv_w nor load_w")
+    if not any(name.startswith(wanted) for name in series.frame.columns):
+        raise SetupError(f"{table_path}: has {'neither ' if len(wanted) > 1 else 'no '}{' nor '.join(wanted)}")
     return series, site
 
 
