@@ -8,10 +8,11 @@ import pytest
 from core_kernels.quantiles import pinball
 from training.anchor import Anchor
 from training.boosters import columns, damped, read_boosters, write_boosters
-from training.dataset import local_midnights_s
+from training.dataset import LoadSampler, local_midnights_s
 from training.export import to_onnx
-from training.load_fit import Choice, assemble, choose, chosen_rows, learn, load_samples, mixes
+from training.load_fit import Choice, assemble, choose, learn, mixes
 from training.parity import check, run_onnx
+from training.samples import chosen_rows, gathered
 from training.split import split_issues
 
 pytestmark = pytest.mark.training
@@ -24,7 +25,7 @@ def load_model(made):
 
 @pytest.fixture(scope="module")
 def samples(made):
-    return load_samples(made.series, 1)
+    return gathered(made.series, "load_w", LoadSampler(made.series), 1, 43, 0.1)
 
 
 @pytest.fixture(scope="module")
