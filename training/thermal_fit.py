@@ -156,9 +156,11 @@ def _search(spell: Spell, draft: RoomModel, stage: Stage) -> tuple[RoomModel, Fi
     return best
 
 
-def _fitted(spell: Spell, model: RoomModel, spread: float) -> tuple[RoomModel, Fit, float]:
+def _fitted(spell: Spell, model: RoomModel, spread_ratio: float) -> tuple[RoomModel, Fit, float]:
     inputs = acts_on(spell.frame, model)
-    start = start_network([bounded(room) for room in _singles(spell, model)], neighbours(spell.measured_c), spread)
+    start = start_network(
+        [bounded(room) for room in _singles(spell, model)], neighbours(spell.measured_c), spread_ratio
+    )
     found = fit(start, model.noise, Observations(inputs, spell.measured_c, float(SLOT_S)), _OPTIONS)
     fitted = model._replace(network=found.network, noise=found.noise)
     paths = paths_of(spell, fitted)

@@ -83,11 +83,11 @@ def neighbours(measured_c: FloatArray) -> IntArray:
     return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
 
-def start_network(rooms: list[SingleRoom], pairs: IntArray, spread: float = 1.0) -> ThermalNetwork:
-    """A network near what the single rooms say; ``spread`` moves capacity from the air to the mass and back."""
+def start_network(rooms: list[SingleRoom], pairs: IntArray, spread_ratio: float = 1.0) -> ThermalNetwork:
+    """A network near what the single rooms say; ``spread_ratio`` moves capacity from the air to the mass and back."""
     capacity = np.array([room.capacity_j_per_k for room in rooms])
     resistance = np.array([room.resistance_k_per_w for room in rooms])
-    air, inner = _SHARES["air_frac"] * spread, _SHARES["inner_frac"] / spread
+    air, inner = _SHARES["air_frac"] * spread_ratio, _SHARES["inner_frac"] / spread_ratio
     return ThermalNetwork(
         air_j_per_k=air * capacity,
         mass_j_per_k=(1.0 - air) * capacity * 2.0,

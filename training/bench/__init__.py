@@ -47,7 +47,7 @@ def row(name: str, pair: tuple[float, float], unit: str, reference: str, most_ra
     )
 
 
-def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, most: float) -> Row:
+def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, limit: float) -> Row:
     """A figure that must not exceed a number; the reference stands beside it."""
     value, other = pair
     return Row(
@@ -57,7 +57,7 @@ def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, m
         reference=reference,
         reference_value=other,
         ratio=value / other,
-        target=f"<= {most:g} {unit}",
+        target=f"<= {limit:g} {unit}",
         ok=value <= most,
     )
 
