@@ -58,7 +58,7 @@ def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, l
         reference_value=other,
         ratio=value / other,
         target=f"<= {limit:g} {unit}",
-        ok=value <= most,
+        ok=value <= limit,
     )
 
 
