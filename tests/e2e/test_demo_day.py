@@ -45,6 +45,7 @@ def test_a_day_is_trained_controlled_and_billed_by_the_meter(tmp_path: Path) -> 
     assert result["writes_count"] == writes_on_the_wire(out)
     assert result["stored_writes_count"] == 0
     assert Path(result["picture"]).read_text().startswith("<svg")
+    assert_decisions_come_out_again(out)
     log_text = (out / "box.log").read_text()
     assert all(event in log_text for event in ('"plan"', '"release"'))
     assert '"alarm"' not in log_text
@@ -75,7 +76,7 @@ def watch(demo: subprocess.Popen[bytes], out: Path, web_port: int) -> list[tuple
 
 def ask_the_box(site: Path) -> None:
     """Every question of the command line gets its answer from the running box, for people and as JSON."""
-    for name in ("why", "plan", "forecast", "doctor"):
+    for name in ("status", "why", "plan", "forecast", "doctor"):
         for form in ([], ["--json"]):
             command = [sys.executable, "-m", "edge.cli", name, "--site", str(site), *form]
             for _ in range(_LOOKS):
@@ -125,6 +126,22 @@ def assert_registers_were_the_journals(witness: list[tuple[float, float]], out: 
         values = [pair[column] for pair in witness]
         assert values == sorted(values)
         assert float(quarters[0][name]) - 1.0 <= values[0] <= values[-1] <= float(quarters[-1][name]) + 1.0
+
+
+def assert_decisions_come_out_again(out: Path) -> None:
+    """The flight recorder's files of the day, decided again: every command and plan to the last bit."""
+    cycle_count = plan_count = 0
+    for file in sorted((out / "state" / "recorder").glob("*.sqlite")):
+        command = [sys.executable, "-m", "edge.cli", "replay", "--recording", str(file), "--json"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+        found = json.loads(done.stdout)
+        assert found["differences"] == []
+        assert found["skipped_count"] == 0
+        assert done.returncode == 0
+        cycle_count += found["cycle_count"]
+        plan_count += found["plan_count"]
+    assert plan_count > 48
+    assert cycle_count > 400
 
 
 def writes_on_the_wire(out: Path) -> int:
