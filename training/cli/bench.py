@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from training.bench import Row
 
-_GROUPS = ("fit", "load", "thermal")
-_STAGES = {"fit": 1, "load": 13, "thermal": 3}
+_GROUPS = ("fit", "load", "sources", "thermal")
+_STAGES = {"fit": 1, "load": 13, "sources": 4, "thermal": 3}
 
 
 @click.command()
