@@ -21,7 +21,7 @@ import numpy as np
 
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 
-LEVELS_COUNT = 37
+LEVELS_COUNT = 25
 _FLAT_WH = 1e-6
 
 

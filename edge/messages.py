@@ -15,6 +15,7 @@ Mode = Literal["native", "power"]
 Outcome = Literal["applied", "unchanged", "refused", "ignored", "failed", "reverted", "unverifiable"]
 IN_FORCE: tuple[Outcome, ...] = ("applied", "unchanged", "unverifiable")
 NEEDS_PERMISSION = "only with allow_control in the site file"  # ends the detail of a way of control that is barred
+WORTH_COUNT = 21
 IntentState = Literal["open", "held", "released"]
 # Why a reading is not good, for machines; a good one has none, or says whom it stands in for.
 Cause = Literal[
@@ -145,7 +146,8 @@ class Plan:
     Tuples of powers hold one value a slot, ``soc_frac`` one an edge (n + 1). ``peak_w`` is the import that no quarter
     hour of the running month shall exceed, where a capacity tariff bills it (``peak_eur_per_kw``); else NaN.
     ``setpoint_w`` is what cars, programs, rooms and tank shall draw, by name (``ev.car``, ``zone.living``), a value a
-    slot; ``expected_c`` the temperatures that follow, one an edge.
+    slot; ``expected_c`` the temperatures that follow, one an edge. ``worth_eur_per_kwh``: of a stored kWh at each
+    twentieth of the charge, or empty.
     """
 
     issued_s: float
@@ -173,6 +175,16 @@ class Plan:
     peak_eur_per_kw: float = 0.0
     setpoint_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     expected_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    worth_eur_per_kwh: tuple[float, ...] = ()
+
+    def worth_at(self, soc_frac: float) -> float:
+        """What a stored kWh is worth at a charge; the water value where only that is known [EUR/kWh]."""
+        if not self.worth_eur_per_kwh or not 0.0 <= soc_frac <= 1.0:
+            return self.water_value_eur_per_kwh
+        place = soc_frac * (WORTH_COUNT - 1)
+        below = min(int(place), WORTH_COUNT - 2)
+        low, high = self.worth_eur_per_kwh[below : below + 2]
+        return low + (place - below) * (high - low)
 
     def slot(self, time_s: float) -> int | None:
         """Index of the slot in force, ``None`` outside the plan."""
@@ -232,8 +244,10 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         raise ValueError(f"not a plan: {count} slots of {plan.slot_s} s from {plan.start_s}")
     for name in known:
         column = getattr(plan, name)
-        if isinstance(column, tuple) and name != "violations":
+        if isinstance(column, tuple) and name not in ("violations", "worth_eur_per_kwh"):
             _check_column(name, column, count + (name == "soc_frac"))
+    if plan.worth_eur_per_kwh:
+        _check_column("worth_eur_per_kwh", plan.worth_eur_per_kwh, WORTH_COUNT)
     for name, edges in (("setpoint_w", 0), ("expected_c", 1)):
         for key, column in getattr(plan, name).items():
             _check_column(f"{name} of {key:.40}", column, count + edges)

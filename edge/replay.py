@@ -15,7 +15,7 @@ import numpy as np
 
 from core_kernels.battery import step
 from core_kernels.records import Forecast, Frame
-from core_kernels.signals import FORECAST_PREFIX, signal
+from core_kernels.signals import FORECAST_PREFIX
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Battery, Site
@@ -26,13 +26,14 @@ from edge.control.peak import month_peak_w
 from edge.control.problem import battery_only
 from edge.control.ways import Ways
 from edge.errors import PlanError, StoreError
-from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook
 from edge.messages import Command, House, Plan
 from edge.planning import HISTORY_DAYS, HORIZON_SLOTS, SLOT_S, Forecasts
 from edge.timetext import format_time
 
 START_SOC_FRAC = 0.5
+# The fast loop acts this often within a quarter hour, whose load and PV are their means.
+ACT_S = 180
 _LEVELS = ("p10", "p50", "p90")
 
 Act = Callable[[House, Plan | None, Battery], Command]
@@ -83,45 +84,6 @@ class Replay:
     def solve_quantile_s(self, level_frac: float) -> float:
         """Quantile of the time that a plan took [s]; NaN without any."""
         return float(np.quantile(self.solve_s, level_frac)) if self.solve_s.size else math.nan
-
-
-def quarter_hours(table: Table) -> Frame:
-    """A table's known signals as quarter hours: coarser slots repeat, finer ones are averaged when half are there."""
-    columns = {name: values for name, values in table.columns.items() if _is_signal(name)}
-    frame = Table(source=table.source, times_s=table.times_s, columns=columns).frame()
-    slot_s = frame.grid.slot_s
-    if slot_s % SLOT_S and SLOT_S % slot_s:
-        raise StoreError(f"{table.source}: slots of {slot_s} s do not fit quarter hours")
-    if slot_s >= SLOT_S:
-        grid = TimeGrid(start_s=frame.grid.start_s, slot_s=SLOT_S, count=frame.grid.count * (slot_s // SLOT_S))
-        repeat = slot_s // SLOT_S
-        return Frame(grid=grid, columns={name: np.repeat(values, repeat) for name, values in frame.columns.items()})
-    per_slot = SLOT_S // slot_s
-    skip = -(frame.grid.start_s // slot_s) % per_slot
-    count = (frame.grid.count - skip) // per_slot
-    if count < 1:
-        raise StoreError(f"{table.source}: holds no whole quarter hour")
-    grid = TimeGrid(start_s=frame.grid.start_s + skip * slot_s, slot_s=SLOT_S, count=count)
-    blocks = {name: v[skip : skip + count * per_slot].reshape(count, per_slot) for name, v in frame.columns.items()}
-    return Frame(grid=grid, columns={name: _block_means(block) for name, block in blocks.items()})
-
-
-def _block_means(block: FloatArray) -> FloatArray:
-    """Mean of each row's present values; NaN where less than half are there."""
-    present = np.isfinite(block)
-    count = present.sum(axis=1)
-    total = np.where(present, block, 0.0).sum(axis=1)
-    enough = 2 * count >= block.shape[1]
-    means: FloatArray = np.where(enough, total / np.maximum(count, 1), math.nan)
-    return means
-
-
-def _is_signal(name: str) -> bool:
-    try:
-        signal(name)
-    except KeyError:
-        return False
-    return True
 
 
 def part(frame: Frame, first: int, last: int, *, forecast: bool) -> Frame:
@@ -212,6 +174,22 @@ def replay(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = S
     )
 
 
+def _house(time_s: float, pv_w: float, load_w: float, battery_w: float, soc_frac: float) -> House:
+    """The house of a moment, with the battery's last power."""
+    return House(
+        time_s=time_s,
+        pv_w=pv_w,
+        load_w=load_w,
+        grid_w=load_w - pv_w - battery_w,
+        battery_w=battery_w,
+        soc_frac=soc_frac,
+        residual_w=0.0,
+        grid_import_wh=math.nan,
+        grid_export_wh=math.nan,
+        flags={},
+    )
+
+
 class _Loop:
     """The closed loop: forecast, plan, act; one call a slot."""
 
@@ -242,24 +220,16 @@ class _Loop:
             self._plan = self._make_plan(k, issued_s)
         except (PlanError, StoreError) as error:  # the last plan stays until its lease ends, as on the box
             self.failures.append(f"{format_time(issued_s)}: {error}")
-        net_w, before_w = load_w - pv_w, float(self.battery_w[k - 1]) if k else 0.0
-        house = House(
-            time_s=issued_s,
-            pv_w=pv_w,
-            load_w=load_w,
-            grid_w=net_w - before_w,
-            battery_w=before_w,
-            soc_frac=float(self.soc_frac[k]),
-            residual_w=0.0,
-            grid_import_wh=math.nan,
-            grid_export_wh=math.nan,
-            flags={},
-        )
-        wish = self._act(house, self._plan, self._battery)
-        command = guard.narrow(wish, house, self._site, now_s=issued_s)
-        native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
-        power_w = native_w if command.mode == "native" else command.battery_w
-        self.soc_frac[k + 1], self.battery_w[k] = step(float(self.soc_frac[k]), power_w, SLOT_S, self._parameters)
+        net_w, soc_frac, moved_w = load_w - pv_w, float(self.soc_frac[k]), 0.0
+        power_w = float(self.battery_w[k - 1]) if k else 0.0
+        for time_s in range(issued_s, issued_s + SLOT_S, ACT_S):
+            house = _house(time_s, pv_w, load_w, power_w, soc_frac)
+            command = guard.narrow(self._act(house, self._plan, self._battery), house, self._site, now_s=time_s)
+            native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
+            wish_w = native_w if command.mode == "native" else command.battery_w
+            soc_frac, power_w = step(soc_frac, wish_w, ACT_S, self._parameters)
+            moved_w += power_w * ACT_S / SLOT_S
+        self.soc_frac[k + 1], self.battery_w[k] = soc_frac, moved_w
         self._import_w[k] = 0.0 if math.isnan(net_w) else max(net_w - self.battery_w[k], 0.0)
 
     def _make_plan(self, k: int, issued_s: int) -> Plan:

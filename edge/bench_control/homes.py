@@ -17,10 +17,11 @@ from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Battery, Site
 from edge.config_supply import Tariff
 from edge.errors import StoreError
+from edge.ingest.quarters import quarter_hours
 from edge.ingest.table import Table, read_table
 from edge.ingest.tariff import PriceBook
 from edge.planning import SLOT_S
-from edge.replay import Days, quarter_hours
+from edge.replay import Days
 from edge.timetext import parse_time_s
 
 PRICES = "prices_day_ahead/cz_ote_hourly.parquet"

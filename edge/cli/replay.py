@@ -90,8 +90,9 @@ def command(
     from edge.config import load_site, load_tariff
     from edge.errors import PlanError
     from edge.hindsight import regret
+    from edge.ingest.quarters import quarter_hours
     from edge.ingest.table import read_table
-    from edge.replay import Days, quarter_hours, replay
+    from edge.replay import Days, replay
 
     site = load_site(site_path)
     if tariff_path is not None:

@@ -16,8 +16,9 @@ from edge.control.words import IDLE_W, Marginals, explain, explain_bound, explai
 from edge.messages import Command, House, Plan
 
 LEASE_S = 900.0
-# Pulls towards the planned power where prices decide nothing; a kW of distance weighs 0.2 ct an hour.
-PULL_EUR_PER_KWH = 0.002
+# Pulls towards the planned power where prices decide nothing; a kW of distance weighs 0.02 ct an hour, so that the
+# errors of the plan's forecasts do not come back through it.
+PULL_EUR_PER_KWH = 0.0002
 # A wish this close to what the inverter does by itself is left to the inverter: it follows the load within a second.
 SAME_W = 100.0
 STEP_W = 10.0
@@ -36,7 +37,7 @@ def wish(house: House, plan: Plan | None, battery: Battery, imported_wh: float =
     net_w = house.load_w - house.pv_w
     if math.isnan(net_w):
         return Command.native("load or PV is unknown: the inverter's own rules")
-    marginals = marginals_of(plan, slot, battery)
+    marginals = marginals_of(plan, slot, battery, house.soc_frac)
     if not all(map(math.isfinite, (*marginals, plan.battery_w[slot]))):
         return Command.native("the plan lacks a price or a power: the inverter's own rules")
     best_w = free_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery)
@@ -56,12 +57,12 @@ def self_consumption_w(net_w: float, battery: Battery) -> float:
     return min(max(net_w, -battery.charge_w), battery.discharge_w)
 
 
-def marginals_of(plan: Plan, slot: int, battery: Battery) -> Marginals:
-    """The prices that decide in a slot of a plan."""
+def marginals_of(plan: Plan, slot: int, battery: Battery, soc_frac: float) -> Marginals:
+    """The prices that decide in a slot of a plan, at a charge of the battery."""
     return Marginals(
         import_eur_per_kwh=plan.price_import_eur_per_kwh[slot],
         export_eur_per_kwh=plan.price_export_eur_per_kwh[slot],
-        water_value_eur_per_kwh=plan.water_value_eur_per_kwh,
+        water_value_eur_per_kwh=plan.worth_at(soc_frac),
         wear_eur_per_kwh=plan.wear_eur_per_kwh,
         leg_efficiency_frac=battery.leg_efficiency_frac,
     )

@@ -23,7 +23,7 @@ from edge.control.repair import optimise
 from edge.control.rollout import peak_w, rollout, wished_w
 from edge.control.solver import Solver
 from edge.control.surroundings import Surroundings
-from edge.control.worth import stored_curve
+from edge.control.worth import stored_curve, valued_by
 from edge.errors import PlanError
 from edge.messages import Plan
 
@@ -92,23 +92,12 @@ class Mpc:
         lived = rollout(wished_w(step, columns), soc_frac, known, self._site, self._battery, drawn_w)
         self._peak_w = peak_w(peaks, lived)
         self._told = (known.grid, drawn_w)
-        worth = self._worth_eur_per_kwh((pv, load), valued, sum(drawn_w.values(), np.zeros(1)), posed, float(values[0]))
-        found = Outcome(posed, known, lived, step, columns, worth, self._peak_w)
+        found = Outcome(posed, known, lived, step, columns, float(values[0]), self._peak_w)
+        # Only the plan itself knows of peaks and a reserve; else what energy is worth comes from the uncertain house.
+        if peaks is None and self._site.reserve is None:
+            curve = stored_curve(self._site, (pv, load), valued, sum(drawn_w.values(), np.zeros(1)), posed.terms)
+            found = valued_by(curve, found, self._battery)
         return publish(self._site, issued_s, (pv, load), found)
-
-    def _worth_eur_per_kwh(
-        self,
-        forecasts: tuple[Forecast, Forecast],
-        valued: Inputs,
-        drawn_w: FloatArray,
-        posed: Problem,
-        dual_eur_per_kwh: float,
-    ) -> float:
-        """The water value under uncertainty; the plan's own where peaks or a reserve count, of which only it knows."""
-        if posed.terms.peaks is not None or self._site.reserve is not None:
-            return dual_eur_per_kwh
-        curve = stored_curve(self._site, forecasts, valued, drawn_w, posed.terms.terminal_eur_per_kwh)
-        return dual_eur_per_kwh if curve is None else curve.worth_eur_per_kwh(posed.terms.stored_wh)
 
     def _peaks(self, grid: TimeGrid, known: Inputs, reached_w: float) -> Peaks | None:
         """What the capacity tariff adds; nothing without one."""

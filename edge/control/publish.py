@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     columns: Mapping[str, int]
     water_value_eur_per_kwh: float
     peak_w: float
+    worth_eur_per_kwh: tuple[float, ...] = ()
 
 
 def publish(site: Site, issued_s: float, forecasts: tuple[Forecast, Forecast], found: Outcome) -> Plan:
@@ -70,6 +71,7 @@ def publish(site: Site, issued_s: float, forecasts: tuple[Forecast, Forecast], f
         peak_eur_per_kw=site.tariff.peak_eur_per_kw_month,
         setpoint_w={name: band(power_w) for name, power_w in lived.others_w.items()},
         expected_c={name: tuple(values.tolist()) for name, values in temperatures.items()},
+        worth_eur_per_kwh=found.worth_eur_per_kwh,
     )
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from core_kernels.qp import Terms
 from core_kernels.records import Forecast
 from core_kernels.storedvalue import Curve, Storage, cost_to_come
 from core_kernels.units import FloatArray
 from edge.config import Battery, Site
 from edge.control.problem import Inputs, battery_of, wear_eur_per_kwh
+from edge.control.publish import Outcome
+from edge.messages import WORTH_COUNT
 
-# Beyond a day and a half the worth of a kWh no longer depends on which kWh it is: 60 days of a measured home took the
-# same share with 128 and 192 slots.
-HORIZON_SLOTS = 128
+# Beyond a day it hardly matters any more which kWh it is: 60 days of a measured home took the same share with 96 and
+# 128 slots.
+HORIZON_SLOTS = 96
 _WEIGHTS_FRAC = np.array([0.3, 0.4, 0.3])
 
 
@@ -25,7 +28,7 @@ def stored_curve(
     forecasts: tuple[Forecast, Forecast],
     known: Inputs,
     drawn_w: FloatArray,
-    terminal_eur_per_kwh: float,
+    terms: Terms,
 ) -> Curve | None:
     """Cost to come over the energy in the battery; ``None`` where the battery has no room between its bounds.
 
@@ -40,8 +43,19 @@ def stored_curve(
     net_w = net_w + np.broadcast_to(drawn_w, known.pv_w.shape)[:count, None]
     weight_frac = np.outer(_WEIGHTS_FRAC, _WEIGHTS_FRAC).ravel()
     import_eur, export_eur = (column[:count] for column in (known.import_eur_per_kwh, known.export_eur_per_kwh))
-    storage = _storage(site, battery, terminal_eur_per_kwh)
+    storage = _storage(site, battery, terms.terminal_eur_per_kwh)
     return cost_to_come(net_w, weight_frac, import_eur, export_eur, known.slot_s, storage)
+
+
+def valued_by(curve: Curve | None, found: Outcome, battery: Battery) -> Outcome:
+    """A plan's outcome with the curve's worth of a kWh at the charge now and at every twentieth of it."""
+    if curve is None:
+        return found
+    levels_wh = np.linspace(0.0, battery.capacity_wh, WORTH_COUNT)
+    return found._replace(
+        water_value_eur_per_kwh=curve.worth_eur_per_kwh(found.posed.terms.stored_wh),
+        worth_eur_per_kwh=tuple(curve.worth_eur_per_kwh(level_wh) for level_wh in levels_wh.tolist()),
+    )
 
 
 def _possible_w(forecast: Forecast, count: int) -> FloatArray:

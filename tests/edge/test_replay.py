@@ -21,9 +21,10 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import cost_eur
 from edge.errors import PlanError, StoreError
+from edge.ingest.quarters import quarter_hours
 from edge.ingest.table import Table
 from edge.ingest.tariff import PriceBook, builtin_prices
-from edge.replay import Days, part, quarter_hours, replay
+from edge.replay import Days, part, replay
 from edge.timetext import parse_time_s
 
 DATA = Path(__file__).resolve().parents[2] / "../shared/data"

@@ -7,7 +7,7 @@ from fakes import make_plan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.control.fastloop import LEASE_S, best_power_w, self_consumption_w, wish
+from edge.control.fastloop import LEASE_S, PULL_EUR_PER_KWH, best_power_w, self_consumption_w, wish
 from edge.control.words import Marginals, explain
 
 NOW_S = 900.0
@@ -143,7 +143,7 @@ def slow_best_w(net_w, planned_w, marginals):
     bill = grid * np.where(grid > 0.0, marginals.import_eur_per_kwh, marginals.export_eur_per_kwh)
     stored = np.where(power_w > 0.0, power_w / LEG, power_w * LEG) / 1000.0 * marginals.water_value_eur_per_kwh
     wear = np.maximum(power_w, 0.0) / 1000.0 * marginals.wear_eur_per_kwh
-    return bill + stored + wear + 0.002 * ((power_w - planned_w) / 1000.0) ** 2, power_w
+    return bill + stored + wear + PULL_EUR_PER_KWH * ((power_w - planned_w) / 1000.0) ** 2, power_w
 
 
 @given(
