@@ -28,7 +28,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_day_is_trained_controlled_and_billed_by_the_meter(tmp_path: Path) -> None:
     out, web_port = tmp_path / "demo", free_port()
     command = [sys.executable, "-m", "edge.cli", "demo", "--days", "1", "--out", str(out), "--json"]
@@ -36,7 +36,7 @@ def test_a_day_is_trained_controlled_and_billed_by_the_meter(tmp_path: Path) -> 
     with (tmp_path / "log").open("wb") as log:
         demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT)
         witness = watch(demo, out, web_port)
-        answer, _ = demo.communicate(timeout=500)
+        answer, _ = demo.communicate(timeout=1000)
     assert demo.returncode == 0, (tmp_path / "log").read_text()[-3000:]
     result = json.loads(answer)
     assert_bill_adds_up(result, out)
