@@ -93,7 +93,7 @@ def _pv_example() -> tuple[float, TimeGrid, Frame, PvPlant, Frame]:
 @registered(
     name="features.pv",
     unit="as featurespec.PV_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 3",
+    source="issue 3, item 7; grids of featurespec, revision 4",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_pv_example,
@@ -173,7 +173,7 @@ def _load_example() -> tuple[float, TimeGrid, Frame, Calendar, Frame]:
 @registered(
     name="features.load",
     unit="as featurespec.LOAD_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 3",
+    source="issue 3, item 7; grids of featurespec, revision 4",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_load_example,

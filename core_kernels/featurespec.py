@@ -12,7 +12,7 @@ from core_kernels.folding import SLOT_S
 from core_kernels.records import FeatureMatrix
 from core_kernels.units import FloatArray
 
-REVISION = 3
+REVISION = 4
 DARK_FRAC = 0.02  # below this share of capacity a clear-sky power says nothing about clouds
 AROUND = {"": 0, "_m2h": -2, "_m1h": -1, "_p1h": 1, "_p2h": 2}  # hours around a slot that a forecast is looked up at
 
@@ -46,6 +46,8 @@ PV_FEATURES = (
     Feature("fc_physics_ratio", "ratio", 0.001),
     Feature("fc_temp_air_c", "degC", 0.5),
     Feature("fc_wind_m_per_s", "m/s", 0.1),
+    Feature("fc_dni_w_per_m2", "W/m2", 5.0),
+    Feature("fc_dhi_w_per_m2", "W/m2", 5.0),
     Feature("fc_day_clearness", "frac", 0.001),
     *(Feature(f"fc_plant_frac{suffix}", "frac", 0.001) for suffix in AROUND),
     *(Feature(f"fc_clearness{suffix}", "frac", 0.001) for suffix in AROUND),

@@ -101,7 +101,8 @@ def weather_columns(
             first = reach + hours * reach // _REACH_H
             columns[name + suffix] = values[first : first + grid.count]
     columns["fc_day_clearness"] = _day_clearness(wide, plant, ghi, clear)[reach : reach + grid.count]
-    columns["fc_wind_m_per_s"] = at_mids(weather, "fc_wind_m_per_s", grid)
+    for name in ("fc_wind_m_per_s", "fc_dni_w_per_m2", "fc_dhi_w_per_m2"):
+        columns[name] = at_mids(weather, name, grid)
     return columns
 
 

@@ -25,7 +25,7 @@ from core_kernels.units import FloatArray
 from training.errors import SetupError, TrainingError
 
 HORIZON_SLOTS = 2 * SLOTS_PER_DAY
-WEATHER = ("ghi_w_per_m2", "temp_air_c", "wind_m_per_s", "cloud_frac")
+WEATHER = ("ghi_w_per_m2", "dni_w_per_m2", "dhi_w_per_m2", "temp_air_c", "wind_m_per_s", "cloud_frac")
 _MARGIN_SLOTS = 12
 _LIT_FRAC = 0.005  # of capacity; below it a slot has no shape
 HISTORY_SLOTS = (LOAD_DAYS + 1) * SLOTS_PER_DAY

@@ -193,7 +193,7 @@ def test_numbers_of_the_features_have_not_changed_without_a_new_revision():
     matrix = pv_features(START_S + 43_200.0, grid(0.5, 1), half_clear_at_noon(), PLANT)
     sums = {name: float(np.nansum(column(matrix, name))) for name in ("clearness_3h", "clearness_slot_7d", "horizon_h")}
     assert sums == pytest.approx({"clearness_3h": 48.0, "clearness_slot_7d": 29.5, "horizon_h": 1140.0}, abs=1.0)
-    assert featurespec.REVISION == 3
+    assert featurespec.REVISION == 4
 
 
 def half_clear_at_noon():

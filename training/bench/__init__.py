@@ -13,7 +13,7 @@ from pathlib import Path
 
 from training.errors import SetupError
 
-GROUPS = ("fit", "load", "sources", "thermal")
+GROUPS = ("fit", "load", "pv", "sources", "thermal")
 _DATA = "PEMS_DATA"
 
 

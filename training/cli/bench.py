@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from training.bench import Row
 
-_GROUPS = ("fit", "load", "sources", "thermal")
-_STAGES = {"fit": 1, "load": 13, "sources": 4, "thermal": 3}
+_GROUPS = ("fit", "load", "pv", "sources", "thermal")
+_STAGES = {"fit": 1, "load": 13, "pv": 6, "sources": 4, "thermal": 3}
 
 
 @click.command()
