@@ -59,7 +59,7 @@ def backtest(kind: str, series: Series, site: TrainingSite, span: Span, recipe: 
     name = predictor.signals[0]
     stage(f"{name}: forecasting {len(days)} times")
     said = predictor.ask(series, days)
-    scored = predictor.evaluate(series, days, said).scores[name]
+    scored = predictor.evaluate(series, days, said, (span.train_until_s, span.until_s)).scores[name]
     references = {who: found for who, found in scored.items() if who != "ours"}
     summary: dict[str, Any] = {
         "signal": name,

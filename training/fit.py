@@ -21,7 +21,7 @@ from training.load_fit import fit_load
 from training.pv_fit import fit_pv, identify, plant_document, plant_from
 from training.site import TrainingSite
 
-STAGES = 8
+STAGES = 7
 _ROWS_FILE, _MODEL_FILE = "rows.npz", "model.json"
 _ROW_DAYS = 5
 

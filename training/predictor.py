@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -159,10 +160,17 @@ class BasePredictor(ABC):
             said[who] = {name: np.concatenate([part[name] for part in parts]) for name in self.signals}
         return said
 
-    def evaluate(self, series: Series, days: Sequence[Day], said: Mapping[str, Quantiles] | None = None) -> Performance:
+    def evaluate(
+        self,
+        series: Series,
+        days: Sequence[Day],
+        said: Mapping[str, Quantiles] | None = None,
+        within_s: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Performance:
         """Score ours and the references over the same slots of the table, and add that to the history.
 
-        ``said`` is what :meth:`ask` answered, where the caller has it already.
+        ``said`` is what :meth:`ask` answered, where the caller has it already; slots that do not start in ``within_s``
+        are not judged.
         """
         said = self.ask(series, days) if said is None else said
         times_s = np.concatenate([grid.starts_s() for _, grid in days])
@@ -170,7 +178,9 @@ class BasePredictor(ABC):
         counted = on_slots(np.concatenate([self.counted(grid) for _, grid in days]), times_s, slot_s)
         scored: dict[str, dict[str, dict[str, float]]] = {}
         for name in self.signals:
-            came = on_slots(np.concatenate([actual_w(series, name, grid) for _, grid in days]), times_s, slot_s)
+            measured = np.concatenate([actual_w(series, name, grid) for _, grid in days])
+            measured[(times_s < within_s[0]) | (times_s >= within_s[1])] = np.nan
+            came = on_slots(measured, times_s, slot_s)
             scored[name] = {
                 who: scores(came, on_slots(answers[name], times_s, slot_s), counted) for who, answers in said.items()
             }

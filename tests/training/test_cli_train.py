@@ -118,16 +118,16 @@ def test_backtest_scores_every_slot_beside_the_references(made, tmp_path, kind):
     assert "ours" in run("backtest", kind, *options).output
 
 
-def test_a_quarter_hour_ahead_knows_more_than_a_day_ahead(made, tmp_path):
-    options = ["--site", made.folder / "site.toml", "--table", made.folder / "table.parquet", "--quick", "--json",
-               "--train-until", "2013-05-06", "--until", "2013-05-08"]  # fmt: skip
-    near, far = (json.loads(run("backtest", "pv", *options, *more).output.splitlines()[-1]) for more in
-                 (["--ahead-min", "15"], ["--weather", "none"]))  # fmt: skip
-    assert near["scores"]["ours"]["rows"] == far["scores"]["ours"]["rows"] == 2 * 96
-    assert near["scores"]["ours"]["pinball"] < far["scores"]["ours"]["pinball"]
-    assert near["horizon"].startswith("15 min ahead")
+def test_a_quarter_hour_ahead_is_scored_slot_by_slot(made):
+    options = ["--site", made.folder / "site.toml", "--table", made.folder / "table.parquet", "--quick",
+               "--train-until", "2013-05-07", "--until", "2013-05-08", "--ahead-min"]  # fmt: skip
+    summary = json.loads(run("backtest", "pv", *options, "15", "--weather", "none", "--json").output.splitlines()[-1])
+    ours, yesterday = summary["scores"]["ours"], summary["scores"]["persistence"]
+    assert ours["rows"] == 96
+    assert ours["pinball"] < yesterday["pinball"]
+    assert summary["horizon"].startswith("15 min ahead")
     with pytest.raises(SetupError, match="multiple of 15"):
-        run("backtest", "pv", *options, "--ahead-min", "20")
+        run("backtest", "pv", *options, "20")
 
 
 def test_a_backtest_without_test_days_says_so(made):
