@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core_kernels import qp
+from edge.control import solver as solver_module
 from edge.control.oracle import solve_linear
 from edge.control.solver import Solver
 from edge.errors import PlanError
@@ -104,3 +105,11 @@ def test_an_interrupt_during_a_solve_is_not_swallowed():
         interrupter.join()
         signal.signal(signal.SIGINT, before)
     assert Solver(SHAPE).solve(bounds()).violation_w < 20.0
+
+
+def test_an_answer_that_is_too_coarse_is_made_finer_before_it_is_refused(monkeypatch):
+    coarse = {"eps_abs": 0.1, "eps_rel": 1e-3, "check_termination": 1}
+    assert Solver(SHAPE, **coarse).solve(bounds()).violation_w <= 20.0
+    monkeypatch.setattr(solver_module, "FINER", 1.0)
+    with pytest.raises(PlanError, match="breaks its bounds"):
+        Solver(SHAPE, **coarse).solve(bounds())

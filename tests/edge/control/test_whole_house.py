@@ -1,5 +1,6 @@
 """Plans of a house with a car, programs, rooms, hot water, phases and a reserve."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -240,3 +241,32 @@ def test_a_second_battery_of_unknown_or_odd_charge_is_named(soc, words):
     grid = make_grid(96)
     plan = planned(make_site(stores=(GARAGE,)), grid, around=winter(grid, soc_frac=soc))
     assert words in plan.violations[0]
+
+
+def test_a_least_current_that_the_fuse_never_allows_is_no_charging_at_all_and_named():
+    car = Ev(name="car", energy_wh=9000.0, charge_w=11_000.0, min_w=4140.0, arrival="22:00", departure="05:00")
+    weak = Battery(capacity_wh=2000.0, charge_w=500.0, discharge_w=500.0)
+    site = make_site(weak, evs=(car,), grid=Grid(import_w=3000.0, export_w=3000.0))
+    plan = planned(site, soc_frac=0.1, load_w=500.0)
+    assert max(plan.setpoint_w["ev.car"]) <= 25.0
+    assert "ev.car goes 9000 Wh short" in plan.violations[0]
+    assert max(plan.grid_w) <= 3025.0
+
+
+def test_a_room_that_the_heater_cannot_hold_is_named_with_how_cold_it_gets():
+    grid = make_grid(96)
+    weak = dataclasses.replace(ROOM, heat_w=300.0)
+    plan = planned(make_site(zones=(weak,)), grid, around=winter(grid, outdoor_c=np.full(96, -10.0)))
+    assert plan.violations[0].startswith("zone.living falls to 1")
+
+
+def test_a_room_in_a_heat_wave_is_named_with_how_warm_it_gets():
+    grid = make_grid(96)
+    plan = planned(make_site(zones=(ROOM,)), grid, around=winter(grid, outdoor_c=np.full(96, 38.0)))
+    assert plan.violations[0].startswith("zone.living rises to 2")
+    assert max(plan.setpoint_w["zone.living"]) <= 60.0
+
+
+def test_a_reserve_that_is_not_there_yet_is_named():
+    plan = planned(make_site(reserve=Reserve(energy_wh=6000.0)), soc_frac=0.2)
+    assert plan.violations[0].startswith("the reserve falls short by up to")
