@@ -102,3 +102,12 @@ def is_extra(name: str) -> bool:
     """Whether a name is forecast weather beyond the table, ``fc_<words>_<unit>``: a site has to ask for it by name."""
     base = name.removeprefix(FORECAST_PREFIX)
     return bool(_EXTRA.match(name)) and base not in SIGNALS and not _ROOM.match(base) and not _HEAT.match(base)
+
+
+def is_signal(name: str) -> bool:
+    """Whether a name is one of the table's or fits one of its patterns."""
+    try:
+        signal(name)
+    except KeyError:
+        return False
+    return True

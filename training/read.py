@@ -11,7 +11,7 @@ import pandas as pd
 
 from core_kernels.folding import SLOT_S
 from core_kernels.records import Frame
-from core_kernels.signals import is_extra, signal
+from core_kernels.signals import is_extra, is_signal
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training.dataset import Series
@@ -47,7 +47,7 @@ def read_series(path: Path, zone: ZoneInfo, extra: tuple[str, ...] = ()) -> Seri
     absent = sorted(set(extra) - set(map(str, data.columns)))
     if absent:
         raise SetupError(f"{path}: has no column {absent[0]}, which the site wants as a feature")
-    known = [name for name in data.columns if _is_signal(str(name)) and (str(name) in extra or not is_extra(str(name)))]
+    known = [name for name in data.columns if is_signal(str(name)) and (str(name) in extra or not is_extra(str(name)))]
     table = data[known].apply(pd.to_numeric, errors="coerce").astype("float64").set_axis(times, axis=0)
     slot_s = int(pd.Series(times).diff().dt.total_seconds().median())
     frame = _regular(table, slot_s)
@@ -67,14 +67,6 @@ def _issued(path: Path, data: pd.DataFrame, times: pd.DatetimeIndex, slot_s: int
     seconds = np.asarray((issued - pd.Timestamp(0, tz="UTC")).total_seconds(), dtype=np.float64)
     slots = _slots_of(pd.DataFrame({"issued": seconds}).set_axis(times, axis=0), slot_s)
     return slots["issued"].fillna(math.inf).to_numpy()
-
-
-def _is_signal(name: str) -> bool:
-    try:
-        signal(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _slots_of(table: pd.DataFrame, slot_s: int) -> pd.DataFrame:

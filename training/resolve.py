@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from core_kernels.signals import signal
+from core_kernels.signals import is_signal, signal
 from training.errors import SetupError
 from training.mapping import FieldMap, Row, Term
 from training.source_units import conversion, is_same
@@ -90,7 +90,7 @@ def resolve(mapping: FieldMap, stores: Sequence[tuple[str, Sequence[SourceField]
 
 def own_names(stores: Sequence[tuple[str, Sequence[SourceField]]]) -> FieldMap:
     """The mapping of stores that use our own names and units (the box's, our tables)."""
-    names = {item.label for _, fields in stores for item in fields if _is_signal(item.label)}
+    names = {item.label for _, fields in stores for item in fields if is_signal(item.label)}
     rows = [
         Row(
             name=name,
@@ -101,14 +101,6 @@ def own_names(stores: Sequence[tuple[str, Sequence[SourceField]]]) -> FieldMap:
         for name in sorted(names)
     ]
     return FieldMap(place="our own names", rows=tuple(rows), rates_eur=())
-
-
-def _is_signal(name: str) -> bool:
-    try:
-        signal(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _unfolded(row: Row, stores: Sequence[tuple[str, Sequence[SourceField]]]) -> Iterator[Row]:

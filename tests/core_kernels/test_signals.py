@@ -2,7 +2,7 @@
 
 import pytest
 
-from core_kernels.signals import SIGNALS, Kind, is_extra, signal
+from core_kernels.signals import SIGNALS, Kind, is_extra, is_signal, signal
 
 
 def test_every_row_has_a_unit_and_a_range():
@@ -49,3 +49,9 @@ def test_energy_counters_and_states_are_told_apart():
 def test_only_forecasts_beyond_the_table_have_to_be_asked_for():
     assert is_extra("fc_cloud_low_frac")
     assert not any(is_extra(name) for name in ("fc_cloud_frac", "fc_room_hall_c", "cloud_low_frac", "fc_moon", "pv_w"))
+
+
+def test_a_name_is_a_signal_or_not():
+    assert is_signal("fc_ghi_w_per_m2")
+    assert is_signal("room_kitchen_c")
+    assert not is_signal("power")

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from core_kernels.folding import SLOT_S
-from core_kernels.signals import Kind, signal
+from core_kernels.signals import Kind, is_signal, signal
 from training.sources.base import Readings, SourceField, numbers
 from training.sources.sql import SqliteDatabase
 
@@ -39,7 +39,7 @@ class BoxSource:
         return tuple(
             SourceField(name=name, unit=signal(name).unit)
             for (name,) in await self._database.rows(_FIELDS)
-            if _is_signal(name)
+            if is_signal(name)
         )
 
     async def read(self, fields: Sequence[SourceField], start_s: float, end_s: float) -> AsyncIterator[Readings]:
@@ -65,11 +65,3 @@ class BoxSource:
     async def aclose(self) -> None:
         """Nothing stays open."""
         await self._database.aclose()
-
-
-def _is_signal(name: str) -> bool:
-    try:
-        signal(name)
-    except KeyError:
-        return False
-    return True
