@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from onnx_bytes import part, value_info
 
 from core_kernels.features import sky
 from core_kernels.featurespec import digest
@@ -25,27 +26,6 @@ SITE = {
     "site": {"name": "home", "latitude_deg": 49.2, "longitude_deg": 16.6, "timezone": "Europe/Prague"},
     "array": [{"dc_w": 5000.0, "tilt_deg": 35.0, "azimuth_deg": 180.0}],
 }
-
-
-def varint(number):
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
-
-
-def part(tag, value):
-    """One protobuf field: a number, text or bytes."""
-    if isinstance(value, int):
-        return varint(tag << 3) + varint(value)
-    body = value.encode() if isinstance(value, str) else value
-    return varint(tag << 3 | 2) + varint(len(body)) + body
-
-
-def value_info(name, width):
-    shape = part(1, part(2, "N")) + part(1, part(1, width))
-    return part(1, name) + part(2, part(1, part(1, 1) + part(2, shape)))
 
 
 def graph_bytes(factors=FACTORS, features=2, output="q"):

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from onnx_bytes import part, value_info
 
 from edge.errors import BundleError
 from edge.forecast.bundle import read_bundle
@@ -33,61 +34,39 @@ TREE = {
 }
 
 
-def varint(number):
-    number &= (1 << 64) - 1
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
-
-
-def field(tag, value):
-    """One protobuf field: a whole number, text or bytes."""
-    if isinstance(value, int):
-        return varint(tag << 3) + varint(value)
-    body = value.encode() if isinstance(value, str) else value
-    return varint(tag << 3 | 2) + varint(len(body)) + body
-
-
 def attribute(name, value):
     """An AttributeProto (onnx.proto: floats 7, ints 8, strings 9, their types 6, 7, 8)."""
     if isinstance(value, str):
-        return field(1, name) + field(4, value) + field(20, 3)
+        return part(1, name) + part(4, value) + part(20, 3)
     if isinstance(value, int):
-        return field(1, name) + field(3, value) + field(20, 2)
+        return part(1, name) + part(3, value) + part(20, 2)
     if isinstance(value[0], float):
-        return field(1, name) + field(7, struct.pack(f"<{len(value)}f", *value)) + field(20, 6)
+        return part(1, name) + part(7, struct.pack(f"<{len(value)}f", *value)) + part(20, 6)
     if isinstance(value[0], str):
-        return field(1, name) + b"".join(field(9, text) for text in value) + field(20, 8)
-    return field(1, name) + b"".join(field(8, number) for number in value) + field(20, 7)
-
-
-def info(name, width):
-    shape = field(1, field(2, "N")) + field(1, field(1, width))
-    return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+        return part(1, name) + b"".join(part(9, text) for text in value) + part(20, 8)
+    return part(1, name) + b"".join(part(8, number) for number in value) + part(20, 7)
 
 
 def trees(**changed):
     """A graph as training makes it, in miniature: q[N, 3] = trees(X[N, 2]) * scale_w[N, 1]."""
     found = {**TREE, **changed}
-    node = field(1, "X") + field(2, "raw") + field(4, "TreeEnsembleRegressor") + field(7, "ai.onnx.ml")
-    node += b"".join(field(5, attribute(name, value)) for name, value in found.items())
-    scale = field(1, "raw") + field(1, "scale_w") + field(2, "q") + field(4, "Mul")
-    graph = field(1, node) + field(1, scale) + field(2, "tiny")
-    graph += field(11, info("X", 2)) + field(11, info("scale_w", 1)) + field(12, info("q", 3))
-    imports = field(8, field(2, 18)) + field(8, field(1, "ai.onnx.ml") + field(2, 3))
-    return field(1, 10) + field(7, graph) + imports
+    node = part(1, "X") + part(2, "raw") + part(4, "TreeEnsembleRegressor") + part(7, "ai.onnx.ml")
+    node += b"".join(part(5, attribute(name, value)) for name, value in found.items())
+    scale = part(1, "raw") + part(1, "scale_w") + part(2, "q") + part(4, "Mul")
+    graph = part(1, node) + part(1, scale) + part(2, "tiny")
+    graph += part(11, value_info("X", 2)) + part(11, value_info("scale_w", 1)) + part(12, value_info("q", 3))
+    imports = part(8, part(2, 18)) + part(8, part(1, "ai.onnx.ml") + part(2, 3))
+    return part(1, 10) + part(7, graph) + imports
 
 
 def external_data():
     """A graph that wants the bytes of a file beside it."""
-    place = field(13, field(1, "location") + field(2, "../../etc/hostname"))
-    tensor = field(1, 1) + field(1, 3) + field(2, 1) + field(8, "factors") + place + field(14, 1)
-    node = field(1, "scale_w") + field(1, "factors") + field(2, "q") + field(4, "Mul")
-    graph = field(1, node) + field(2, "tiny") + field(5, tensor)
-    graph += field(11, info("X", 2)) + field(11, info("scale_w", 1)) + field(12, info("q", 3))
-    return field(1, 10) + field(7, graph) + field(8, field(2, 18))
+    place = part(13, part(1, "location") + part(2, "../../etc/hostname"))
+    tensor = part(1, 1) + part(1, 3) + part(2, 1) + part(8, "factors") + place + part(14, 1)
+    node = part(1, "scale_w") + part(1, "factors") + part(2, "q") + part(4, "Mul")
+    graph = part(1, node) + part(2, "tiny") + part(5, tensor)
+    graph += part(11, value_info("X", 2)) + part(11, value_info("scale_w", 1)) + part(12, value_info("q", 3))
+    return part(1, 10) + part(7, graph) + part(8, part(2, 18))
 
 
 def with_graph(graph):
