@@ -148,7 +148,19 @@ def bench_devices() -> tuple[Row, ...]:
     return rows()
 
 
-GROUPS: dict[str, Callable[[], tuple[Row, ...]]] = {"cli": bench_cli, "replay": bench_replay, "devices": bench_devices}
+def bench_web() -> tuple[Row, ...]:
+    """The dashboard in a real browser, under load, and the control cycle beside it."""
+    from edge.bench_web import rows
+
+    return rows()
+
+
+GROUPS: dict[str, Callable[[], tuple[Row, ...]]] = {
+    "cli": bench_cli,
+    "replay": bench_replay,
+    "devices": bench_devices,
+    "web": bench_web,
+}
 
 
 def run(group: str) -> Report:

@@ -16,7 +16,7 @@ from edge.cli.options import json_option
 if TYPE_CHECKING:
     from edge.bench import Report
 
-_GROUPS = ("cli", "replay", "devices", "control", "kernels")
+_GROUPS = ("cli", "replay", "devices", "control", "web", "kernels")
 
 
 _PARTS = ("plans", "memory", "peers", "loops")

@@ -41,7 +41,6 @@ def command(
     from edge.config import load_site
     from edge.daemon import Run, run_all, run_one
     from edge.errors import ConfigError
-    from edge.preflight import check_site, check_state
 
     site = load_site(site_path)
     run = Run(
@@ -55,6 +54,8 @@ def command(
     if only:
         run_one(only, run)
         return
+    from edge.preflight import check_site, check_state  # loads all libraries, and each process needs but a few
+
     problems = [*check_site(site), *([] if check else check_state(site, run.state))]
     if problems:
         raise ConfigError(str(site_path), problems)

@@ -57,10 +57,14 @@ class Facts:
 
     def models(self) -> dict[str, Any]:
         """The models in force, what they are, and how often their bands held what happened."""
+        return dict(to_json(installed(self._site))) | self.coverage()
+
+    def coverage(self) -> dict[str, Any]:
+        """How often the forecasts' bands held what happened."""
         until_s = floor_s(self._clock.now_s(), SLOT_S)
         plans = self._ask(lambda store: store.plans(until_s - COVERAGE_DAYS * SECONDS_PER_DAY))
         held = coverage(plans, self._window(until_s, COVERAGE_DAYS))
-        return dict(to_json({**installed(self._site), "coverage": held, "coverage_days": COVERAGE_DAYS}))
+        return dict(to_json({"coverage": held, "coverage_days": COVERAGE_DAYS}))
 
     def quality(self) -> dict[str, Any]:
         """The four scores and the flags of every recorded signal."""

@@ -20,12 +20,12 @@ _LEAD_S = 86_400
 
 def installed(site: Site) -> dict[str, Any]:
     """Name, version, models and calibration of the bundle in force; ``problem`` where it must not be used."""
-    from edge.forecast.bundle import read_bundle  # cryptography is a third of this process's size
-    from edge.forecast.installed import current_path, entries
-
     nothing: dict[str, Any] = {"bundle": None, "problem": "", "installed": []}
     if site.bundle is None:
         return {**nothing, "problem": "no bundle is configured: averages of the last days forecast"}
+    from edge.forecast.bundle import read_bundle  # cryptography is a fifth of this process's size
+    from edge.forecast.installed import current_path, entries
+
     path = site.path(site.bundle.path)
     others = [{"seq": e.seq, "version": e.version, "in_force": e.is_current} for e in entries(path)]
     try:

@@ -41,6 +41,10 @@ class Facts(Protocol):
         """The models in force."""
         ...
 
+    def coverage(self) -> dict[str, Any]:
+        """How often the forecasts' bands held."""
+        ...
+
     def quality(self) -> dict[str, Any]:
         """Scores of the recorded signals."""
         ...

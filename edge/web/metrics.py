@@ -34,7 +34,7 @@ class Metrics:
     async def answer(self, request: Request) -> Response:  # noqa: ARG002 -- Starlette's signature
         """All metrics; with control away, ``pems_up`` is 0 and what it knows is absent."""
         status = await self._status()
-        facts = {name: await self._fact(name) for name in ("wear", "savings", "models")}
+        facts = {name: await self._fact(name) for name in ("wear", "savings", "coverage")}
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Snapshot(status, facts))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -138,7 +138,7 @@ def _of_facts(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         "pems_cost_euros", "Cost of the last days by the way through them",
         [((way,), number(total.get(f"{way}_eur"))) for way in ways], ("way",),
     )  # fmt: skip
-    held = facts["models"].get("coverage") or {}
+    held = facts["coverage"].get("coverage") or {}
     yield _gauge(
         "pems_forecast_coverage_ratio", "Share of quarter hours within P10-P90, of the last days",
         [((signal.removesuffix("_w"),), number(row.get("inside_frac"))) for signal, row in held.items()], ("signal",),

@@ -37,6 +37,7 @@ class Pages:
     def __init__(self, house: House, looks: Looks, desk: Desk, zone: ZoneInfo) -> None:
         self._house, self._looks, self._desk, self._zone = house, looks, desk, zone
         self._viewers = 0
+        self._shown: dict[str, tuple[dict[str, Any], str]] = {}
 
     def table(self) -> dict[str, Endpoint]:
         """What is read, by its path."""
@@ -159,9 +160,12 @@ class Pages:
             status = await self._house.status()
         except EdgeError as error:
             return self._looks.text("_gone.html", {"reason": str(error), "last": self._last()})
-        view = view_of(status, self._zone)
-        values = {"view": view, "flow": flow_svg(view.live), "status": status}
-        return self._looks.text(_LIVE[topic], values)
+        shown, text = self._shown.get(topic, (None, ""))
+        if shown is not status:  # one answer of control is written once, however many look
+            view = view_of(status, self._zone)
+            text = self._looks.text(_LIVE[topic], {"view": view, "flow": flow_svg(view.live)})
+            self._shown[topic] = (status, text)
+        return text
 
     def _last(self) -> str:
         if self._house.answered_s < 0.0:
