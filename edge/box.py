@@ -29,6 +29,7 @@ _MAX_PLAN_AGE_S = 900.0  # on its way from the planner; simulated time may run f
 _MAX_AHEAD_S = 60.0
 _RELEASE_TRIES = 4
 _READ_SHARE = 0.9  # of a period; the rest is for judging, writing and recording
+_PLANNING = ("wall_s", "solve_s", "residual_w")
 _RECORDED = ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac", "grid_import_wh", "grid_export_wh")
 
 
@@ -52,6 +53,7 @@ class ControlPorts:
         self._refusal = self._last_reports()
         self._plan = self._kept_plan()
         self._no_plan = ""
+        self._planning: dict[str, float] = {}
         self._overrides = Overrides()
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
@@ -160,6 +162,7 @@ class ControlPorts:
             "status": self._status,
             "publish_plan": self._publish_plan,
             "no_plan": self._note_no_plan,
+            "planned": self._note_planned,
             "frames": lambda _: self._trace.frames(),
             "override": self._take_override,
             "end_override": self._end_override,
@@ -183,6 +186,7 @@ class ControlPorts:
             "plan": None if is_known else plan,
             **({"plan_is_known": True} if is_known else {}),
             "no_plan": self._no_plan,
+            "planning": self._planning,
             "override": self.override(),
             "readings": list(self._readings),
             "alarms": list(self._alarms),
@@ -197,6 +201,10 @@ class ControlPorts:
 
     def _note_no_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         self._no_plan = str(payload["reason"])
+        return {"accepted": True}
+
+    def _note_planned(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        self._planning = {name: float(payload[name]) for name in _PLANNING if payload.get(name) is not None}
         return {"accepted": True}
 
     def _take_override(self, payload: Mapping[str, Any]) -> Override:

@@ -126,9 +126,8 @@ def run_planner(run: Run) -> None:
     if site.battery is None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
     look = partial(surroundings_of, site)
-    planner = Planner(
-        forecaster=forecaster_of(site, log), solve=RecordingPlanner(site, run.tape(), log).plan, look=look
-    )
+    optimiser = RecordingPlanner(site, run.tape(), log)
+    planner = Planner(forecaster=forecaster_of(site, log), solve=optimiser.plan, look=look)
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
     ports = PlannerPorts(site, run.state, run.clock)
@@ -139,7 +138,10 @@ def run_planner(run: Run) -> None:
         try:
             started = time.perf_counter()
             plan = planning_cycle(ports, planner)
-            log.event("plan", plan.reason, issued_s=plan.issued_s, wall_ms=1000.0 * (time.perf_counter() - started))
+            wall_s = time.perf_counter() - started
+            log.event("plan", plan.reason, issued_s=plan.issued_s, wall_ms=1000.0 * wall_s)
+            with suppress(IpcError):
+                ports.report(wall_s, optimiser.effort)
         except EdgeError as error:
             log.event("alarm", f"no plan: {error}")
             with suppress(IpcError):  # control is away: it will ask nobody why

@@ -11,6 +11,7 @@ status        ``{"plan_known_s": when it was issued}``   everything a screen nee
 publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
 no_plan       ``{"reason": "..."}``                      ``{"accepted": true}``
 frames        -                                          the last bytes of every link, ``devices.trace``
+planned       ``{"wall_s", "solve_s", "residual_w"}``    ``{"accepted": true}``
 override      ``{"mode", "power_w", "duration_s"}``      the override, see ``control.override``
 end_override  -                                          ``{"ended": whether there was one}``
 ============  =========================================  ==========================================

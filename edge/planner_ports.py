@@ -9,6 +9,7 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
+from edge.control.mpc import Effort
 from edge.control.peak import month_peak_w
 from edge.errors import BundleError, PlanError
 from edge.files import SOCKET_NAME, STORE_NAME
@@ -62,6 +63,10 @@ class PlannerPorts:
             self._control.ask("publish_plan", plan=plan)
         except IpcError as error:
             raise PlanError(f"the plan could not be handed over: {error}") from error
+
+    def report(self, wall_s: float, effort: Effort | None) -> None:
+        """Tell control what the plan took, for the metrics; raises :class:`IpcError` when control is away."""
+        self._control.ask("planned", wall_s=wall_s, **(effort._asdict() if effort is not None else {}))
 
     def excuse(self, reason: str) -> None:
         """Tell control why there is no new plan; raises :class:`IpcError` when control is away."""

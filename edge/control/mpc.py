@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,6 +42,13 @@ class Memory:
     given_wh: Mapping[str, float] = field(default_factory=dict)
 
 
+class Effort(NamedTuple):
+    """What the last solve took, and by how much its answer breaks its bounds at most."""
+
+    solve_s: float
+    residual_w: float
+
+
 class Mpc:
     """Plans for one site; keeps the last answer to start the next from."""
 
@@ -51,6 +60,7 @@ class Mpc:
         kept = memory or Memory()
         self._tail_eur_per_kwh, self._peak_w = kept.tail_eur_per_kwh, kept.peak_w
         self._told, self._given_wh = kept.told, dict(kept.given_wh)
+        self.effort = Effort(math.nan, math.nan)
 
     @property
     def memory(self) -> Memory:
@@ -84,7 +94,9 @@ class Mpc:
         around = self._sessions(around or Surroundings(), grid.start_s)
         posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around)
         shape, solver = self._prepare(posed, known, grid.start_s)
+        started_s = time.perf_counter()
         solved = optimise(shape, solver, posed)
+        self.effort = Effort(time.perf_counter() - started_s, solved.violation_w)
         values = water_values(shape, solved.y)
         self._remember(values, valued)
         step, columns = shape.by_step(solved.x), shape.layout.columns

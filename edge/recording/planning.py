@@ -11,7 +11,7 @@ from typing import Any
 
 from core_kernels.units import SECONDS_PER_DAY
 from edge.config import Site
-from edge.control.mpc import Memory, Mpc
+from edge.control.mpc import Effort, Memory, Mpc
 from edge.errors import PlanError, StoreError
 from edge.log import Log
 from edge.messages import Plan
@@ -40,6 +40,11 @@ class RecordingPlanner:
         finally:
             self._keep(issued_s, {"question": {"issued_s": issued_s, **known}, "memory": memory, **answer})
         return plan
+
+    @property
+    def effort(self) -> Effort | None:
+        """What the last solve took; nothing before the first."""
+        return self._mpc.effort if self._mpc is not None else None
 
     def _begin(self, issued_s: float) -> tuple[Mpc, Memory | None]:
         """The day's optimiser, and what it begins with where it is a new one."""

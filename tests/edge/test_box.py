@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from edge.box import ControlPorts, believed
 from edge.clock import Clock
 from edge.config import Battery, Link, Site
 from edge.config_supply import Tariff
+from edge.control.mpc import Effort
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
 from edge.files import SOCKET_NAME, STORE_NAME
@@ -85,6 +87,21 @@ def test_the_planners_excuse_stays_until_its_next_plan(tmp_path: Path) -> None:
     assert ask["status"]({})["no_plan"] == "no prices"
     ask["publish_plan"]({"plan": to_json(make_plan())})
     assert ask["status"]({})["no_plan"] == ""
+    ports.release()
+
+
+def test_what_a_plan_took_is_told_to_control(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(PRICES)
+    site = replace(SITE, tariff=Tariff(prices=str(tmp_path / "prices.csv")))
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    ask = ports.handlers()
+    assert ask["status"]({})["planning"] == {}
+    service = Service(tmp_path / SOCKET_NAME, ask)
+    try:
+        PlannerPorts(site, tmp_path, clock_at(1000.0)).report(2.5, Effort(0.4, math.nan))
+    finally:
+        service.close()
+    assert ask["status"]({})["planning"] == {"wall_s": 2.5, "solve_s": 0.4}
     ports.release()
 
 
