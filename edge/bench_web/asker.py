@@ -20,9 +20,11 @@ def main(arguments: Sequence[str]) -> None:
     pace_s = _CONNECTIONS / float(rate_per_s)
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         asking = [
-            pool.submit(_ask_on, http.client.HTTPConnection(host, int(port), timeout=10.0), paths, pace_s, ended)
-            for _ in range(_CONNECTIONS)
+            pool.submit(_ask_on, http.client.HTTPConnection(host, int(port), timeout=10.0), turned, pace_s, ended)
+            for turned in _turned(paths)
         ]
+        sys.stdout.write("asking\n")
+        sys.stdout.flush()
         sys.stdin.readline()
         ended.set()
         good = [result for future in asking for result in future.result()]
@@ -36,10 +38,16 @@ def _ask_on(
     """One connection's requests: whether each was answered."""
     good: list[bool] = []
     started_s = time.monotonic()
-    while not ended.wait(max(started_s + len(good) * pace_s - time.monotonic(), 0.0)):
+    while not good or not ended.wait(max(started_s + len(good) * pace_s - time.monotonic(), 0.0)):
         good.append(_asked(link, paths[len(good) % len(paths)]))
     link.close()
     return good
+
+
+def _turned(paths: Sequence[str]) -> list[list[str]]:
+    """The paths for each connection, so that not all begin with the same."""
+    shifts = [number % len(paths) for number in range(_CONNECTIONS)]
+    return [[*paths[shift:], *paths[:shift]] for shift in shifts]
 
 
 def _asked(link: http.client.HTTPConnection, path: str) -> bool:

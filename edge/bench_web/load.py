@@ -21,6 +21,8 @@ class Load:
     def __enter__(self) -> Load:
         command = [sys.executable, "-m", "edge.bench_web.asker", *self._arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None, "a pipe was asked for"
+        self._process.stdout.readline()  # it asks
         return self
 
     def __exit__(self, *reason: object) -> None:
