@@ -36,7 +36,7 @@ def _record(record: Any) -> dict[str, Any]:
 
 
 def _is_unset(value: object) -> bool:
-    return value in ("", ()) or value is None or (isinstance(value, float) and math.isnan(value))
+    return value in ("", ()) or value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _public(name: str, value: Any) -> Any:

@@ -55,6 +55,7 @@ class Looks:
             age=lambda value: age_words(number(value)),
             signed=lambda value: signed_words(number(value)),
             override=lambda value: override_words(value, zone),
+            setting=setting_words,
             ratio=lambda value: f"{number(value):+.3f}".replace("-", MINUS),
             euro=lambda value: euro_words(number(value)),
             moment=self._moment,
@@ -80,3 +81,14 @@ class Looks:
     def _local(self, time_s: object, form: str) -> str:
         found_s = number(time_s)
         return datetime.fromtimestamp(found_s, self._zone).strftime(form) if not math.isnan(found_s) else MISSING
+
+
+def setting_words(value: object) -> str:
+    """A value of the site file as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.5g}" if abs(value) < 1e5 else f"{value:.0f}"
+    if isinstance(value, list):
+        return ", ".join(map(setting_words, value))
+    return str(value)

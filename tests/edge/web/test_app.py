@@ -19,7 +19,7 @@ from web_rig import HOUSE, NOW_S, Rig, day_plan, web_rig
 
 from edge.errors import ConfigError, EdgeError
 from edge.messages import Command, Reading
-from edge.web.looks import PAGES
+from edge.web.looks import PAGES, setting_words
 from edge.web.serving import listen
 
 PATHS = [path for path, _ in PAGES]
@@ -161,6 +161,13 @@ def test_the_other_pages_show_what_the_box_knows(rig: Rig) -> None:
     assert "power -2000 W: cheap" in get(rig, "/log").text
     assert "power -2000 W: cheap" not in get(rig, "/log?kind=alarm").text
     assert "capacity_wh" in get(rig, "/settings").text
+
+
+def test_settings_are_words_and_not_raw_numbers(rig: Rig) -> None:
+    text = get(rig, "/settings").text
+    assert "<dd>0.33333, 0.33333, 0.33333</dd>" in text
+    assert "<dd>None</dd>" not in text
+    assert setting_words([True, 1e6, 49.2, "lfp"]) == "yes, 1000000, 49.2, lfp"
 
 
 def test_live_parts_come_as_events(rig: Rig) -> None:
