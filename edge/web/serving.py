@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
 import time
 from collections.abc import Callable
 
-import anyio.to_thread
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -19,7 +17,6 @@ from edge.errors import ConfigError
 REQUEST_WITHIN_S = 10.0
 MAX_CONNECTIONS = 128
 _STOP_POLL_S = 0.2
-_THREADS_COUNT = 4
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -94,14 +91,7 @@ def serve(
             announce(f"http://{shown}:{listener.getsockname()[1]}/")
         if stop is not None:
             threading.Thread(target=_watch, args=(server, stop), daemon=True).start()
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_served(server, listener))
-
-
-async def _served(server: uvicorn.Server, listener: socket.socket) -> None:
-    """With few threads: each has its own memory, and what they do is a file or a question to control."""
-    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS_COUNT
-    await server.serve(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _watch(server: uvicorn.Server, stop: Callable[[], bool]) -> None:
