@@ -54,14 +54,14 @@ class Browser:
     def weight_bytes(self, path: str) -> int:
         """All bytes that a page and what it loads bring over the wire."""
         page = self._page()
-        received: list[float] = []
+        weights: list[float] = []
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
-        session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+        session.on("Network.loadingFinished", lambda event: weights.append(event["encodedDataLength"]))
         page.goto(self._address + path)
         page.wait_for_timeout(_SETTLE_MS)
         page.context.close()
-        return round(sum(received))
+        return round(sum(weights))
 
     def _page(self) -> Any:
         return self._browser.new_context().new_page()
