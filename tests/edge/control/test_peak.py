@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from core_kernels import qp
 from core_kernels.records import Frame
-from edge.control.fastloop import best_power_w, wish
+from edge.control.fastloop import PULL_EUR_PER_KWH, best_power_w, wish
 from edge.control.ledger import Market, cost_of
 from edge.control.mpc import Mpc
 from edge.control.oracle import solve_linear
@@ -84,7 +84,7 @@ def test_the_capped_power_is_the_best_of_a_fine_search(net_w, planned_w, allowed
         grid_kw, kw = (net_w - power_w) / 1000.0, power_w / 1000.0
         bill = grid_kw * (imports if grid_kw > 0.0 else imports - spread)
         stored = kw * (marginals.use_above_eur_per_kwh if kw > 0.0 else marginals.store_below_eur_per_kwh)
-        pull = 0.002 * ((power_w - planned_w) / 1000.0) ** 2
+        pull = PULL_EUR_PER_KWH * ((power_w - planned_w) / 1000.0) ** 2
         return bill + stored + pull + 20.0 * max(grid_kw - allowed_w / 1000.0, 0.0)
 
     found_w = best_power_w(net_w, planned_w, marginals, BATTERY, cap)
