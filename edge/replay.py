@@ -17,7 +17,7 @@ from core_kernels.battery import step
 from core_kernels.records import Forecast, Frame
 from core_kernels.signals import FORECAST_PREFIX
 from core_kernels.timegrid import TimeGrid
-from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 from edge.config import Battery, Site
 from edge.control import fastloop, guard
 from edge.control.ledger import Cost, Ledger, Market, parameters_of
@@ -36,7 +36,8 @@ START_SOC_FRAC = 0.5
 ACT_S = 180
 _LEVELS = ("p10", "p50", "p90")
 
-Act = Callable[[House, Plan | None, Battery], Command]
+# What a house, a plan, a battery and the running quarter hour's import so far [Wh] lead to.
+Act = Callable[[House, Plan | None, Battery, float], Command]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -220,15 +221,18 @@ class _Loop:
             self._plan = self._make_plan(k, issued_s)
         except (PlanError, StoreError) as error:  # the last plan stays until its lease ends, as on the box
             self.failures.append(f"{format_time(issued_s)}: {error}")
-        net_w, soc_frac, moved_w = load_w - pv_w, float(self.soc_frac[k]), 0.0
+        net_w, soc_frac = load_w - pv_w, float(self.soc_frac[k])
+        moved_w = imported_wh = 0.0
         power_w = float(self.battery_w[k - 1]) if k else 0.0
         for time_s in range(issued_s, issued_s + SLOT_S, ACT_S):
             house = _house(time_s, pv_w, load_w, power_w, soc_frac)
-            command = guard.narrow(self._act(house, self._plan, self._battery), house, self._site, now_s=time_s)
+            wish = self._act(house, self._plan, self._battery, imported_wh)
+            command = guard.narrow(wish, house, self._site, now_s=time_s)
             native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
             wish_w = native_w if command.mode == "native" else command.battery_w
             soc_frac, power_w = step(soc_frac, wish_w, ACT_S, self._parameters)
             moved_w += power_w * ACT_S / SLOT_S
+            imported_wh += max(net_w - power_w, 0.0) * ACT_S / SECONDS_PER_HOUR
         self.soc_frac[k + 1], self.battery_w[k] = soc_frac, moved_w
         self._import_w[k] = 0.0 if math.isnan(net_w) else max(net_w - self.battery_w[k], 0.0)
 

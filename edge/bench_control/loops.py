@@ -39,7 +39,7 @@ class Shares:
     failed_count: int
 
 
-def held(house: House, plan: Plan | None, battery: Battery) -> Command:  # noqa: ARG001 -- the seam's signature
+def held(house: House, plan: Plan | None, battery: Battery, imported_wh: float) -> Command:  # noqa: ARG001 -- the seam's signature
     """Hold the planned power, as controllers do that know no water value."""
     slot = None if plan is None else plan.slot(house.time_s)
     if plan is None or slot is None:

@@ -65,8 +65,8 @@ def test_without_what_a_plan_needs_to_be_safe_native_answers_and_says_why():
 def test_a_planner_that_dies_in_the_middle_of_a_day_costs_optimality_and_nothing_else():
     seen = []
 
-    def watched(house, plan, battery):
-        command = fastloop.wish(house, plan, battery)
+    def watched(house, plan, battery, imported_wh):
+        command = fastloop.wish(house, plan, battery, imported_wh)
         seen.append((house, plan, command))
         return command
 
