@@ -27,6 +27,7 @@ _SHOWN = {  # factor, decimals and unit on a screen
     "frac": (100.0, 1, "%"), "1": (100.0, 1, "%"), "Wh": (0.001, 1, "kWh"), "W": (1.0, 0, "W"), "A": (1.0, 2, "A"),
     "Hz": (1.0, 2, "Hz"), "degC": (1.0, 1, "°C"),
 }  # fmt: skip
+_MAX_FINDINGS = 3
 _OLD_AFTER_WALL_S = 10.0
 
 
@@ -92,6 +93,14 @@ class View:
         return self.plan.violations if self.plan else ()
 
 
+def _few(findings: list[str]) -> list[str]:
+    """The first of many: the page of the devices has them all."""
+    if len(findings) <= _MAX_FINDINGS:
+        return findings
+    shown = findings[: _MAX_FINDINGS - 1]
+    return [*shown, f"and {len(findings) - len(shown)} signals more: see Devices"]
+
+
 def view_of(status: Mapping[str, Any], zone: ZoneInfo) -> View:
     """What to show for a status answer."""
     now_s, speed = number(status.get("time_s")), _speed(status)
@@ -103,7 +112,7 @@ def view_of(status: Mapping[str, Any], zone: ZoneInfo) -> View:
     plan = _plan(status)
     command = _part(status, "command")
     warnings = [f"Control has measured nothing for {age_words(age_s)}: no live numbers are shown."] if old else []
-    warnings += [str(text) for text in house.get("findings") or ()]
+    warnings += _few([str(text) for text in house.get("findings") or ()])
     override = _part(status, "override")
     return View(
         site_name=str(_part(status, "site").get("name", "PEMS Edge")),

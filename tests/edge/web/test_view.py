@@ -69,6 +69,12 @@ def test_an_empty_status_is_all_dashes():
     assert view.plan_line == "There is no plan yet: the planner has not finished its first one."
 
 
+def test_of_many_findings_the_first_are_shown_and_the_rest_counted():
+    findings = tuple(f"signal_{i}: not read in time" for i in range(7))
+    view = view_of(status(house=replace(HOUSE, findings=findings)), PRAGUE)
+    assert view.warnings == (*findings[:2], "and 5 signals more: see Devices")
+
+
 def test_findings_of_the_house_become_warnings():
     view = view_of(status(house=replace(HOUSE, findings=("grid_w: the meter is silent",))), PRAGUE)
     assert view.warnings == ("grid_w: the meter is silent",)
