@@ -27,7 +27,7 @@ from edge.writeledger import StoreLedger
 _MAX_LEASE_S = 3600.0
 _MAX_PLAN_AGE_S = 900.0  # on its way from the planner; simulated time may run fast
 _MAX_AHEAD_S = 60.0
-_RELEASE_TRIES = 4
+_RELEASE_TRIES = 12  # rounds of reading: a slow line needs some seconds to be sure of its inverter twice
 _READ_SHARE = 0.9  # of a period; the rest is for judging, writing and recording
 _PLANNING = ("wall_s", "solve_s", "residual_w")
 _RECORDED = ("pv_w", "load_w", "grid_w", "battery_w", "soc_frac", "grid_import_wh", "grid_export_wh")

@@ -33,7 +33,7 @@ from edge.redact import without_secrets
 PROCESSES = ("control", "planner", "web")
 _RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick deaths in a row
 _QUICK_DEATH_S = 30.0
-_STOP_WITHIN_S = 8.0
+_STOP_WITHIN_S = 15.0  # longer than control may need to be sure of its inverter and leave it
 _POLL_S = 0.1
 _CLOCK_STEP_S = 5.0
 _WEB_NICENESS = 5

@@ -188,6 +188,8 @@ class StoreReader:
 
     def __init__(self, path: Path) -> None:
         self._where = str(path)
+        if not path.exists():
+            raise StoreError(f"{path}: nothing was recorded yet (pems run makes it)")
         with translated(self._where):
             self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
             self._db.execute("SELECT 1 FROM slot LIMIT 1")

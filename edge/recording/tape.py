@@ -123,5 +123,5 @@ def copy(path: Path, target: Path) -> None:
 def _translated(where: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # a damaged page may hold a text that is none
         raise StoreError(f"{where}: {error}") from error

@@ -7,6 +7,7 @@ names that are the box's own are answered, and writes only from its own pages.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 
@@ -27,6 +28,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]@]+))(?::\d+)?")
 _READS = ("GET", "HEAD")
 
 
@@ -37,10 +39,9 @@ def own_names(extra: Sequence[str]) -> frozenset[str]:
 
 
 def host_of(header: str) -> str:
-    """A Host header without its port, in lower case."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.partition(":")[0].lower().rstrip(".")
+    """A Host header without its port, in lower case; empty where it is none."""
+    found = _HOST.fullmatch(header)
+    return (found["address"] or found["name"]).lower().rstrip(".") if found else ""
 
 
 class Shield:

@@ -35,6 +35,19 @@ def test_the_store_of_a_box_needs_no_mapping(store, tmp_path):
     assert {field.name: field.unit for field in listed(f"store://{path}")}["grid_import_wh"] == "Wh"
 
 
+def test_a_damaged_text_in_a_file_is_a_setup_error(store):
+    import sqlite3
+
+    path, _ = store
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "INSERT INTO slot (time_s, signal, value, minutes, flags) VALUES (0, CAST(x'ff41' AS TEXT), 1, 15, 0)"
+        )
+    database.close()
+    with pytest.raises(SetupError, match="UTF-8"):
+        listed(f"store://{path}")
+
+
 def test_a_file_without_the_table_is_a_setup_error(tmp_path):
     import sqlite3
 

@@ -55,7 +55,7 @@ class SqliteDatabase:
                 return database.execute(statement, tuple(parameters)).fetchall()
             finally:
                 database.close()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged page may hold a text that is none
             raise SetupError(f"{self.place}: {error}") from error
 
     async def version(self) -> str:

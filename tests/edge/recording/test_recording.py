@@ -254,6 +254,15 @@ def test_another_site_file_begins_another_part(tmp_path: Path) -> None:
     assert found.cycle_count == 6
 
 
+def test_a_damaged_text_in_a_recording_is_one_line(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bad.sqlite") as database:
+        database.execute("CREATE TABLE block (time_s REAL, kind TEXT, body BLOB)")
+        database.execute("INSERT INTO block VALUES (0, CAST(x'ff41' AS TEXT), x'00')")
+    database.close()
+    with pytest.raises(StoreError, match="bad.sqlite: .*UTF-8"):
+        read(tmp_path / "bad.sqlite")
+
+
 def test_what_is_no_recording_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such recording"):
         read(tmp_path / "none.sqlite")

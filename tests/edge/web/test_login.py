@@ -150,7 +150,9 @@ def test_a_body_without_a_length_is_counted_as_it_comes(rig: Rig) -> None:
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "127.0.0.1:80@evil.example"]
+)
 def test_a_host_that_is_not_this_box_is_refused(rig: Rig, host: str) -> None:
     with rig.client(headers={"host": host}) as client:
         assert client.get("/healthz").status_code in (400, 421)
