@@ -194,8 +194,11 @@ class UnifiedDataExtractor:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._settings.workers, len(jobs))):
                     group.create_task(self._worker(waiting, run))
-        except* TrainingError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:
+            ours, others = errors.split(TrainingError)
+            if ours is None or others is not None:
+                raise
+            raise ours.exceptions[0] from None
 
     async def _worker(self, waiting: asyncio.Queue[_Job], run: _Run) -> None:
         while not waiting.empty():

@@ -48,7 +48,8 @@ def command(group: str, as_json: bool, **control: Any) -> None:
 
     report = _control(**control) if group == "control" else run(group)
     if as_json:
-        click.echo(json.dumps(to_json(report)))
+        told = to_json(report)
+        click.echo(json.dumps(told if report.left_out else {k: v for k, v in told.items() if k != "left_out"}))
     else:
         click.echo(report.machine)
         for row in report.rows:

@@ -133,7 +133,7 @@ def start_victoria(folder):
 
 def _as_postgres():
     """PostgreSQL refuses root: the words that make it somebody else."""
-    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    return ["/usr/sbin/runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
 
 def start_postgres(folder):

@@ -75,9 +75,9 @@ def fail_if_silent(readings: Sequence[Reading]) -> None:
 
     if all(reading.state == "invalid" for reading in readings):
         reason = readings[0].reason if readings else "the profile has no signal"
-        raise DeviceUnreachable(
-            f"{reason}\ndo --profile, --unit and --url fit? pems device scan asks who answers there"
-        )
+        opened = "cannot be opened" not in reason
+        hint = "\ndo --profile, --unit and --url fit? pems device scan asks who answers there" if opened else ""
+        raise DeviceUnreachable(f"{reason}{hint}")
 
 
 def rows_of(readings: Sequence[Reading], now_s: float) -> list[dict[str, Any]]:
