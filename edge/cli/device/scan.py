@@ -62,14 +62,20 @@ def scan(
       pems device scan --port none --tcp 192.168.1.20 --tcp 192.168.1.21:1502 --json
     """
     from edge.devices.profile_file import load_profile, profile_names
+    from edge.devices.transport import parse_url
 
-    for name in profiles:
-        load_profile(name)
+    names = profiles or profile_names()
+    facts = [load_profile(name).link for name in (*profiles, names[0])]
+    for host in hosts:
+        try:
+            parse_url(f"tcp://{host}", facts[0])
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
     rows: list[_Row] = []
     for url, description in _targets(hosts, ports):
         row = _Row(url=url, description=description, answer="not asked")
         if not only_list:
-            row = _asked(row, profiles or profile_names(), unit, clock or Clock.real())
+            row = _asked(row, names, unit, clock or Clock.real())
         rows.append(row)
     click.echo(json.dumps([_json_of(row) for row in rows]) if as_json else _text(rows))
     sys.exit(0 if any(row.candidates for row in rows) or (only_list and rows) else 1)
