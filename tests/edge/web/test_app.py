@@ -280,7 +280,7 @@ serve(Starlette(), "127.0.0.1", 0, announce=lambda url: print(url, flush=True))
 
 
 def told_until_it_ends(process: subprocess.Popen[str], number: int) -> bool:
-    """Say it again: the address is announced before the server listens to signals, and a job in the background hears no Ctrl-C."""
+    """Say it again: the address is told before signals are heard, and a job in the background hears no Ctrl-C."""
     for _ in range(60):
         process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
