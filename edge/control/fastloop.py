@@ -16,9 +16,9 @@ from edge.control.words import IDLE_W, Marginals, explain, explain_bound, explai
 from edge.messages import Command, House, Plan
 
 LEASE_S = 900.0
-# Pulls towards the planned power where prices decide nothing; a kW of distance weighs 0.02 ct an hour, so that the
+# Pulls towards the planned power where prices decide nothing; a kW of distance weighs 0.2 ct an hour, so that the
 # errors of the plan's forecasts do not come back through it.
-PULL_EUR_PER_KWH = 0.0002
+PULL_EUR_PER_KWH = 0.002
 # A wish this close to what the inverter does by itself is left to the inverter: it follows the load within a second.
 SAME_W = 100.0
 STEP_W = 10.0
