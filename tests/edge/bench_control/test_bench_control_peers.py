@@ -51,6 +51,7 @@ def test_without_a_checkout_there_are_no_peers(monkeypatch, tmp_path):
         peers.environment()
 
 
+@pytest.mark.training  # from a checkout only: the wheel has no lock of the peers
 def test_an_environment_that_fits_its_lock_is_kept(monkeypatch, tmp_path):
     lock = tmp_path / "some.lock"
     lock.write_text("nothing==1\n")
