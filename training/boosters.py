@@ -27,6 +27,7 @@ from training.anchor import Anchor
 from training.dataset import Samples
 
 THREADS = 1  # two that wait for each other on a busy machine made a fit twenty times longer
+_FIXED = {"tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": THREADS}
 Stage = Callable[[str], object]
 
 
@@ -39,27 +40,7 @@ class Recipe:
     """How hard to fit."""
 
     rounds: int = 100
-    depth: int = 4
-    eta_frac: float = 0.08
-    min_child_count: float = 20.0
     seed: int = 1
-
-    def params(self, level: float) -> dict[str, Any]:
-        """XGBoost parameters of one quantile."""
-        return {
-            "objective": "reg:quantileerror",
-            "quantile_alpha": level,
-            "tree_method": "hist",
-            "max_bin": 64,
-            "max_depth": self.depth,
-            "eta": self.eta_frac,
-            "min_child_weight": self.min_child_count,
-            "subsample": 0.7,
-            "colsample_bytree": 0.8,
-            "lambda": 1.0,
-            "nthread": THREADS,
-            "seed": self.seed,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,6 +96,14 @@ def midpoints(booster: Any, values: Float32Matrix) -> Any:
     moved = xgboost.Booster({"nthread": THREADS})
     moved.load_model(bytearray(json.dumps(document).encode()))
     return moved
+
+
+def fitted(
+    values: Float32Matrix, residual_ratio: FloatArray, weight: FloatArray, params: Mapping[str, Any], rounds: int
+) -> Any:
+    """One booster, its thresholds between the training values."""
+    matrix = xgboost.QuantileDMatrix(values, label=residual_ratio, weight=weight, max_bin=64, nthread=THREADS)
+    return midpoints(xgboost.train({**_FIXED, **params}, matrix, num_boost_round=rounds), values)
 
 
 def damped(booster: Any, share_frac: float) -> Any:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import xgboost
 
 from core_kernels.folding import SLOTS_PER_DAY
-from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
+from core_kernels.quantiles import LEVELS_FRAC, pinball, uncross
 from core_kernels.records import Float32Matrix
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
-from training.boosters import THREADS, QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
+from training.boosters import QuantileModel, Recipe, Stage, columns, fitted, quiet, used_names
 from training.dataset import LoadSampler, Samples, Series, before
+from training.residuals import GOALS, TARGETS, Boosters, assembled, honest_offsets, scores, shares
 from training.samples import chosen_rows, gathered
 from training.split import split_issues
 
@@ -44,13 +44,10 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Learned:
-    """Boosters of the residuals of P10, P50, P90 and the mean, and what stands in for a missing anchor."""
+class Learned(Boosters):
+    """Boosters, and what stands in for a missing anchor."""
 
-    names: tuple[str, ...]
-    boosters: tuple[Any, ...]
     typical_ratio: dict[str, float]
-    rows: int
 
 
 def fit_load(series: Series, until_s: float, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:
@@ -72,7 +69,7 @@ def fit_load(series: Series, until_s: float, recipe: Recipe, stage: Stage = quie
     choice = choose(draft, held_out, _LONG_MEAN_FRAC if days >= _LONG_DAYS else _MEAN_FRAC)
     stage(f"load_w: fitting on {samples.actual_w.size} rows")
     cap_w = 1.5 * float(np.nanmax(past.frame.column("load_w")))
-    metrics = _metrics(assemble(draft, choice, cap_w), held_out)
+    metrics = scores(assemble(draft, choice, cap_w), held_out)
     metrics |= {"tree_trust": choice.trust_frac, "mean_in_p50": choice.mean_frac}
     return replace(assemble(learn(samples, recipe, days), choice, cap_w), metrics=metrics)
 
@@ -97,15 +94,7 @@ def _params(recipe: Recipe, days: float) -> tuple[dict[str, Any], int]:
     rounds, reach = recipe.rounds, 4.0
     if days >= _LONG_DAYS:
         shape, rounds, reach = {"max_depth": 6, "min_child_weight": 60.0, "colsample_bytree": 0.4}, 3 * rounds // 2, 9.0
-    fixed = {
-        "tree_method": "hist",
-        "max_bin": 64,
-        "subsample": 0.5,
-        "lambda": 10.0,
-        "base_score": 0.0,
-        "nthread": THREADS,
-    }
-    return {**fixed, **shape, "eta": reach / rounds, "seed": recipe.seed}, rounds
+    return {**shape, "subsample": 0.5, "lambda": 10.0, "eta": reach / rounds, "seed": recipe.seed}, rounds
 
 
 def learn(samples: Samples, recipe: Recipe, days: float) -> Learned:
@@ -118,14 +107,12 @@ def learn(samples: Samples, recipe: Recipe, days: float) -> Learned:
     params, rounds = _params(recipe, days)
     starts = Anchor.of(mixes(0.0), typical).ratio(names, values)
     mean_start = Anchor.of((mean_mix(), mean_mix(), mean_mix()), typical).ratio(names, values)[:, :1]
-    goals: list[dict[str, Any]] = [{"objective": "reg:quantileerror", "quantile_alpha": level} for level in LEVELS_FRAC]
-    goals.append({"objective": "reg:squarederror"})
-    boosters = []
-    for goal, start in zip(goals, np.hstack([starts, mean_start]).T, strict=True):
-        weight = samples.scale_w / samples.scale_w.mean()
-        matrix = xgboost.QuantileDMatrix(values, label=ratio - start, weight=weight, max_bin=64, nthread=THREADS)
-        boosters.append(midpoints(xgboost.train({**params, **goal}, matrix, num_boost_round=rounds), values))
-    return Learned(names=names, boosters=tuple(boosters), typical_ratio=typical, rows=ratio.size)
+    weight = samples.scale_w / samples.scale_w.mean()
+    boosters = tuple(
+        fitted(values, ratio - start, weight, {**params, **goal}, rounds)
+        for goal, start in zip(GOALS, np.hstack([starts, mean_start]).T, strict=True)
+    )
+    return Learned(names=names, boosters=boosters, typical_ratio=typical, rows=ratio.size)
 
 
 def _typical(column: Float32Matrix) -> float:
@@ -133,30 +120,17 @@ def _typical(column: Float32Matrix) -> float:
     return float(np.median(known)) if known.size else 1.0
 
 
-_TARGETS = (0, 1, 2, 1)
-
-
 def blend(learned: Learned, choice: Choice) -> tuple[Anchor, tuple[float, ...]]:
     """What the model begins with, and the share of each booster; without trust in the trees, the climatology."""
     trust, mean = choice.trust_frac, choice.mean_frac
     anchor = Anchor.of(mixes(mean) if trust > 0.0 else mixes(0.0, 0.0), learned.typical_ratio)
-    return anchor, (trust, trust * (1.0 - mean), trust, trust * mean)
+    return anchor, shares(trust, mean)
 
 
 def assemble(learned: Learned, choice: Choice, cap_w: float) -> QuantileModel:
     """The model as it is exported."""
-    anchor, shares = blend(learned, choice)
-    return QuantileModel(
-        signal="load_w",
-        names=learned.names,
-        boosters=tuple(damped(booster, share) for booster, share in zip(learned.boosters, shares, strict=True)),
-        offsets_ratio=choice.offsets_ratio,
-        cap_w=cap_w,
-        rows=learned.rows,
-        metrics={},
-        targets=_TARGETS,
-        anchor=anchor,
-    )
+    anchor, heard = blend(learned, choice)
+    return assembled("load_w", learned, anchor, heard, choice.offsets_ratio, cap_w)
 
 
 def choose(learned: Learned, held_out: Samples, mean_frac: float) -> Choice:
@@ -165,8 +139,8 @@ def choose(learned: Learned, held_out: Samples, mean_frac: float) -> Choice:
     trees = np.column_stack([booster.inplace_predict(values) for booster in learned.boosters])
 
     def raw_ratio(choice: Choice) -> FloatArray:
-        anchor, shares = blend(learned, choice)
-        weights = np.eye(len(LEVELS_FRAC))[list(_TARGETS)] * np.asarray(shares)[:, None]
+        anchor, heard = blend(learned, choice)
+        weights = np.eye(len(LEVELS_FRAC))[list(TARGETS)] * np.asarray(heard)[:, None]
         return uncross(anchor.ratio(learned.names, values) + trees @ weights)
 
     def loss(choice: Choice) -> float:
@@ -176,17 +150,4 @@ def choose(learned: Learned, held_out: Samples, mean_frac: float) -> Choice:
     chosen = min(options, key=loss)
     if chosen.trust_frac == 0.0:
         return chosen
-    low, _, high = conformal_offsets(held_out.actual_w / held_out.scale_w, raw_ratio(chosen))
-    return chosen._replace(offsets_ratio=(float(np.float32(low)), 0.0, float(np.float32(high))))
-
-
-def _metrics(model: QuantileModel, held_out: Samples) -> dict[str, float]:
-    """Scores on weeks that the draft was not fitted on."""
-    values = columns(held_out, model.names)
-    found_w = model.quantiles_w(values, held_out.scale_w)
-    return {
-        "held_out_rows": float(held_out.actual_w.size),
-        "pinball_w": float(np.mean(pinball(held_out.actual_w, found_w))),
-        "coverage_80": coverage_frac(held_out.actual_w, found_w[:, 0], found_w[:, 2]),
-        "crossing_raw": crossing_frac(model.raw_ratio(values)),
-    }
+    return chosen._replace(offsets_ratio=honest_offsets(held_out, raw_ratio(chosen)))

@@ -8,17 +8,18 @@ plan adds up energy; the offsets of P10 and P90 come from whole weeks that were 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import xgboost
 
-from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, coverage_frac, crossing_frac, pinball, uncross
+from core_kernels.quantiles import uncross
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
-from training.boosters import THREADS, QuantileModel, Recipe, Stage, columns, damped, midpoints, quiet, used_names
+from training.boosters import QuantileModel, Recipe, Stage, columns, fitted, quiet, used_names
 from training.dataset import Samples
+from training.residuals import GOALS, Boosters, assembled, honest_offsets, scores, shares
 from training.samples import chosen_rows
 from training.split import split_issues
 
@@ -27,16 +28,12 @@ PHYSICS = "fc_physics_ratio"
 PHYSICS_FRAC = 0.3  # what the boosters start from; all of it costs accuracy at home, none of it the next season
 MEAN_FRAC = 0.7  # of P50; the median of PV is a noisy thing to learn, and lies above the mean on bright days
 _TRUSTS_FRAC = (0.0, 0.25, 0.5, 0.75, 1.0)
-_TARGETS = (0, 1, 2, 1)
 _LATER_FRAC = 0.3  # of the issue times; what judges the boosters' trust
 _SHAPE = {"max_depth": 6, "min_child_weight": 60.0, "colsample_bytree": 0.4, "subsample": 0.7, "lambda": 5.0}
 _REACH = 9.0  # learning rate times rounds
 _ROUNDS = 3
-Goal = tuple[dict[str, Any], int]  # what a booster is asked for, and the power of the scale that weighs its rows
-_GOALS: tuple[Goal, ...] = (
-    *(({"objective": "reg:quantileerror", "quantile_alpha": level}, 1) for level in LEVELS_FRAC),
-    ({"objective": "reg:squarederror"}, 2),
-)
+Goal = tuple[Mapping[str, Any], int]  # what a booster is asked for, and the power of the scale that weighs its rows
+_GOALS: tuple[Goal, ...] = (*((goal, 1) for goal in GOALS[:-1]), (GOALS[-1], 2))
 
 
 class Choice(NamedTuple):
@@ -47,13 +44,10 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Learned:
-    """Boosters of the residuals of P10, P50, P90 and the mean, and the physics they start from."""
+class Learned(Boosters):
+    """Boosters, and the physics they start from."""
 
-    names: tuple[str, ...]
-    boosters: tuple[Any, ...]
     anchor: Anchor | None
-    rows: int
 
     def start(self, values: Any) -> FloatArray:
         """What physics says of each row, float64[n]; 0 without a forecast."""
@@ -69,7 +63,7 @@ def learn_pv(samples: Samples, cap_w: float, recipe: Recipe, stage: Stage = quie
     trust = _trust(samples, recipe)
     draft = learn(weeks, recipe)
     choice = calibrated(draft, Choice(trust), held_out)
-    metrics = _metrics(assemble(draft, choice, cap_w), held_out) | {"trust": trust}
+    metrics = scores(assemble(draft, choice, cap_w), held_out) | {"trust": trust}
     stage(f"{SIGNAL}: fitting on {samples.actual_w.size} rows")
     return replace(assemble(learn(samples, recipe), choice, cap_w), metrics=metrics)
 
@@ -109,47 +103,18 @@ def learn(samples: Samples, recipe: Recipe, goals: tuple[Goal, ...] = _GOALS) ->
     label = samples.actual_w / samples.scale_w - learned.start(values)
     size = samples.scale_w / samples.scale_w.mean()
     rounds = _ROUNDS * recipe.rounds
-    fixed = {**_SHAPE, "tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": THREADS, "seed": recipe.seed}
-    boosters = []
-    for goal, power in goals:
-        weight = size**power
-        matrix = xgboost.QuantileDMatrix(values, label=label, weight=weight, max_bin=64, nthread=THREADS)
-        booster = xgboost.train({**fixed, **goal, "eta": _REACH / rounds}, matrix, num_boost_round=rounds)
-        boosters.append(midpoints(booster, values))
-    return replace(learned, boosters=tuple(boosters))
+    params = {**_SHAPE, "seed": recipe.seed, "eta": _REACH / rounds}
+    boosters = tuple(fitted(values, label, size**power, {**params, **goal}, rounds) for goal, power in goals)
+    return replace(learned, boosters=boosters)
 
 
 def assemble(learned: Learned, choice: Choice, cap_w: float) -> QuantileModel:
     """The model as it is exported."""
-    trust = choice.trust_frac
-    shares = (trust, trust * (1.0 - MEAN_FRAC), trust, trust * MEAN_FRAC)
-    return QuantileModel(
-        signal=SIGNAL,
-        names=learned.names,
-        boosters=tuple(damped(booster, share) for booster, share in zip(learned.boosters, shares, strict=True)),
-        offsets_ratio=choice.offsets_ratio,
-        cap_w=cap_w,
-        rows=learned.rows,
-        metrics={},
-        targets=_TARGETS,
-        anchor=learned.anchor,
-    )
+    heard = shares(choice.trust_frac, MEAN_FRAC)
+    return assembled(SIGNAL, learned, learned.anchor, heard, choice.offsets_ratio, cap_w)
 
 
 def calibrated(learned: Learned, choice: Choice, held_out: Samples) -> Choice:
     """The choice with offsets that make P10 to P90 hold four fifths of rows that the draft was not fitted on."""
     raw = uncross(assemble(learned, choice, 1.0).raw_ratio(columns(held_out, learned.names)))
-    low, _, high = conformal_offsets(held_out.actual_w / held_out.scale_w, raw)
-    return choice._replace(offsets_ratio=(float(np.float32(low)), 0.0, float(np.float32(high))))
-
-
-def _metrics(model: QuantileModel, held_out: Samples) -> dict[str, float]:
-    """Scores on weeks that the draft was not fitted on."""
-    values = columns(held_out, model.names)
-    found_w = model.quantiles_w(values, held_out.scale_w)
-    return {
-        "held_out_rows": float(held_out.actual_w.size),
-        "pinball_w": float(np.mean(pinball(held_out.actual_w, found_w))),
-        "coverage_80": coverage_frac(held_out.actual_w, found_w[:, 0], found_w[:, 2]),
-        "crossing_raw": crossing_frac(model.raw_ratio(values)),
-    }
+    return choice._replace(offsets_ratio=honest_offsets(held_out, raw))

@@ -65,7 +65,7 @@ def made(tmp_path_factory):
     site = load_site(folder / "site.toml")
     series = read_series(folder / "table.parquet", site.zone)
     said = []
-    recipe = Recipe(rounds=12, depth=4, eta_frac=0.3)
+    recipe = Recipe(rounds=12)
     trained = fit_site(series, site, float(series.frame.grid.end_s), recipe, "0" * 64, said.append)
     return SimpleNamespace(folder=folder, site=site, series=series, trained=trained, said=said, recipe=recipe)
 

@@ -17,7 +17,7 @@ TRAINED_UNTIL_S = 1_366_761_600.0  # 2013-04-24
 @pytest.fixture(scope="module")
 def strong(made, weathered, bundle_maker):
     """Bundles of models that know weather and weekends, trained before the days that judge them."""
-    recipe = Recipe(rounds=25, depth=4, eta_frac=0.2)
+    recipe = Recipe(rounds=25)
     trained = fit_site(weathered.series, made.site, TRAINED_UNTIL_S, recipe, "0" * 64, lambda _: None)
     return bundle_maker(trained)
 

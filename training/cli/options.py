@@ -47,7 +47,7 @@ def recipe(quick: bool, seed: int) -> Recipe:
     from training.boosters import Recipe
 
     full = Recipe(seed=seed)
-    return replace(full, rounds=60, depth=4, eta_frac=0.15) if quick else full
+    return replace(full, rounds=60) if quick else full
 
 
 def release(version: str | None, seq: int | None) -> Release:
