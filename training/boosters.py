@@ -99,10 +99,10 @@ def midpoints(booster: Any, values: Float32Matrix) -> Any:
 
 
 def fitted(
-    values: Float32Matrix, residual_ratio: FloatArray, weight: FloatArray, params: Mapping[str, Any], rounds: int
+    values: Float32Matrix, residual_ratio: FloatArray, weights: FloatArray, params: Mapping[str, Any], rounds: int
 ) -> Any:
     """One booster, its thresholds between the training values."""
-    matrix = xgboost.QuantileDMatrix(values, label=residual_ratio, weight=weight, max_bin=64, nthread=THREADS)
+    matrix = xgboost.QuantileDMatrix(values, label=residual_ratio, weight=weights, max_bin=64, nthread=THREADS)
     return midpoints(xgboost.train({**_FIXED, **params}, matrix, num_boost_round=rounds), values)
 
 

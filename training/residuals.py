@@ -43,7 +43,7 @@ def assembled(
     signal: str,
     learned: Boosters,
     anchor: Anchor | None,
-    heard: tuple[float, ...],
+    shares_frac: tuple[float, ...],
     offsets_ratio: tuple[float, ...],
     cap_w: float,
 ) -> QuantileModel:
@@ -51,7 +51,7 @@ def assembled(
     return QuantileModel(
         signal=signal,
         names=learned.names,
-        boosters=tuple(damped(booster, share) for booster, share in zip(learned.boosters, heard, strict=True)),
+        boosters=tuple(damped(booster, share) for booster, share in zip(learned.boosters, shares_frac, strict=True)),
         offsets_ratio=offsets_ratio,
         cap_w=cap_w,
         rows=learned.rows,
