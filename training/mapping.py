@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from core_kernels.signals import signal
 from training.errors import SetupError
 from training.source_units import conversion
+from training.tomlfile import read_toml
 
 _TERM_KEYS = {"field", "unit", "sign", "scale", "source"}
 _ROW_KEYS = _TERM_KEYS | {"name", "terms", "hold_s", "missing"}
@@ -55,13 +55,7 @@ class FieldMap:
 
 def load_mapping(path: Path) -> FieldMap:
     """Read a mapping file; raises :class:`SetupError` with every problem found."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path}: is not TOML: {error}") from error
-    return parse_mapping(data, str(path))
+    return parse_mapping(read_toml(path), str(path))
 
 
 def parse_mapping(data: Mapping[str, Any], place: str) -> FieldMap:

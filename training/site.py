@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from core_kernels.signals import is_extra
 from core_kernels.solar import Location, check_location
 from core_kernels.turbidity import linke_of
 from training.errors import SetupError
+from training.tomlfile import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,7 @@ class TrainingSite:
 
 def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
     """Read the parts that training needs, arrays for PV; raises :class:`SetupError` with every problem found."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path}: is not TOML: {error}") from error
+    data = read_toml(path)
     problems: list[str] = []
     head = data.get("site")
     if not isinstance(head, Mapping):

@@ -127,7 +127,7 @@ def _one_plan(mpc: Mpc, data: dict[str, Any]) -> str:
 def _site(text: str) -> Site:
     try:
         return parse_site(tomllib.loads(text), "the recorded site.toml", Path())
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise StoreError(f"the recorded site.toml is not TOML: {error}") from error
 
 

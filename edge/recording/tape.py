@@ -21,6 +21,7 @@ from edge.errors import StoreError
 Kind = Literal["site", "plan", "control", "planning"]
 KEEP_DAYS = 8
 MOST_BYTES = 256 << 20
+_MOST_BLOCK_BYTES = 64 << 20
 _SCHEMA = "CREATE TABLE IF NOT EXISTS block (time_s REAL NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT"
 _WAIT_S = 1.0  # for the other process; control waits for nobody longer
 _SUFFIX = ".sqlite"
@@ -104,9 +105,18 @@ def read(path: Path) -> list[Block]:
     with _translated(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_WAIT_S)) as database:
         rows = database.execute("SELECT time_s, kind, body FROM block ORDER BY rowid").fetchall()
     try:
-        return [Block(time_s=t, kind=kind, data=json.loads(zlib.decompress(body))) for t, kind, body in rows]
-    except (zlib.error, ValueError) as error:
+        return [Block(time_s=t, kind=kind, data=_unpacked(body)) for t, kind, body in rows]
+    except (zlib.error, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: a block cannot be read: {error}") from error
+
+
+def _unpacked(body: bytes) -> Any:
+    """A block's data; what swells beyond any plan is refused before it fills the memory."""
+    packed = zlib.decompressobj()
+    text = packed.decompress(body, _MOST_BLOCK_BYTES)
+    if not packed.eof:
+        raise ValueError(f"it is cut off, or has more than {_MOST_BLOCK_BYTES >> 20} MB")
+    return json.loads(text)
 
 
 def copy(path: Path, target: Path) -> None:

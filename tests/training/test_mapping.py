@@ -97,7 +97,12 @@ def test_all_mistakes_of_a_mapping_are_said_at_once():
 
 def test_a_mapping_that_is_no_toml_or_absent_or_empty_is_a_setup_error(tmp_path):
     (tmp_path / "broken.toml").write_text("[[signal")
-    for path, words in ((tmp_path / "broken.toml", "is not TOML"), (tmp_path / "none.toml", "cannot be read")):
+    (tmp_path / "nested.toml").write_text("a = " + "[" * 100_000)
+    for path, words in (
+        (tmp_path / "broken.toml", "is not TOML"),
+        (tmp_path / "nested.toml", "is not TOML: maximum recursion"),
+        (tmp_path / "none.toml", "cannot be read"),
+    ):
         with pytest.raises(SetupError, match=words):
             load_mapping(path)
     with pytest.raises(SetupError, match=r"has no \[\[signal\]\]"):

@@ -192,6 +192,7 @@ def test_scores_of_nothing_are_empty():
     ("text", "says"),
     [
         ("[site", "is not TOML"),
+        ("a = " + "[" * 100_000, "is not TOML"),
         ("a = 1", "has no section"),
         (
             "[site]\nname = 'x'\nlatitude_deg = 'north'\nlongitude_deg = 1\ntimezone = 'Mars/Base'",

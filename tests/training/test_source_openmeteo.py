@@ -97,6 +97,7 @@ def test_what_cannot_be_dated_or_read_is_refused(tmp_path):
     for name, text, words in (
         ("local.json", json.dumps(local), "local times"),
         ("cut.json", json.dumps(answer())[:300], "not whole JSON"),
+        ("nested.json", "[" * 100_000, "not whole JSON: maximum recursion"),
         ("daily.json", '{"daily": {}}', "neither hourly nor minutely_15"),
     ):
         (tmp_path / name).write_text(text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import SplitResult, parse_qs
 
 import httpx
@@ -34,6 +36,32 @@ def client(base: str, headers: Mapping[str, str], auth: tuple[str, str] | None =
     return httpx.AsyncClient(
         base_url=base, headers={"Accept-Encoding": "identity", **headers}, auth=auth, timeout=TIMEOUT, limits=LIMITS
     )
+
+
+class Server:
+    """What every store behind HTTP has in common."""
+
+    _http: httpx.AsyncClient
+
+    async def version(self) -> str:
+        """Nobody can know."""
+        return ""
+
+    def notes(self) -> tuple[str, ...]:
+        """Nothing was left out."""
+        return ()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def from_json(text: str, place: str, words: str = "broken answer") -> Any:
+    """What a store said; raises :class:`SourceUnreachable` where it is no JSON, cut off for example."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SourceUnreachable(f"{place}: {words}: {error}") from error
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -16,8 +15,8 @@ import numpy as np
 
 from core_kernels.units import FloatArray
 from training.errors import SetupError
-from training.sources.base import Readings, SourceField, SourceUnreachable, numbers
-from training.sources.http import answered, client, option
+from training.sources.base import Readings, SourceField, numbers
+from training.sources.http import Server, answered, client, from_json, option
 
 _CHUNK_ROWS = 10_000
 _PORT = 8086
@@ -25,7 +24,7 @@ _UNESCAPED = re.compile(r"(?<!\\),")
 _NUMERIC = ("float", "integer", "boolean", "unsigned")
 
 
-class InfluxSource:
+class InfluxSource(Server):
     """One database."""
 
     fields_a_query = 1
@@ -74,18 +73,6 @@ class InfluxSource:
                 times_s, values, bad = _columns(series["values"])
                 yield Readings(field=field, times_s=times_s, values=values, unreadable_count=bad)
 
-    async def version(self) -> str:
-        """Nobody can know."""
-        return ""
-
-    def notes(self) -> tuple[str, ...]:
-        """Nothing was left out."""
-        return ()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
 
 def _plain(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)
@@ -105,10 +92,7 @@ def _select(field: SourceField, start_s: float, end_s: float) -> str:
 
 
 def _series(line: str, place: str) -> list[Mapping[str, Any]]:
-    try:
-        body = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise SourceUnreachable(f"{place}: broken answer: {error}") from error
+    body = from_json(line, place)
     results = [body, *body.get("results", [])]
     for result in results:
         if "error" in result:

@@ -11,7 +11,6 @@ the issue time (``20260501T0600Z.json``). Of several, a slot takes the newest is
 from __future__ import annotations
 
 import glob
-import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ import numpy as np
 
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 from training.errors import SetupError
-from training.sources.base import Readings, SourceField, SourceUnreachable, numbers
-from training.sources.http import answered, client, option
+from training.sources.base import Readings, SourceField, numbers
+from training.sources.http import answered, client, from_json, option
 
 _BLOCKS_S = {"hourly": 3600.0, "minutely_15": 900.0}
 _BEFORE = re.compile(r"(radiation|irradiance|precipitation|rain|showers|snowfall|sunshine_duration)(?!.*_instant)")
@@ -135,10 +134,7 @@ def _recorded(path: Path, issued_s: float) -> Document:
 
 
 def _body(text: str, place: str) -> Mapping[str, Any]:
-    try:
-        body = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SourceUnreachable(f"{place}: is not whole JSON: {error}") from error
+    body = from_json(text, place, "is not whole JSON")
     if not isinstance(body, dict) or not any(block in body for block in _BLOCKS_S):
         raise SetupError(f"{place}: has neither hourly nor minutely_15 values")
     return body

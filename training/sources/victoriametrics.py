@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
 from training.errors import SetupError
-from training.sources.base import Readings, SourceField, SourceUnreachable, numbers
-from training.sources.http import answered, client, option
+from training.sources.base import Readings, SourceField, numbers
+from training.sources.http import Server, answered, client, from_json, option
 
 _PORT = 8428
 _ALL = '{__name__!=""}'
 _EARLIEST_S, _LATEST_S = "1", "4000000000"  # a start of 0 means the last five minutes to the server
 
 
-class VictoriaSource:
+class VictoriaSource(Server):
     """One server."""
 
     fields_a_query = 1
@@ -45,7 +44,7 @@ class VictoriaSource:
         """Every series that the server knows."""
         params = {"match[]": _ALL, "start": _EARLIEST_S, "end": _LATEST_S}
         async with answered(self._http, self.place, "/api/v1/series", params) as response:
-            body = self._json((await response.aread()).decode())
+            body = from_json((await response.aread()).decode(), self.place)
         found = [
             SourceField(name=row["__name__"], tags=tuple(sorted((k, v) for k, v in row.items() if k != "__name__")))
             for row in body["data"]
@@ -58,30 +57,11 @@ class VictoriaSource:
             params = {"match[]": _selector(field), "start": f"{start_s:.3f}", "end": f"{end_s - 0.001:.3f}"}
             async with answered(self._http, self.place, "/api/v1/export", params) as response:
                 async for line in response.aiter_lines():
-                    body = self._json(line)
+                    body = from_json(line, self.place)
                     if set(body["metric"].items()) == {("__name__", field.name), *field.tags}:
                         times_s = np.array(body["timestamps"], dtype=np.float64) / 1000.0
                         values, bad = numbers(body["values"])
                         yield Readings(field=field, times_s=times_s, values=values, unreadable_count=bad)
-
-    def _json(self, text: str) -> dict[str, Any]:
-        try:
-            body: dict[str, Any] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SourceUnreachable(f"{self.place}: broken answer: {error}") from error
-        return body
-
-    async def version(self) -> str:
-        """Nobody can know."""
-        return ""
-
-    def notes(self) -> tuple[str, ...]:
-        """Nothing was left out."""
-        return ()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
 
 
 def _selector(field: SourceField) -> str:

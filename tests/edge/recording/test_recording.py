@@ -7,6 +7,7 @@ import math
 import random
 import sqlite3
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,6 +255,24 @@ def test_another_site_file_begins_another_part(tmp_path: Path) -> None:
     assert found.cycle_count == 6
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (zlib.compress(b"[" * 100_000), "recursion"),
+        (zlib.compress(bytes(65 << 20)), "more than 64 MB"),
+        (zlib.compress(b"{}")[:-3], "cut off"),
+    ],
+    ids=["nested", "swells", "cut"],
+)
+def test_a_block_that_would_hurt_its_reader_is_one_line(tmp_path: Path, data: bytes, words: str) -> None:
+    with sqlite3.connect(tmp_path / "bad.sqlite") as database:
+        database.execute("CREATE TABLE block (time_s REAL, kind TEXT, body BLOB)")
+        database.execute("INSERT INTO block VALUES (0, 'site', ?)", (data,))
+    database.close()
+    with pytest.raises(StoreError, match=f"bad.sqlite: a block cannot be read: .*{words}"):
+        read(tmp_path / "bad.sqlite")
+
+
 def test_a_damaged_text_in_a_recording_is_one_line(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "bad.sqlite") as database:
         database.execute("CREATE TABLE block (time_s REAL, kind TEXT, body BLOB)")
@@ -273,6 +292,8 @@ def test_what_is_no_recording_is_one_line(tmp_path: Path) -> None:
         compare([])
     with pytest.raises(StoreError, match="is not TOML"):
         compare([Block(time_s=0.0, kind="site", data={"version": "1", "site": "]["})])
+    with pytest.raises(StoreError, match="is not TOML: maximum recursion"):
+        compare([Block(time_s=0.0, kind="site", data={"version": "1", "site": "a = " + "[" * 100_000})])
     with sqlite3.connect(tmp_path / "bad.sqlite") as database:
         database.execute("CREATE TABLE block (time_s REAL, kind TEXT, body BLOB)")
         database.execute("INSERT INTO block VALUES (0, 'site', x'00')")
