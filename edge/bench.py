@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import platform
 import statistics
 import subprocess
 import sys
@@ -15,23 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core_kernels.figures import Row, machine
+
 _HELP_RUNS = 15
 _REPLAY_DAYS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One figure. ``ratio`` is value over reference; ``error`` is NaN where none applies."""
-
-    name: str
-    value: float
-    unit: str
-    reference: str
-    reference_value: float
-    ratio: float
-    error: float = math.nan
-    target: str
-    ok: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +28,6 @@ class Report:
     machine: str
     rows: tuple[Row, ...]
     left_out: tuple[str, ...] = ()
-
-
-def machine() -> str:
-    """The machine in a few words."""
-    return f"{platform.machine()} {platform.system()} Python {platform.python_version()}"
 
 
 def wall_ms(command: Sequence[str]) -> float:

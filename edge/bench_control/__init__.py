@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.bench import Report, Row, machine
+from core_kernels.figures import Row, machine
+from edge.bench import Report
 from edge.errors import EdgeError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bench import Row
+from core_kernels.figures import Row
 from edge.bench_control.forecasts import Naive, perfect
 from edge.bench_control.homes import Home, home
 from edge.config import Battery

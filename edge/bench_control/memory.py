@@ -7,7 +7,7 @@ import math
 import os
 from pathlib import Path
 
-from edge.bench import Row
+from core_kernels.figures import Row
 from edge.bench_control import windows as made
 from edge.errors import PlanError
 

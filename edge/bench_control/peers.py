@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core_kernels.figures import Row
 from core_kernels.units import W_PER_KW
-from edge.bench import Row
 from edge.bench_control import windows as made
 from edge.errors import PlanError, StoreError
 

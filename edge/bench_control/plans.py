@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from core_kernels.figures import Row
 from core_kernels.qp import Slots, Terms
 from core_kernels.units import W_PER_KW, FloatArray
-from edge.bench import Row
 from edge.bench_control import windows as made
 from edge.config import Battery, Site
 from edge.control.oracle import foresee

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.bench import Row
+from core_kernels.figures import Row
 
 
 def rows() -> tuple[Row, ...]:

@@ -19,7 +19,7 @@ from typing import Protocol
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 
-from edge.bench import Row
+from core_kernels.figures import Row
 from edge.clock import Clock
 from edge.devices.bus import Link
 from edge.devices.lockstep import Place

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pymodbus.client import AsyncModbusTcpClient, ModbusTcpClient
 
-from edge.bench import Row
+from core_kernels.figures import Row
 from edge.clock import Clock
 from edge.config import Link, Site
 from edge.devices.driver import Devices

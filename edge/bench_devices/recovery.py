@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from importlib.metadata import version
 
-from edge.bench import Row
+from core_kernels.figures import Row
 from edge.bench_devices.faults import Theirs
 from edge.clock import Clock
 from edge.config import Link, Site

@@ -12,7 +12,7 @@ from edge.bench_web.box import RunningBox, cpu_share_frac, private_bytes, runnin
 from edge.bench_web.load import Load, viewers
 
 if TYPE_CHECKING:
-    from edge.bench import Row
+    from core_kernels.figures import Row
 
 _SPAN_S = 20.0
 _RATE_PER_S = 200.0
@@ -45,7 +45,7 @@ def p99(values: Sequence[float]) -> float:
 
 
 def _control_rows(quiet_ms: Sequence[float], loaded_ms: Sequence[float], load: Load) -> tuple[Row, ...]:
-    from edge.bench import Row
+    from core_kernels.figures import Row
 
     value, reference = p99(loaded_ms), p99(quiet_ms)
     rate = load.answered_count / load.seconds_s
@@ -61,7 +61,7 @@ def _control_rows(quiet_ms: Sequence[float], loaded_ms: Sequence[float], load: L
 
 
 def _cost_rows(box: RunningBox, share_frac: float) -> tuple[Row, ...]:
-    from edge.bench import Row
+    from core_kernels.figures import Row
 
     web, bare = private_bytes(box.web_pid), box.bare_bytes()
     added = (web - bare) / _MB
@@ -75,7 +75,7 @@ def _cost_rows(box: RunningBox, share_frac: float) -> tuple[Row, ...]:
 
 
 def _page_rows(paints_ms: Sequence[float], empty_ms: Sequence[float], weights: dict[str, int]) -> tuple[Row, ...]:
-    from edge.bench import Row
+    from core_kernels.figures import Row
 
     paint, empty = statistics.median(paints_ms), statistics.median(empty_ms)
     path, heaviest = max(weights.items(), key=lambda item: item[1])

@@ -13,6 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
+from training.bench.sources import influxdb_config
+
 YEAR_START_S = 1_672_531_200  # 2023-01-01 00:00 UTC
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 WAIT_S = 120.0
@@ -71,29 +73,7 @@ def answers(url):
 
 def start_influxdb(folder, auth=False, port=None):
     port, back = port or free_port(), free_port()
-    config = folder / "influxdb.conf"
-    config.write_text(
-        f"""
-reporting-disabled = true
-bind-address = "127.0.0.1:{back}"
-[meta]
-  dir = "{folder}/meta"
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-  query-log-enabled = false
-[monitor]
-  store-enabled = false
-[http]
-  bind-address = "127.0.0.1:{port}"
-  auth-enabled = {str(auth).lower()}
-  log-enabled = false
-[subscriber]
-  enabled = false
-[continuous_queries]
-  enabled = false
-"""
-    )
+    config = influxdb_config(folder, port, back, auth)
     command = [program("influxd"), "-config", str(config)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     server = Server(process, port, folder)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.bench import data_folder, limit_row, machine, row
+from core_kernels.figures import machine
+from training.bench import data_folder, limit_row, row
 from training.bench.fit import home_year, main
 from training.bench.homes import load_home, thermal_home
 from training.bench.load import home_rows

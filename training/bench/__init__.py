@@ -5,46 +5,20 @@ Each group is a module with ``rows(stage) -> list of Row``. Where the measured d
 
 from __future__ import annotations
 
-import math
 import os
-import platform
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from core_kernels.figures import Row
 from training.errors import SetupError
 
-GROUPS = ("fit", "load", "pv", "sources", "thermal")
 _DATA = "PEMS_DATA"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One figure, as ``pems bench`` has it: ``ratio`` is value over reference, ``error`` is NaN where none applies."""
-
-    name: str
-    value: float
-    unit: str
-    reference: str
-    reference_value: float
-    ratio: float
-    error: float = math.nan
-    target: str
-    ok: bool
 
 
 def row(name: str, pair: tuple[float, float], unit: str, reference: str, most_ratio: float, target: str) -> Row:
     """A figure that must not exceed a multiple of its reference."""
-    value, other = pair
-    return Row(
-        name=name,
-        value=value,
-        unit=unit,
-        reference=reference,
-        reference_value=other,
-        ratio=value / other,
-        target=target,
-        ok=value <= most_ratio * other,
-    )
+    limit = most_ratio * pair[1]
+    return replace(limit_row(name, pair, unit, reference, limit), target=target)
 
 
 def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, limit: float) -> Row:
@@ -60,11 +34,6 @@ def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, l
         target=f"<= {limit:g} {unit}",
         ok=value <= limit,
     )
-
-
-def machine() -> str:
-    """The machine in a few words."""
-    return f"{platform.machine()} {platform.system()} Python {platform.python_version()}"
 
 
 def data_folder() -> Path:

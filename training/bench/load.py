@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core_kernels.figures import Row
 from core_kernels.folding import day_table
 from core_kernels.quantiles import empirical, pinball
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training import evaluate
 from training.backtest import Span, issue_days
-from training.bench import Row, data_folder, row
+from training.bench import data_folder, row
 from training.bench.homes import LOAD_HOMES, bare_site, load_home
 from training.boosters import Recipe, Stage, quiet
 from training.dataset import Series, actual_w

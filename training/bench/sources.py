@@ -21,8 +21,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from core_kernels.figures import Row
 from core_kernels.units import SECONDS_PER_DAY
-from training.bench import Row, limit_row
+from training.bench import limit_row
 from training.boosters import Stage, quiet
 from training.cache import PartCache
 from training.energy_dataset import EnergyDataset
@@ -52,7 +53,12 @@ bind-address = "127.0.0.1:{back}"
   store-enabled = false
 [http]
   bind-address = "127.0.0.1:{port}"
+  auth-enabled = {auth}
   log-enabled = false
+[subscriber]
+  enabled = false
+[continuous_queries]
+  enabled = false
 """
 
 
@@ -100,6 +106,13 @@ def _measured(what: str, port: int, days: int) -> dict[str, float]:
     return dict(json.loads(done.stdout))
 
 
+def influxdb_config(folder: Path, port: int, back: int, auth: bool = False) -> Path:
+    """Write what makes a server keep to a folder and to loopback; gives the file."""
+    path = folder / "influxdb.conf"
+    path.write_text(_CONFIG.format(folder=folder, port=port, back=back, auth=str(auth).lower()))
+    return path
+
+
 @contextmanager
 def influxd(folder: Path) -> Iterator[int]:
     """A server of one's own; gives its port."""
@@ -107,8 +120,8 @@ def influxd(folder: Path) -> Iterator[int]:
     if program is None:
         raise SetupError("influxd is not installed: apt-get install influxdb")
     port, back = _free_port(), _free_port()
-    (folder / "influxdb.conf").write_text(_CONFIG.format(folder=folder, port=port, back=back))
-    command = [program, "-config", str(folder / "influxdb.conf")]
+    config = influxdb_config(folder, port, back)
+    command = [program, "-config", str(config)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(process, port)

@@ -17,14 +17,13 @@ from training.progress import Stages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.bench import Row
+    from core_kernels.figures import Row
 
-_GROUPS = ("fit", "load", "pv", "sources", "thermal")
 _STAGES = {"fit": 1, "load": 13, "pv": 6, "sources": 4, "thermal": 3}
 
 
 @click.command()
-@click.argument("group", type=click.Choice(_GROUPS))
+@click.argument("group", type=click.Choice(sorted(_STAGES)))
 @json_option
 def command(group: str, as_json: bool) -> None:
     """Measure a GROUP of models on measured data, each figure beside its reference; exit 1 when a target is missed.
@@ -35,7 +34,7 @@ def command(group: str, as_json: bool) -> None:
     Example:
       pems-train bench load --json
     """
-    from training.bench import machine
+    from core_kernels.figures import machine
 
     stages = Stages(_STAGES[group])
     rows: Sequence[Row] = importlib.import_module(f"training.bench.{group}").rows(stages)
