@@ -66,13 +66,14 @@ def scan(
 
     names = profiles or profile_names()
     facts = [load_profile(name).link for name in (*profiles, names[0])]
-    for host in hosts:
+    targets = list(_targets(hosts, ports))
+    for url, _ in targets:  # whoever cannot be is named before anybody is asked, which takes its time
         try:
-            parse_url(f"tcp://{host}", facts[0])
+            parse_url(url, facts[0])
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     rows: list[_Row] = []
-    for url, description in _targets(hosts, ports):
+    for url, description in targets:
         row = _Row(url=url, description=description, answer="not asked")
         if not only_list:
             row = _asked(row, names, unit, clock or Clock.real())
@@ -104,8 +105,6 @@ def _asked(row: _Row, names: Sequence[str], unit: int | None, clock: Clock) -> _
         found = tuple(find(row.url, names, unit, clock, lambda text: click.echo(f"... {text}", err=True)))
     except DeviceUnreachable as error:
         return _Row(url=row.url, description=row.description, answer=str(error))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     best = [f"{group[0].profile} unit {group[0].unit}: {group[0].reason}" for group in _by_unit(found)]
     answer = "; ".join(best) or "no family answers"
     return _Row(url=row.url, description=row.description, answer=answer, candidates=found)
