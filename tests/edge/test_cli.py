@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from commandline import pems
 
-from edge.cli import main
 from edge.ingest.store import Store
 from edge.ipc import Service
 from edge.messages import NEEDS_PERMISSION, RegisterWrite
@@ -25,12 +25,6 @@ discharge_w = 5000
 [tariff]
 prices = "prices.csv"
 """
-
-
-def pems(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 @pytest.fixture

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commandline import pems
 from fakes import good_readings, make_plan
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
-from edge.cli import main, watch
+from edge.cli import watch
 from edge.cli.status import brief, lines, power_line
 from edge.cycle import judge
 from edge.errors import StoreError
@@ -40,12 +41,6 @@ latitude_deg = 49.2
 longitude_deg = 16.6
 timezone = "Europe/Prague"
 """
-
-
-def pems(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def answer(**changes: Any) -> dict[str, Any]:

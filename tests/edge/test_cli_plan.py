@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import pems
 from energy import duck_eur_per_kwh, evening_w, make_forecast, make_grid, make_prices, sunny_w
 
-from edge.cli import main
 from edge.config import load_site
 from edge.control.mpc import Mpc
 from edge.control.surroundings import Surroundings
@@ -35,12 +35,6 @@ litres_count = 150
 heat_w = 2000
 draw_wh = 5000
 """
-
-
-def pems(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commandline import pems
 from fakes import make_plan
 from memory_wire import connect_to
 
 from edge.box import ControlPorts
-from edge.cli import main
 from edge.clock import Clock
 from edge.config import load_site
 from edge.cycle import control_cycle
@@ -51,12 +51,6 @@ url = "http://user:{SECRET}@127.0.0.1:9/api"
 host = "127.0.0.1"
 secrets = "{SECRET}.toml"
 """
-
-
-def pems(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from broker import until
+from commandline import pems
 from energy import make_site
 
 from edge import outside
-from edge.cli import main
 from edge.clock import Clock
 from edge.config import Site, load_site
 from edge.config_supply import Band, Tariff, Weather
@@ -415,12 +415,6 @@ url = "{url}"
 source = "open-meteo"
 url = "{url}"
 """
-
-
-def pems(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def test_pems_feeds_shows_age_reach_next_try_and_last_error(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import pems
 from energy import BATTERY, make_forecast, make_grid, make_prices, make_site
 from fakes import FakePorts, good_readings, make_plan
 
-from edge.cli import main
 from edge.control.mpc import Memory
 from edge.control.override import override_of
 from edge.control.surroundings import Surroundings
@@ -322,12 +322,6 @@ def test_records_come_back_as_they_were() -> None:
     again = question.surroundings(json.loads(plain.text(plain.plain(around))))
     assert plain.text(plain.plain(again)) == plain.text(plain.plain(around))
     assert question.surroundings(None) is None
-
-
-def pems(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return int(caught.value.code or 0)
 
 
 def test_pems_replay_decides_a_recording_again(tape_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
