@@ -1,4 +1,4 @@
-"""The gate between training and device: XGBoost, ONNX Runtime and a plain numpy evaluator must say the same."""
+"""The gate between training and device: XGBoost, ONNX Runtime and our own tree walker must say the same."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core_kernels.records import Float32Matrix
+from core_kernels.trees import LEAF, Forest, Tree, forest, tree_sums
 from core_kernels.units import FloatArray
 from training.boosters import QuantileModel
 from training.errors import TrainingError
@@ -22,7 +23,7 @@ class Parity(NamedTuple):
 
     rows: int
     onnx_ratio: float
-    numpy_ratio: float
+    trees_ratio: float
 
 
 def onnx_session(graph: bytes) -> Any:
@@ -42,29 +43,22 @@ def run_onnx(graph: bytes, values: Float32Matrix, scale_w: FloatArray) -> FloatA
     return np.asarray(onnx_session(graph).run(["q"], feed)[0], dtype=np.float64)
 
 
-def evaluate_trees(model: QuantileModel, values: Float32Matrix) -> FloatArray:
-    """Raw ratios by walking the exported node arrays level by level; no library but numpy."""
+def packed_trees(model: QuantileModel) -> Forest:
+    """The exported nodes as the third engine walks them."""
     nodes = tree_attributes(model)
-    tree_ids = np.asarray(nodes["nodes_treeids"])
-    roots = np.flatnonzero(np.asarray(nodes["nodes_nodeids"]) == 0)
+    starts = np.flatnonzero(np.asarray(nodes["nodes_nodeids"]) == 0)
+    ends = np.append(starts[1:], len(nodes["nodes_nodeids"]))
     leaf = np.asarray(nodes["nodes_modes"]) == "LEAF"
-    thresholds = np.asarray(nodes["nodes_values"], dtype=np.float32)
-    features = np.asarray(nodes["nodes_featureids"])
-    left, right = np.asarray(nodes["nodes_truenodeids"]), np.asarray(nodes["nodes_falsenodeids"])
-    missing_left = np.asarray(nodes["nodes_missing_value_tracks_true"]).astype(bool)
-    weights, targets = np.zeros(leaf.size), np.zeros(leaf.size, dtype=np.int64)
-    weights[leaf], targets[leaf] = nodes["target_weights"], nodes["target_ids"]
-    result = np.tile(np.asarray(nodes["base_values"]), (values.shape[0], 1))
-    rows = np.arange(values.shape[0])
-    for root in roots:
-        at = np.full(values.shape[0], root)
-        while not leaf[at].all():
-            seen = values[rows, features[at]]
-            goes_left = np.where(np.isnan(seen), missing_left[at], seen < thresholds[at])
-            at = np.where(leaf[at], at, root + np.where(goes_left, left[at], right[at]))
-        result[rows, targets[at]] += weights[at]
-    assert tree_ids[roots].size == np.unique(tree_ids).size
-    return result
+    feature = np.where(leaf, LEAF, nodes["nodes_featureids"])
+    number, target = np.asarray(nodes["nodes_values"]), np.zeros(leaf.size, dtype=np.int64)
+    number[leaf], target[leaf] = nodes["target_weights"], nodes["target_ids"]
+    left, right = nodes["nodes_truenodeids"], nodes["nodes_falsenodeids"]
+    missing_left = np.asarray(nodes["nodes_missing_value_tracks_true"]) == 1
+    trees = [
+        Tree(feature[a:b], left[a:b], right[a:b], missing_left[a:b], number[a:b], int(target[a:b].max()))
+        for a, b in zip(starts, ends, strict=True)
+    ]
+    return forest(trees, nodes["base_values"], model.names)
 
 
 def probe_rows(model: QuantileModel, values: Float32Matrix, count: int = ROWS, seed: int = 7) -> Float32Matrix:
@@ -93,15 +87,15 @@ def check(model: QuantileModel, graph: bytes, values: Float32Matrix, scale_w: Fl
     scales_w = scale_w[random.integers(0, scale_w.size, rows.shape[0])].astype(np.float32).astype(np.float64)
     wanted = model.quantiles_w(rows, scales_w)
     found = run_onnx(graph, rows, scales_w)
-    raw, walked = model.tree_ratio(rows), evaluate_trees(model, rows)
+    raw, walked = model.tree_ratio(rows), tree_sums(packed_trees(model), rows)
     parity = Parity(
         rows=rows.shape[0],
         onnx_ratio=float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1.0)),
-        numpy_ratio=float(np.abs(walked - raw).max() / max(float(np.abs(raw).max()), 1e-9)),
+        trees_ratio=float(np.abs(walked - raw).max() / max(float(np.abs(raw).max()), 1e-9)),
     )
-    if not max(parity.onnx_ratio, parity.numpy_ratio) <= TOLERANCE_RATIO:
+    if not max(parity.onnx_ratio, parity.trees_ratio) <= TOLERANCE_RATIO:
         raise TrainingError(
-            f"{model.signal}: parity failed: ONNX {parity.onnx_ratio:.2e}, numpy {parity.numpy_ratio:.2e}, "
+            f"{model.signal}: parity failed: ONNX {parity.onnx_ratio:.2e}, trees {parity.trees_ratio:.2e}, "
             f"allowed {TOLERANCE_RATIO:.0e}"
         )
     return parity

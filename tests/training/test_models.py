@@ -8,13 +8,14 @@ from core_kernels.features import sky
 from core_kernels.folding import SLOTS_PER_DAY
 from core_kernels.quantiles import coverage_frac
 from core_kernels.records import Frame
+from core_kernels.trees import tree_sums
 from training import evaluate
 from training.boosters import QuantileModel, quiet
 from training.dataset import Series, actual_w, cut, horizon
 from training.errors import SetupError, TrainingError
 from training.export import to_onnx, tree_attributes
 from training.fit import load, save
-from training.parity import check, evaluate_trees, onnx_session, probe_rows, run_onnx
+from training.parity import check, onnx_session, packed_trees, probe_rows, run_onnx
 from training.pv_fit import identify
 from training.site import ArrayHint, load_site
 
@@ -69,11 +70,11 @@ def test_a_clear_tomorrow_is_not_certain_and_the_night_is_dark(made):
 
 
 @pytest.mark.parametrize("signal", ["pv_w", "load_w"])
-def test_xgboost_onnx_and_plain_numpy_agree(made, signal):
+def test_xgboost_onnx_and_our_own_walker_agree(made, signal):
     model, rows = model_of(made, signal), made.trained.rows[signal]
     parity = check(model, to_onnx(model), rows.values, rows.scale_w)
     assert parity.onnx_ratio < 1e-5
-    assert parity.numpy_ratio < 1e-5
+    assert parity.trees_ratio < 1e-5
     assert parity.rows > 4000
 
 
@@ -87,7 +88,7 @@ def test_a_graph_with_its_targets_mixed_up_fails_the_gate(made):
 def test_missing_inputs_take_the_learned_branch(made):
     model = model_of(made, "load_w")
     nothing = np.full((3, len(model.names)), np.nan, dtype=np.float32)
-    assert evaluate_trees(model, nothing) == pytest.approx(model.tree_ratio(nothing), rel=1e-5)
+    assert tree_sums(packed_trees(model), nothing) == pytest.approx(model.tree_ratio(nothing), rel=1e-5)
 
 
 def test_thresholds_lie_between_the_values_that_they_separate(made):
