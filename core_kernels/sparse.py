@@ -14,12 +14,13 @@ Places = npt.NDArray[np.int64]
 
 
 class Csc(NamedTuple):
-    """A sparse matrix in compressed columns, rows sorted within each column."""
+    """A sparse matrix in compressed columns, rows sorted within each column; ``columns`` tells each entry's own."""
 
     data: FloatArray
     indices: IntArray
     indptr: IntArray
     shape: tuple[int, int]
+    columns: Places
 
 
 def column_order(row: Places, column: Places) -> Places:
@@ -39,11 +40,11 @@ def compress(
         indices=row[order].astype(np.int32),
         indptr=indptr,
         shape=shape,
+        columns=column[order],
     )
 
 
 def multiply(matrix: Csc, x: FloatArray) -> FloatArray:
     """Matrix times vector, float64[rows]."""
-    column = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
-    image = np.bincount(matrix.indices, weights=matrix.data * x[column], minlength=matrix.shape[0])
+    image = np.bincount(matrix.indices, weights=matrix.data * x[matrix.columns], minlength=matrix.shape[0])
     return np.asarray(image, dtype=np.float64)

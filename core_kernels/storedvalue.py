@@ -9,8 +9,8 @@ before:
 
 (Bellman's recursion with the decision after the disturbance; e.g. Bertsekas, Dynamic Programming and Optimal Control,
 section 1.3.) The powers tried are those between which the cost of a slot is linear: none, the net load, both limits.
-All that does not depend on what comes after is computed for all slots at once; the recursion itself is one
-interpolation a slot.
+All that does not depend on what comes after is computed for all slots at once, and where the limits lead once for all
+of them; the recursion itself is two interpolations a slot.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 
@@ -82,32 +83,47 @@ def cost_to_come(
     Curve
         NaN where an input is NaN.
     """
-    slot_hours = slot_s / SECONDS_PER_HOUR
+    slot_hours, leg = slot_s / SECONDS_PER_HOUR, storage.leg_efficiency_frac
     levels_wh = np.linspace(storage.low_wh, storage.high_wh, LEVELS_COUNT)
-    power_w = _candidates_w(net_w, levels_wh, slot_hours, storage)
-    leg = storage.leg_efficiency_frac
-    after_wh = levels_wh[:, None, None] - slot_hours * np.where(power_w > 0.0, power_w / leg, power_w * leg)
-    place = np.clip((after_wh - storage.low_wh) / (levels_wh[1] - levels_wh[0]), 0.0, LEVELS_COUNT - 1.0)
-    below = np.minimum(np.nan_to_num(place).astype(np.intp), LEVELS_COUNT - 2)
-    part = place - below
-    grid_w = np.maximum(net_w[:, None, :, None] - power_w, -storage.export_limit_w)
-    price = np.where(
-        grid_w > 0.0, *(column[:, None, None, None] for column in (import_eur_per_kwh, export_eur_per_kwh))
+    most_w = np.minimum(storage.discharge_w, (levels_wh - storage.low_wh) * leg / slot_hours)
+    least_w = -np.minimum(storage.charge_w, (storage.high_wh - levels_wh) / leg / slot_hours)
+    covering_w = np.clip(net_w[:, None, :], least_w[:, None], most_w[:, None])
+    limits = [limit_w[:, None] for limit_w in (np.zeros(LEVELS_COUNT), most_w, least_w)]
+
+    def slots_eur(power_w: FloatArray) -> FloatArray:
+        grid_w = np.maximum(net_w[:, None, :] - power_w, -storage.export_limit_w)
+        price = np.where(grid_w > 0.0, *(column[:, None, None] for column in (import_eur_per_kwh, export_eur_per_kwh)))
+        wear_eur = storage.wear_eur_per_kwh * np.maximum(power_w, 0.0)
+        return np.asarray(slot_hours / W_PER_KW * (grid_w * price + wear_eur))
+
+    covering_eur, limits_eur = slots_eur(covering_w), [slots_eur(limit_w) for limit_w in limits]
+    covering, reach = (
+        _places(covering_w, levels_wh, slot_hours, leg),
+        _places(np.array(limits), levels_wh, slot_hours, leg),
     )
-    slot_eur = slot_hours / W_PER_KW * (grid_w * price + storage.wear_eur_per_kwh * np.maximum(power_w, 0.0))
     cost_eur = -storage.terminal_eur_per_kwh * levels_wh / W_PER_KW
     for k in range(net_w.shape[0] - 1, -1, -1):
         slope_eur = np.diff(cost_eur)
-        cost_eur = (slot_eur[k] + cost_eur[below[k]] + part[k] * slope_eur[below[k]]).min(axis=-1) @ weight_frac
+        least_eur = covering_eur[k] + cost_eur[covering.below[k]] + covering.part[k] * slope_eur[covering.below[k]]
+        ahead_eur = cost_eur[reach.below] + reach.part * slope_eur[reach.below]
+        for limit_eur, after_eur in zip(limits_eur, ahead_eur, strict=True):
+            np.minimum(least_eur, limit_eur[k] + after_eur, out=least_eur)
+        cost_eur = least_eur @ weight_frac
     return Curve(levels_wh, cost_eur)
 
 
-def _candidates_w(net_w: FloatArray, levels_wh: FloatArray, slot_hours: float, storage: Storage) -> FloatArray:
-    """Powers tried at each slot, level and net load within the battery's limits, float64[n, levels, m, 4] [W]."""
-    leg = storage.leg_efficiency_frac
-    most_w = np.minimum(storage.discharge_w, (levels_wh - storage.low_wh) * leg / slot_hours)
-    least_w = -np.minimum(storage.charge_w, (storage.high_wh - levels_wh) / leg / slot_hours)
-    shape = (net_w.shape[0], levels_wh.size, net_w.shape[1])
-    most_w, least_w = (np.broadcast_to(limit[None, :, None], shape) for limit in (most_w, least_w))
-    covering_w = np.clip(np.broadcast_to(net_w[:, None, :], shape), least_w, most_w)
-    return np.stack((np.zeros(shape), covering_w, most_w, least_w), axis=-1)
+class _Places(NamedTuple):
+    """Where a slot's powers lead: the level below, and the part of the way from it to the next."""
+
+    below: npt.NDArray[np.intp]
+    part: FloatArray
+
+
+def _places(power_w: FloatArray, levels_wh: FloatArray, slot_hours: float, leg_efficiency_frac: float) -> _Places:
+    """Where powers lead that are held for a slot from each level, float64[..., levels, m]."""
+    after_wh = levels_wh[:, None] - slot_hours * np.where(
+        power_w > 0.0, power_w / leg_efficiency_frac, power_w * leg_efficiency_frac
+    )
+    place = np.clip((after_wh - levels_wh[0]) / (levels_wh[1] - levels_wh[0]), 0.0, LEVELS_COUNT - 1.0)
+    below = np.minimum(np.nan_to_num(place).astype(np.intp), LEVELS_COUNT - 2)
+    return _Places(below, place - below)

@@ -11,7 +11,7 @@ from core_kernels.qp import Slots, Terms
 from core_kernels.units import W_PER_KW, FloatArray
 from edge.bench_control import windows as made
 from edge.config import Battery, Site
-from edge.control.oracle import foresee
+from edge.control.oracle import Linear, foresee
 from edge.control.problem import Inputs, Problem, battery_of
 from edge.control.repair import optimise
 from edge.control.rollout import rollout, wished_w
@@ -48,7 +48,7 @@ def _excess_frac(solver: Solver, slots: Slots, terms: Terms) -> float:
         slots.export_eur_per_kwh,
         made.SLOT_S,
     )
-    solved = optimise(shape, solver, Problem(slots, terms, ()))
+    solved = optimise(shape, solver, Problem(slots, terms, ()), Linear())
     soc_frac = terms.stored_wh / W_PER_KW / made.CAPACITY_KWH
     wish_w = wished_w(shape.by_step(solved.x), shape.layout.columns)
     lived = rollout(wish_w, soc_frac, known, SITE, battery_of(SITE), {})

@@ -19,6 +19,7 @@ from edge.config import Site
 from edge.control import peak
 from edge.control.component import others_w
 from edge.control.demands import given_wh, missing_wh
+from edge.control.oracle import Linear
 from edge.control.problem import Inputs, Problem, battery_of, inputs, problem, terminal_value_eur_per_kwh, with_goals
 from edge.control.publish import Outcome, publish
 from edge.control.repair import optimise
@@ -56,6 +57,7 @@ class Mpc:
         self._site, self._battery = site, battery_of(site)
         self._shape: Structure | None = None
         self._solver: Solver | None = None
+        self._linear = Linear()
         self._start_s: int | None = None
         kept = memory or Memory()
         self._tail_eur_per_kwh, self._peak_w = kept.tail_eur_per_kwh, kept.peak_w
@@ -95,7 +97,7 @@ class Mpc:
         posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around)
         shape, solver = self._prepare(posed, known, grid.start_s)
         started_s = time.perf_counter()
-        solved = optimise(shape, solver, posed)
+        solved = optimise(shape, solver, posed, self._linear)
         self.effort = Effort(time.perf_counter() - started_s, solved.violation_w)
         values = water_values(shape, solved.y)
         self._remember(values, valued)

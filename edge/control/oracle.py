@@ -109,6 +109,33 @@ def solve_linear(shape: Structure, bounds: Vectors) -> FloatArray:
     return found
 
 
+class Linear:
+    """The linear programme of one structure after another, each solved from where the last one ended."""
+
+    def __init__(self) -> None:
+        self._shape: Structure | None = None
+        self._solver: highspy.Highs | None = None
+
+    def solve(self, shape: Structure, bounds: Vectors) -> FloatArray:
+        """As :func:`solve_linear`, some times faster; of several optima perhaps another one."""
+        solver = self._solver if self._goes_on(shape) else None
+        if solver is None:
+            solver = opened(shape, bounds)
+        else:
+            rows, columns = (np.arange(size, dtype=np.int32) for size in shape.rows.shape)
+            solver.changeColsCost(columns.size, columns, bounds.q)
+            solver.changeRowsBounds(rows.size, rows, bounds.l, bounds.u)  # type: ignore[attr-defined]
+        self._shape = self._solver = None  # what failed is not gone on from
+        found = run(solver)
+        assert found is not None  # no limit was set
+        self._shape, self._solver = shape, solver
+        return found
+
+    def _goes_on(self, shape: Structure) -> bool:
+        last = self._shape
+        return last is not None and last.layout == shape.layout and np.array_equal(last.rows.data, shape.rows.data)
+
+
 def foresee(shape: Structure, slots: Slots, terms: Terms) -> Foreseen:
     """The cheapest battery powers with all known beforehand; raises :class:`PlanError` where there are none."""
     bounds = _bounds(shape, slots, terms)
@@ -158,7 +185,8 @@ def settled(shape: Structure, slots: Slots, terms: Terms, power_kw: FloatArray) 
         charge_max_kw=np.where(charges, slots.charge_max_kw, 0.0),
         discharge_max_kw=np.where(charges, 0.0, slots.discharge_max_kw),
         import_max_kw=np.where(imports, slots.import_max_kw, 0.0),
-        curtail_max_kw=np.where(throttles, slots.curtail_max_kw, 0.0),
+        # Less than what counts as throttling may still have to go somewhere.
+        curtail_max_kw=np.minimum(slots.curtail_max_kw, np.where(throttles, np.inf, SIMULTANEOUS_KW)),
         export_max_kw=np.where(imports, 0.0, slots.export_max_kw),
     )
     bounds = _bounds(shape, fixed, terms)

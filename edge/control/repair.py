@@ -17,7 +17,7 @@ from core_kernels.qp_parts import Numbers
 from core_kernels.sparse import multiply
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.control.component import Component
-from edge.control.oracle import solve_linear
+from edge.control.oracle import Linear
 from edge.control.problem import MIN_SPREAD_EUR_PER_KWH, Problem
 from edge.control.solver import Solved, Solver
 from edge.errors import PlanError
@@ -69,21 +69,21 @@ class Programme(NamedTuple):
         return self.shape.rows_by_step(bounds)[:, self.shape.layout.lines[name]]
 
 
-def optimise(shape: Structure, solver: Solver, posed: Problem) -> Solved:
+def optimise(shape: Structure, solver: Solver, posed: Problem, linear: Linear) -> Solved:
     """The optimum that a house can do; raises :class:`PlanError` where none is found."""
     programme = Programme(shape, posed)
     lowest = min(float(posed.slots.import_eur_per_kwh.min()), float(posed.slots.export_eur_per_kwh.min()))
     exact = lowest < 0.0 and posed.linear
-    find = _linear(shape) if exact else solver.solve
+    find = _exact(shape, linear) if exact else solver.solve
     fixed = _directions(programme, find)
     answer, fixed = _one_leg(programme, find, fixed, EXACT_W if exact else SIMULTANEOUS_W)
     answer, fixed = _least_powers(programme, find, answer, fixed)
     return solver.solve(programme.vectors(fixed))._replace(x=answer.x) if exact else answer
 
 
-def _linear(shape: Structure) -> Find:
+def _exact(shape: Structure, linear: Linear) -> Find:
     def find(bounds: Vectors) -> Solved:
-        return Solved(solve_linear(shape, bounds), np.zeros(bounds.l.size), 0, 0.0, "exact")
+        return Solved(linear.solve(shape, bounds), np.zeros(bounds.l.size), 0, 0.0, "exact")
 
     return find
 

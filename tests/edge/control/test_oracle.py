@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from energy import BATTERY, make_site
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core_kernels import qp
@@ -76,7 +76,11 @@ PRICE = st.lists(st.floats(-0.5, 0.7).map(lambda v: round(v, 3)), min_size=HOURS
 POWER = st.lists(st.floats(-12_000.0, 6000.0), min_size=HOURS, max_size=HOURS)
 
 
+REST = HOURS * [0.0]
+
+
 @settings(max_examples=60, deadline=None)
+@example(REST, REST, [*REST[1:], -0.0002], REST, 0.0, True)  # far less PV than what counts as throttled
 @given(PRICE, PRICE, POWER, POWER, st.sampled_from([0.0, 2000.0, 10_000.0]), st.booleans())
 def test_nothing_possible_beats_perfect_foresight(imports, exports, net, wishes, export_w, grid_only):
     """Any way of a battery within its limits, rules among them, at any prices."""
@@ -107,3 +111,16 @@ def _nearly_of(ways, net_w):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(oracle, "MIP_LIMIT_S", 0.0)
         return ways.foresight(net_w)
+
+
+def test_going_on_from_the_last_optimum_finds_what_a_fresh_start_does_and_survives_a_programme_without_one():
+    linear = oracle.Linear()
+    stuck = slots(ONE, 0 * ONE)._replace(stored_min_kwh=10 * ONE, charge_max_kw=0 * ONE)
+    for shape, dear_eur in ((SHAPE, 0.2), (SHAPE, 0.5), (qp.structure(24, 3600.0, 0.9, 0.0), 0.5), (SHAPE, -0.1)):
+        imports = np.where(np.arange(24) < 12, 0.1, dear_eur)
+        bounds = qp.vectors(shape, slots(imports, imports - 0.09), qp.Terms(5000.0, 0.02, 0.05))
+        fresh = bounds.q @ solve_linear(shape, bounds)
+        assert bounds.q @ linear.solve(shape, bounds) == pytest.approx(fresh, abs=1e-9)
+        with pytest.raises(PlanError, match="HiGHS found no optimum"):
+            linear.solve(shape, qp.vectors(shape, stuck, qp.Terms(1000.0, 0.0, 0.0)))
+        assert bounds.q @ linear.solve(shape, bounds) == pytest.approx(fresh, abs=1e-9)
