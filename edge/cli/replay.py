@@ -52,6 +52,12 @@ def instant_s(text: str) -> float:
 @click.option(
     "--soc-frac", type=FiniteFloatRange(0.0, 1.0), default=0.5, show_default=True, help="State of charge at the start."
 )
+@click.option(
+    "--forecasts",
+    "forecasts_path",
+    type=click.Path(path_type=Path),
+    help="Forecasts that somebody made, in the place of the site's: time_utc, issued_s, pv_p10_w ... load_p90_w.",
+)
 @click.option("--tariff", "tariff_path", type=click.Path(path_type=Path), help="What if: the [tariff] of this file.")
 @click.option("--regret", "with_regret", is_flag=True, help="Split the gap to perfect foresight by cause.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the trajectory to this CSV.")
@@ -65,6 +71,7 @@ def command(
     from_s: float | None,
     until_s: float | None,
     soc_frac: float,
+    forecasts_path: Path | None,
     tariff_path: Path | None,
     with_regret: bool,
     out: Path | None,
@@ -101,7 +108,7 @@ def command(
     measured = quarter_hours(table)
     span = _span(measured, from_s, until_s)
     days = Days(measured=measured, span=span, prices=_prices(site, table, prices_path))
-    forecaster = _forecaster(site)
+    forecaster = _forecaster(site, forecasts_path)
     result = replay(site, days, forecaster, soc_frac=soc_frac)
     split = regret(site, days, forecaster, soc_frac=soc_frac) if with_regret else None
     if out is not None:
@@ -137,12 +144,19 @@ def _prices(site: Site, table: Table, path: Path | None) -> PriceBook:
     return PriceBook.of(table, site)
 
 
-def _forecaster(site: Site) -> Forecasts:
+def _forecaster(site: Site, told: Path | None) -> Forecasts:
     from edge.forecast.runtime import Baseline, Forecaster
+    from edge.forecast.told import Told
+    from edge.ingest.table import read_table
 
     if site.bundle is None:
-        return Baseline(site)
-    return Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
+        own: Forecasts = Baseline(site)
+    else:
+        own = Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
+    if told is None:
+        return own
+    table = read_table(told)
+    return Told(own, told.name, table.times_s, table.columns)
 
 
 def _write(path: Path, result: Replay) -> None:

@@ -9,6 +9,7 @@ from energy import duck_eur_per_kwh, make_days, make_grid
 from edge.cli.replay import command
 from edge.errors import BundleError, ConfigError, PlanError, StoreError
 from edge.ingest.table import read_table, write_csv
+from edge.timetext import parse_time_s
 
 SITE = """
 [site]
@@ -216,3 +217,26 @@ def test_what_is_wrong_with_the_files_is_an_error_of_ours(folder):
     assert isinstance(unwritable.exception, StoreError)
     (folder / "bundled.toml").write_text(SITE + '[bundle]\npath = "no.zip"\npublic_key = "no.pub"\n')
     assert isinstance(run(folder, site="bundled.toml").exception, BundleError)
+
+
+def test_better_forecasts_from_a_file_cost_less(folder):
+    measured = make_days(10)
+    starts_s, issued_s = measured.grid.starts_s(), parse_time_s("2024-06-10T00:00:00Z")
+    later = starts_s >= issued_s
+    for name, factor in (("true", 1.0), ("wrong", 0.0)):
+        told = {"issued_s": np.full(later.sum(), issued_s)}
+        for signal in ("pv", "load"):
+            power_w = measured.column(f"{signal}_w")[later]
+            other_w = power_w if factor else power_w[::-1] * 3.0
+            told |= {f"{signal}_{level}_w": other_w for level in ("p10", "p50", "p90")}
+        write_csv(folder / f"{name}.csv", starts_s[later], told)
+    costs = {}
+    for name in ("true", "wrong"):
+        evening = ("--from", "2024-06-10T16:00:00Z", "--until", "2024-06-10T20:00:00Z")
+        result = run(folder, *evening, "--forecasts", str(folder / f"{name}.csv"), "--json")
+        assert result.exit_code == 0, result.output
+        data = json.loads(result.output)
+        assert data["forecasts"] == f"PV by {name}.csv, load by {name}.csv"
+        costs[name] = data["costs_eur"]["ours"]
+        assert costs[name] >= data["costs_eur"]["perfect_foresight"] - 1e-6
+    assert costs["true"] < costs["wrong"]
