@@ -224,6 +224,20 @@ def test_the_baselines_spread_holds_what_the_days_did(site, week):
     assert np.mean((came >= found.p10) & (came <= found.p90)) == pytest.approx(0.8, abs=0.08)
 
 
+def test_a_load_above_its_mean_for_hours_stays_above_it_for_hours(site, week):
+    evenly = np.full(week.grid.count, 400.0)
+    busy = np.where(np.arange(week.grid.count) < week.grid.count - 24, 400.0, 1000.0)
+    usual, above = (
+        Baseline(site).load(ISSUED_S, TARGET, Frame(grid=week.grid, columns={"load_w": load_w})).p50
+        for load_w in (evenly, busy)
+    )
+    assert usual == pytest.approx(400.0)
+    assert above[40] - usual[40] == pytest.approx(
+        0.3 * 510.0 * np.exp(-41 / 48), rel=0.1
+    )  # of the 600 W less its share
+    assert above[190] - usual[190] < 10.0 + above[94] - usual[94]
+
+
 def test_other_slots_are_refused(site, week):
     hours = TimeGrid(start_s=ISSUED_S, slot_s=3600, count=24)
     with pytest.raises(ValueError, match="slots of 900 s"):
