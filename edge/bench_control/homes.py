@@ -14,6 +14,7 @@ import numpy as np
 
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, FloatArray
+from edge.bench_control.forecasts import ARCHIVED
 from edge.config import Battery, Site
 from edge.config_supply import Tariff
 from edge.errors import StoreError
@@ -81,7 +82,8 @@ def _emhass(name: str, data: Path) -> tuple[Site, Table, str]:
     rows = read_table(data / EMHASS, "t_utc")
     load_w = _bridged(rows.times_s, rows.columns["power_load_no_var_loads"], np.inf)
     pv_w = np.nan_to_num(_bridged(rows.times_s, rows.columns["power_photovoltaics"], _BRIDGED_S))
-    table = Table(source=name, times_s=rows.times_s, columns={"pv_w": np.maximum(pv_w, 0.0), "load_w": load_w})
+    columns = {"pv_w": np.maximum(pv_w, 0.0), "load_w": load_w, ARCHIVED: rows.columns["p_pv_forecast"]}
+    table = Table(source=name, times_s=rows.times_s, columns=columns)
     return _site(name, 47.0, 2.5), table, _EMHASS_STARTS[name]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core_kernels.figures import Row
-from edge.bench_control.forecasts import Naive, perfect
+from edge.bench_control.forecasts import Archived, Naive, perfect
 from edge.bench_control.homes import Home, home
 from edge.config import Battery
 from edge.control.ledger import Ledger
@@ -50,7 +50,7 @@ def held(house: House, plan: Plan | None, battery: Battery, imported_wh: float) 
 def shares(home: Home) -> Shares:
     """Live a home's days with each forecast, and once more holding the planned powers."""
     started_s = time.perf_counter()
-    own = _lived(home, Baseline(home.site))
+    own = _lived(home, Archived(Baseline(home.site)))
     seconds_s = time.perf_counter() - started_s
     naive, holding = _lived(home, Naive()), live(home.site, home.days, Naive(), act=held)
     ledger = own.ways.ledger(own.net_w, own.battery_w, own.soc_frac)
