@@ -7,12 +7,13 @@ nothing.
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core_kernels.folding import SLOT_S
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training.boosters import Recipe, Stage, quiet
@@ -22,6 +23,7 @@ from training.evaluate import skill
 from training.load_predictor import LoadPredictor
 from training.predictor import BasePredictor, Day
 from training.pv_predictor import PvPredictor
+from training.rolling import Origin, fitted, merged, months, origins, within, without
 from training.site import TrainingSite
 
 KINDS: dict[str, type[BasePredictor]] = {"pv": PvPredictor, "load": LoadPredictor}
@@ -30,49 +32,79 @@ KINDS: dict[str, type[BasePredictor]] = {"pv": PvPredictor, "load": LoadPredicto
 class Span(NamedTuple):
     """Trained on what lies before ``train_until_s``; judged on what lies between it and ``until_s``.
 
-    With ``ahead_min`` each slot is forecast that long before it ends, instead of at its day's midnight.
+    With ``ahead_min`` each slot is forecast that long before it ends, instead of at its day's midnight; with
+    ``refit_days`` a new fit follows after so many days, on all that was known by then; with ``holdout`` a season is
+    never trained on and alone is judged.
     """
 
     train_until_s: float
     until_s: float
     ahead_min: int = 0
+    refit_days: int = 0
+    holdout: str = ""
 
 
 class Result(NamedTuple):
-    """Rows of the table's own slots, and the scores of ours and the references."""
+    """Rows of the table's own slots, the scores of ours and the references, and the predictors behind them."""
 
     table: pd.DataFrame
     summary: dict[str, Any]
+    origins: tuple[Origin, ...] = ()
 
 
-def backtest(kind: str, series: Series, site: TrainingSite, span: Span, recipe: Recipe, stage: Stage = quiet) -> Result:
-    """Train, then forecast day by day; ``kind`` is one of ``KINDS``.
+def backtest(
+    kind: str,
+    series: Series,
+    site: TrainingSite,
+    span: Span,
+    recipe: Recipe,
+    stage: Stage = quiet,
+    keep: Path | None = None,
+) -> Result:
+    """Train, then forecast day by day; ``kind`` is one of ``KINDS``; in ``keep`` each fit is kept for another run.
 
     Raises
     ------
     TrainingError
         No test day, or too little to train on.
     """
-    days = issue_slots(series, span) if span.ahead_min else issue_days(series, span)
-    predictor = KINDS[kind](site, recipe)
-    metadata = predictor.fit(series, span.train_until_s, stage)
-    name = predictor.signals[0]
-    stage(f"{name}: forecasting {len(days)} times")
-    said = predictor.ask(series, days)
-    scored = predictor.evaluate(series, days, said, (span.train_until_s, span.until_s)).scores[name]
+    days, known = _judged(kind, series, site, span)
+    made, parts = [], []
+    for until_s, own in origins(days, span.train_until_s, span.refit_days):
+        predictor = fitted(KINDS[kind](site, recipe), known, until_s, keep, stage)
+        stage(f"{predictor.signals[0]}: forecasting {len(own)} times")
+        parts.append(predictor.ask(series, own))
+        made.append(Origin(predictor, own))
+    last, said = made[-1].predictor, merged(parts)
+    name = last.signals[0]
+    scored = last.evaluate(series, days, said, (span.train_until_s, span.until_s)).scores[name]
     references = {who: found for who, found in scored.items() if who != "ours"}
     summary: dict[str, Any] = {
         "signal": name,
-        "version": metadata.version,
+        "version": last.metadata.version,
         "horizon": horizon_text(span),
-        "days": round((days[-1][1].end_s - days[0][1].start_s) / 86400),
+        "days": round(sum(grid.count for _, grid in days) / SLOTS_PER_DAY),
         "capacity_w": float(np.nanmax(before(series, span.train_until_s).frame.column(name))),
         "coverage_over": "daylight" if kind == "pv" else "all hours",
+        "holdout": span.holdout or None,
+        "fits": [
+            {"until_s": predictor.metadata.until_s, "rows": predictor.metadata.row_count, "times": len(own)}
+            for predictor, own in made
+        ],
         "scores": scored,
         "skill": {who: skill(scored["ours"], found) for who, found in references.items()},
-        "importance": dict(itertools.islice(predictor.importance().items(), 10)),
+        "importance": dict(itertools.islice(last.importance().items(), 10)),
     }
-    return Result(_on_table_slots(said["ours"][name], days, span, series.table_slot_s), summary)
+    return Result(_on_table_slots(said["ours"][name], days, span, series.table_slot_s), summary, tuple(made))
+
+
+def _judged(kind: str, series: Series, site: TrainingSite, span: Span) -> tuple[list[Day], Series]:
+    """The days that are judged, and the series as a fit may see it."""
+    days = issue_slots(series, span) if span.ahead_min else issue_days(series, span)
+    if not span.holdout:
+        return days, series
+    held_out = months(span.holdout, site.location.latitude_deg)
+    return within(series, days, held_out), without(series, (f"{kind}_w",), held_out)
 
 
 def horizon_text(span: Span) -> str:
@@ -121,5 +153,5 @@ def _on_table_slots(quantiles: FloatArray, days: list[Day], span: Span, table_sl
     inside = (times_s >= span.train_until_s) & (times_s < span.until_s)
     table = table[inside]
     if table_slot_s > SLOT_S:
-        table = table.resample(f"{table_slot_s}s", on="time_utc").mean().reset_index()
+        table = table.groupby(table["time_utc"].dt.floor(f"{table_slot_s}s")).mean(numeric_only=True).reset_index()
     return table.reset_index(drop=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from core_kernels.units import SECONDS_PER_DAY
 from training.cli.options import (
     DATE,
     PATH,
@@ -21,6 +24,13 @@ from training.cli.options import (
 )
 from training.errors import SetupError
 from training.progress import Stages
+
+if TYPE_CHECKING:
+    from training.backtest import Result, Span
+    from training.dataset import Series
+    from training.site import TrainingSite
+
+_STAGES_A_FIT, _STAGES_OF_DECISION = 6, 6
 
 
 @click.command()
@@ -40,6 +50,15 @@ from training.progress import Stages
     show_default=True,
     help="The table's fc_ columns; or its measured weather, as if it were known; or none.",
 )
+@click.option("--refit-days", type=click.IntRange(0), default=0, help="Fit anew after so many days, on all known then.")
+@click.option(
+    "--holdout",
+    type=click.Choice(["winter", "spring", "summer", "autumn"]),
+    help="Never train on this season, and judge on it alone.",
+)
+@click.option("--keep", type=PATH, help="Folder to keep each fit in, so that a run that was stopped goes on.")
+@click.option("--decision", is_flag=True, help="Also live the days on these forecasts: euros lost.")
+@click.option("--prices", type=PATH, help="Price table for --decision. [default: the site's, else --table]")
 @click.option("--room", default="", help="Room of a thermal backtest's --out. [default: the first]")
 @quick_option
 @seed_option
@@ -51,9 +70,8 @@ def command(**options: Any) -> None:
     Example:
       pems-train backtest pv --site site.toml --table train.parquet --train-until 2013-06-01 --until 2013-07-01
     """
-    from training.backtest import Span, backtest
+    from training.backtest import Span
     from training.dataset import with_known_weather, without_weather
-    from training.thermal_backtest import backtest_rooms
 
     weather = {"forecast": lambda found: found, "known": with_known_weather, "none": without_weather}
     kind = options["kind"]
@@ -62,19 +80,50 @@ def command(**options: Any) -> None:
     series = weather[options["weather"]](series)
     if options["ahead_min"] % 15:
         raise SetupError(f"--ahead-min {options['ahead_min']} is not a multiple of 15")
-    span = Span(unix_s(options["train_until"]), unix_s(options["until"]), options["ahead_min"])
-    stages = Stages(6)
-    if kind == "thermal":
-        result = backtest_rooms(series, site, span, options["room"], stages)
-    else:
-        result = backtest(kind, series, site, span, recipe(options["quick"], options["seed"]), stages)
-    stages.close()
+    span = Span(
+        train_until_s=unix_s(options["train_until"]),
+        until_s=unix_s(options["until"]),
+        ahead_min=options["ahead_min"],
+        refit_days=options["refit_days"],
+        holdout=options["holdout"] or "",
+    )
+    result = (_of_rooms if kind == "thermal" else _of_power)(series, site, span, options)
     if options["out"] is not None:
         try:
             result.table.to_parquet(options["out"], index=False)
         except OSError as error:
             raise SetupError(f"{options['out']}: cannot be written: {error.strerror}") from error
     click.echo(json.dumps(result.summary) if options["as_json"] else _score_table(result.summary))
+
+
+def _of_rooms(series: Series, site: TrainingSite, span: Span, options: Mapping[str, Any]) -> Result:
+    from training.thermal_backtest import backtest_rooms
+
+    for name in ("refit_days", "holdout", "keep", "decision"):
+        if options[name]:
+            raise SetupError(f"--{name.replace('_', '-')}: for pv and load only")
+    stages = Stages(6)
+    result = backtest_rooms(series, site, span, options["room"], stages)
+    stages.close()
+    return result
+
+
+def _of_power(series: Series, site: TrainingSite, span: Span, options: Mapping[str, Any]) -> Result:
+    from training.backtest import backtest
+    from training.decision import House, decision_costs
+
+    if options["decision"] and span.holdout:
+        raise SetupError("--decision lives the whole span: it cannot be asked of a --holdout")
+    days = (span.until_s - span.train_until_s) / SECONDS_PER_DAY
+    fits = max(math.ceil(days / span.refit_days), 1) if span.refit_days else 1
+    stages = Stages(_STAGES_A_FIT * fits + (_STAGES_OF_DECISION if options["decision"] else 0))
+    how = recipe(options["quick"], options["seed"])
+    result = backtest(options["kind"], series, site, span, how, stages, options["keep"])
+    if options["decision"]:
+        house = House(options["site_path"], options["table_path"], options["prices"])
+        result.summary["decision"] = decision_costs(result.origins, series, span, house, stages)
+    stages.close()
+    return result
 
 
 def _score_table(summary: dict[str, Any]) -> str:
@@ -85,4 +134,6 @@ def _score_table(summary: dict[str, Any]) -> str:
     lines = [head, f"{'':16}" + "".join(f"{name:>13}" for name in names)]
     for key, scores in summary["scores"].items():
         lines.append(f"{key:16}" + "".join(f"{scores.get(name, float('nan')):13.3f}" for name in names))
+    for who, lost_eur in summary.get("decision", {}).get("lost_eur", {}).items():
+        lines.append(f"{who:16}{lost_eur:10.2f} EUR lost against perfect foresight")
     return "\n".join(lines)
