@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.clock import Clock
 from edge.config import Site
+from edge.control.causes import checked_day
 from edge.control.obedience import Obedience
 from edge.control.override import Override, Overrides
 from edge.control.peak import QuarterImport
@@ -41,6 +42,7 @@ class ControlPorts:
         self._period_s = period_s
         self._alarms: deque[str] = deque(maxlen=20)
         self._to_keep: deque[Plan] = deque(maxlen=20)
+        self._regrets: deque[dict[str, Any]] = deque(maxlen=20)
         self._store = self._open_store(state / STORE_NAME)
         self._trace = Trace(clock, open_wire)
         ledger = StoreLedger(self._store, clock, site)
@@ -123,6 +125,9 @@ class ControlPorts:
         self._note_change(previous, record)
         while self._to_keep:
             self._store.add_plan(self._to_keep.popleft())
+        while self._regrets:
+            day = self._regrets.popleft()
+            self._store.add_regret(day["day"], day)
         for time_s, text in self._overrides.news():
             self._store.add_event(time_s, "override", text)
         house = record.house
@@ -163,6 +168,7 @@ class ControlPorts:
             "publish_plan": self._publish_plan,
             "no_plan": self._note_no_plan,
             "planned": self._note_planned,
+            "regret": self._note_regret,
             "frames": lambda _: self._trace.frames(),
             "override": self._take_override,
             "end_override": self._end_override,
@@ -205,6 +211,10 @@ class ControlPorts:
 
     def _note_planned(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         self._planning = {name: float(payload[name]) for name in _PLANNING if payload.get(name) is not None}
+        return {"accepted": True}
+
+    def _note_regret(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        self._regrets.append(checked_day(payload))  # as with plans: the store belongs to the cycle's thread
         return {"accepted": True}
 
     def _take_override(self, payload: Mapping[str, Any]) -> Override:

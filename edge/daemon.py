@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from core_kernels.timegrid import floor_s
 from edge.clock import Clock
@@ -29,6 +30,9 @@ from edge.log import Log
 from edge.planning import SLOT_S, Planner, planning_cycle
 from edge.recording.tape import Tape
 from edge.redact import without_secrets
+
+if TYPE_CHECKING:
+    from edge.lookback import Lookback
 
 PROCESSES = ("control", "planner", "web")
 _RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick deaths in a row
@@ -119,6 +123,7 @@ def run_planner(run: Run) -> None:
     from edge.control.surroundings import surroundings_of
     from edge.files import STORE_NAME
     from edge.ipc import IpcError
+    from edge.lookback import Lookback
     from edge.planner_ports import PlannerPorts, forecaster_of
     from edge.recording.planning import RecordingPlanner
 
@@ -127,10 +132,12 @@ def run_planner(run: Run) -> None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
     look = partial(surroundings_of, site)
     optimiser = RecordingPlanner(site, run.tape(), log)
-    planner = Planner(forecaster=forecaster_of(site, log), solve=optimiser.plan, look=look)
+    forecaster = forecaster_of(site, log)
+    planner = Planner(forecaster=forecaster, solve=optimiser.plan, look=look)
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
     ports = PlannerPorts(site, run.state, run.clock)
+    lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked)
     after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended
     stop.wait_until(run.clock, run.clock.start_s + after_s)
     while not stop.asked():
@@ -147,7 +154,21 @@ def run_planner(run: Run) -> None:
             with suppress(IpcError):  # control is away: it will ask nobody why
                 ports.excuse(str(error))
             next_s = min(next_s, run.clock.now_s() + 60.0)
+        else:
+            _look_back(lookback, run.clock, next_s, log)
         stop.wait_until(run.clock, next_s)
+
+
+def _look_back(lookback: Lookback, clock: Clock, next_s: float, log: Log) -> None:
+    """Look back on yesterday while there is time; the next quarter hour tries again where it could not be kept."""
+    now_s = clock.now_s()
+    try:
+        found = lookback.look(now_s, clock.wall_s(next_s - now_s))
+    except EdgeError as error:
+        log.event("alarm", f"yesterday is not looked back upon: {error}")
+    else:
+        if found is not None:
+            log.event("lookback", found["problem"] or f"{found['day']}: {found['total_gap_eur']:.2f} EUR were missed")
 
 
 def run_web(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +14,9 @@ from core_kernels.units import FloatArray
 from edge.config import Site
 from edge.control.ledger import Cost, parameters_of
 from edge.control.regret import Regret, Rungs, split
-from edge.control.ways import Ways
-from edge.errors import StoreError
+from edge.control.ways import Done, Ways
 from edge.planning import Forecasts
-from edge.replay import START_SOC_FRAC, Days, live
+from edge.replay import START_SOC_FRAC, Days, Lived, live
 
 MEASURED = ("battery_w", "soc_frac")
 
@@ -45,51 +45,62 @@ class Truth:
         return replace(made, p10=p10, p50=p50, p90=p90, mean=mean, source="hindsight")
 
 
-def regret(site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC) -> Regret:
+def regret(
+    site: Site,
+    days: Days,
+    forecaster: Forecasts,
+    *,
+    soc_frac: float = START_SOC_FRAC,
+    each: Callable[[], None] = lambda: None,
+) -> Regret:
     """What the days cost beyond perfect foresight, by cause; the days are lived four times.
 
     Where the table holds ``battery_w`` and ``soc_frac``, they are what was done; else the box's own decisions are, and
     neither the battery's model nor its actuation cost anything. ``soc_frac`` is the charge at the start where the
-    table does not say. Raises :class:`StoreError`, :class:`PlanError`.
+    table does not say; ``each`` is as of :func:`edge.replay.live`. Raises :class:`StoreError`, :class:`PlanError`.
     """
-    measured = all(name in days.measured.columns for name in MEASURED)
-    if measured:
-        days, soc_frac = _measured(days, soc_frac)
-    decided = live(site, days, forecaster, soc_frac=soc_frac)
-    actual, modelled = _done(days, decided.ways, decided.net_w) if measured else (decided.cost, decided.cost)
-    true_pv = Truth(forecaster, days.measured, ("pv_w",))
-    true_both = Truth(forecaster, days.measured, ("pv_w", "load_w"))
-    revealed = replace(days, prices=replace(days.prices, revealed=True))
+    done = None
+    if all(name in days.measured.columns for name in MEASURED):
+        done = Done.of(days.measured, days.first, days.span.count)
+        days, soc_frac = _as_metered(days, done), float(done.ends_frac[0])
+
+    def lived(part: Days, signals: tuple[str, ...]) -> Lived:
+        knowing = Truth(forecaster, days.measured, signals) if signals else forecaster
+        return live(site, part, knowing, soc_frac=soc_frac, each=each)
+
+    decided = lived(days, ())
+    true_pv, true_both = lived(days, ("pv_w",)), lived(days, ("pv_w", "load_w"))
+    revealed = lived(replace(days, prices=replace(days.prices, revealed=True)), ("pv_w", "load_w"))
+    actual, modelled = (decided.cost, decided.cost) if done is None else _done(decided.ways, decided.net_w, done)
     rungs = Rungs(
         actual=actual,
         modelled=modelled,
         decided=decided.cost,
-        true_pv=live(site, days, true_pv, soc_frac=soc_frac).cost,
-        true_load=live(site, days, true_both, soc_frac=soc_frac).cost,
-        true_prices=live(site, revealed, true_both, soc_frac=soc_frac).cost,
+        true_pv=true_pv.cost,
+        true_load=true_both.cost,
+        true_prices=revealed.cost,
     )
-    return split(rungs, decided.ways.ledger(decided.net_w, decided.battery_w, decided.soc_frac))
+    ledger = decided.ways.ledger(decided.net_w, decided.battery_w, decided.soc_frac)
+    return split(rungs, ledger, _failures(decided, true_pv, true_both, revealed))
 
 
-def _measured(days: Days, soc_frac: float) -> tuple[Days, float]:
-    """The days without the slots whose battery power is unknown, and the charge they began with."""
+def _as_metered(days: Days, done: Done) -> Days:
+    """The days with the load that meter, PV and battery leave, and none where the battery is unknown."""
     span = slice(days.first, days.first + days.span.count)
     load_w = days.measured.column("load_w").copy()
-    load_w[span] = np.where(np.isnan(days.column("battery_w")), np.nan, load_w[span])
-    frame = replace(days.measured, columns={**days.measured.columns, "load_w": load_w})
-    charge_frac = days.measured.columns["soc_frac"][max(days.first - 1, 0) : days.first + days.span.count]
-    known = charge_frac[np.isfinite(charge_frac)]
-    return replace(days, measured=frame), float(known[0]) if known.size else soc_frac
+    load_w[span] = done.net_w + days.measured.column("pv_w")[span]
+    return replace(days, measured=replace(days.measured, columns={**days.measured.columns, "load_w": load_w}))
 
 
-def _done(days: Days, ways: Ways, net_w: FloatArray) -> tuple[Cost, Cost]:
+def _done(ways: Ways, net_w: FloatArray, done: Done) -> tuple[Cost, Cost]:
     """Cost of what the battery did, by its own charge and by the planner's model of it."""
-    battery_w, charge_frac = (days.column(name) for name in MEASURED)
-    known = charge_frac[np.isfinite(charge_frac)]
-    if not known.size:
-        raise StoreError("soc_frac is never there in the span")
-    ends_frac = np.array([ways.start_soc_frac, known[-1]])
-    wish_w = np.where(np.isnan(battery_w), 0.0, battery_w)
+    wish_w = np.where(np.isnan(done.battery_w), 0.0, done.battery_w)
     parameters = parameters_of(ways.battery)
     soc_frac, modelled_w = simulate_self_consumption(wish_w, ways.start_soc_frac, ways.slot_s, parameters)
-    return ways.cost(net_w, battery_w, ends_frac), ways.cost(net_w, modelled_w, soc_frac)
+    return ways.cost(net_w, done.battery_w, done.ends_frac), ways.cost(net_w, modelled_w, soc_frac)
+
+
+def _failures(decided: Lived, true_pv: Lived, true_both: Lived, revealed: Lived) -> tuple[str, ...]:
+    """The plans that failed, by what was known when they were made."""
+    lives = {"": decided, "PV known, ": true_pv, "PV and load known, ": true_both, "all known, ": revealed}
+    return tuple(f"{known}{text}" for known, lived in lives.items() for text in lived.failures)

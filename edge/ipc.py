@@ -12,6 +12,7 @@ publish_plan  ``{"plan": Plan}``                         ``{"accepted": true}``
 no_plan       ``{"reason": "..."}``                      ``{"accepted": true}``
 frames        -                                          the last bytes of every link, ``devices.trace``
 planned       ``{"wall_s", "solve_s", "residual_w"}``    ``{"accepted": true}``
+regret        a day, see ``control.causes``              ``{"accepted": true}``
 override      ``{"mode", "power_w", "duration_s"}``      the override, see ``control.override``
 end_override  -                                          ``{"ended": whether there was one}``
 ============  =========================================  ==========================================

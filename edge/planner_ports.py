@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
@@ -14,7 +16,7 @@ from edge.control.peak import month_peak_w
 from edge.errors import BundleError, PlanError
 from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import StoreReader
-from edge.ingest.tariff import Prices
+from edge.ingest.tariff import PriceBook, Prices
 from edge.ipc import Client, IpcError
 from edge.log import Log
 from edge.messages import Plan
@@ -63,6 +65,22 @@ class PlannerPorts:
             self._control.ask("publish_plan", plan=plan)
         except IpcError as error:
             raise PlanError(f"the plan could not be handed over: {error}") from error
+
+    def known_weather(self, now_s: float) -> Frame | None:
+        """The forecast weather of the site's table or feed, whatever it covers."""
+        return self._supply.weather(now_s)
+
+    def price_book(self) -> PriceBook:
+        """All prices that are known."""
+        return self._supply.prices()
+
+    def has_regret(self, day: str) -> bool:
+        """Claims that a local day (ISO date) was looked back upon."""
+        return any(body["day"] == day for body in self._store.regrets(day))
+
+    def keep_regret(self, body: Mapping[str, Any]) -> None:
+        """Hand over what looking back on a day found; raises :class:`IpcError` when control is away."""
+        self._control.ask("regret", **body)
 
     def report(self, wall_s: float, effort: Effort | None) -> None:
         """Tell control what the plan took, for the metrics; raises :class:`IpcError` when control is away."""

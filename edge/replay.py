@@ -28,7 +28,7 @@ from edge.control.ways import Ways
 from edge.errors import PlanError, StoreError
 from edge.ingest.tariff import PriceBook
 from edge.messages import Command, House, Plan
-from edge.planning import HISTORY_DAYS, HORIZON_SLOTS, SLOT_S, Forecasts
+from edge.planning import HISTORY_DAYS, HORIZON_SLOTS, SLOT_S, Forecasts, clean
 from edge.timetext import format_time
 
 START_SOC_FRAC = 0.5
@@ -42,11 +42,17 @@ Act = Callable[[House, Plan | None, Battery, float], Command]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Days:
-    """The days to replay: all that was measured on quarter hours, the span of it to live through, the prices."""
+    """The days to replay: all that was measured on quarter hours, the span of it to live through, the prices.
+
+    ``weather`` is the forecast weather; without it the table's own ``fc_*``. ``reached_peak_w`` is as of
+    :meth:`edge.control.ledger.Market.of`.
+    """
 
     measured: Frame
     span: TimeGrid
     prices: PriceBook
+    weather: Frame | None = None
+    reached_peak_w: float = math.nan
 
     def column(self, name: str) -> FloatArray:
         """A measured signal in the span; raises :class:`StoreError` where it or the span is not in the table."""
@@ -93,12 +99,12 @@ def part(frame: Frame, first: int, last: int, *, forecast: bool) -> Frame:
     grid = TimeGrid(
         start_s=frame.grid.start_s + first * frame.grid.slot_s, slot_s=frame.grid.slot_s, count=last - first
     )
-    columns = {
-        name: values[first:last]
-        for name, values in frame.columns.items()
-        if name.startswith(FORECAST_PREFIX) == forecast
-    }
-    return Frame(grid=grid, columns=columns)
+    names = [name for name in frame.columns if name.startswith(FORECAST_PREFIX) == forecast]
+    return Frame(
+        grid=grid,
+        columns={name: frame.columns[name][first:last] for name in names},
+        flags={name: frame.flags[name][first:last] for name in names if name in frame.flags},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -121,11 +127,18 @@ class Lived:
 
 
 def live(
-    site: Site, days: Days, forecaster: Forecasts, *, soc_frac: float = START_SOC_FRAC, act: Act = fastloop.wish
+    site: Site,
+    days: Days,
+    forecaster: Forecasts,
+    *,
+    soc_frac: float = START_SOC_FRAC,
+    act: Act = fastloop.wish,
+    each: Callable[[], None] = lambda: None,
 ) -> Lived:
     """Live the days through; raises :class:`StoreError` for missing signals or prices in force.
 
     ``act`` makes a wish of the house and the plan; the box's own fast loop, unless another one is to be compared.
+    ``each`` is called before every slot, and may raise to end it all.
     """
     battery = site.battery
     if battery is None:
@@ -133,9 +146,10 @@ def live(
     pv_w, load_w = (days.column(name) for name in ("pv_w", "load_w"))
     if np.isnan(load_w - pv_w).all():
         raise StoreError("pv_w and load_w are never both there in the span")
-    market = Market.of(days.prices.actual(days.span), site)
+    market = Market.of(days.prices.actual(days.span), site, days.reached_peak_w)
     loop = _Loop(site, battery, days, forecaster, soc_frac, act)
     for k in range(days.span.count):
+        each()
         loop.slot(k, float(pv_w[k]), float(load_w[k]))
     return Lived(
         net_w=load_w - pv_w,
@@ -203,8 +217,8 @@ class _Loop:
         self._plan: Plan | None = None
         self._parameters = parameters_of(battery)
         self._offset = days.first
-        weather = part(days.measured, 0, days.measured.grid.count, forecast=True)
-        self._weather = weather if weather.columns else None
+        table = part(days.measured, 0, days.measured.grid.count, forecast=True)
+        self._weather = days.weather or (table if table.columns else None)
         self.source = ""
         self.battery_w = np.zeros(days.span.count)
         self.soc_frac = np.full(days.span.count + 1, soc_frac)
@@ -238,7 +252,8 @@ class _Loop:
 
     def _make_plan(self, k: int, issued_s: int) -> Plan:
         now = self._offset + k
-        history = part(self._days.measured, now - HISTORY_DAYS * SECONDS_PER_DAY // SLOT_S, now, forecast=False)
+        first = now - HISTORY_DAYS * SECONDS_PER_DAY // SLOT_S
+        history = clean(part(self._days.measured, first, now, forecast=False))
         grid = TimeGrid(start_s=issued_s, slot_s=SLOT_S, count=HORIZON_SLOTS)
         forecasts = self._forecaster.forecast(issued_s, grid, history, self._weather)
         prices = self._days.prices.forecast(grid, issued_s)
@@ -262,7 +277,8 @@ class _Loop:
     def _reached_peak_w(self, k: int, issued_s: int) -> float:
         """The running month's highest import so far, of the days lived through."""
         lived = TimeGrid(start_s=self._days.span.start_s, slot_s=SLOT_S, count=k)
-        return month_peak_w(self._import_w[:k], lived, issued_s, self._site.zone)
+        reached_w = month_peak_w(self._import_w[:k], lived, issued_s, self._site.zone)
+        return reached_w if math.isnan(self._days.reached_peak_w) else max(reached_w, self._days.reached_peak_w)
 
     def _keep_bands(self, k: int, forecasts: Mapping[str, Forecast]) -> None:
         """Keep a day of forecasts as issued a day ahead, for the picture."""

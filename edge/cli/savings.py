@@ -24,7 +24,8 @@ _WAYS = (("no battery", "no_battery_eur"), ("rules", "rules_eur"), ("ours", "our
 def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | None) -> None:
     """Show what each of the last 30 whole days cost, three ways, from what was measured and the prices in force.
 
-    Exit code 1 when nothing can be counted. What perfect foresight would have saved: pems replay.
+    Below, what was paid beyond perfect foresight, by cause, of the days that the planner has looked back upon; their
+    parts add up to the cent. Exit code 1 when nothing can be counted.
 
     \b
     Example:
@@ -55,6 +56,23 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield _row("in all", found["total"])
     for row in found["left_out"]:
         yield f"{row['day']}: left out, {row['why']}"
+    yield from _regret_lines(found["regret"])
+
+
+def _regret_lines(regret: Mapping[str, Any]) -> Iterator[str]:
+    """What was paid beyond perfect foresight, and why."""
+    if regret["days"]:
+        total = regret["total"]
+        yield f"{'Perfect foresight':26}{total['perfect_foresight_eur']:9.2f} EUR in {len(regret['days'])} days"
+        yield f"{'Paid beyond it':26}{total['total_gap_eur']:9.2f} EUR, of which"
+        yield from (f"  {cause:24}{eur:9.2f}" for cause, eur in total["gap_eur"].items())
+    for row in regret["days"]:
+        if row["failed_count"]:
+            count = row["failed_count"]
+            plans = "plan" if count == 1 else "plans"
+            yield f"{row['day']}: {count} {plans} failed when it was lived again, the first: {row['failures'][0]}"
+    for row in regret["left_out"]:
+        yield f"{row['day']}: not compared with perfect foresight, {row['why']}"
 
 
 def _row(label: str, costs: Mapping[str, float]) -> str:

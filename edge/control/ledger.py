@@ -62,7 +62,7 @@ class Market:
     """Prices in force in every slot of the days, float64[n] [EUR/kWh], and what a capacity tariff bills.
 
     ``month`` (int64[n]) numbers the calendar months of the slots from 0: each one's highest import of a slot costs
-    ``peak_eur_per_kw``, and counts as ``peak_floor_w`` at least.
+    ``peak_eur_per_kw``, and counts as ``peak_floor_w`` at least; ``peak_billed_w`` of it was billed before these days.
     """
 
     import_eur_per_kwh: FloatArray
@@ -70,10 +70,15 @@ class Market:
     month: npt.NDArray[np.int64] | None = None
     peak_eur_per_kw: float = 0.0
     peak_floor_w: float = 0.0
+    peak_billed_w: float = 0.0
 
     @classmethod
-    def of(cls, prices: Prices, site: Site) -> Market:
-        """The market of a site over the slots of its prices."""
+    def of(cls, prices: Prices, site: Site, reached_peak_w: float = math.nan) -> Market:
+        """The market of a site over the slots of its prices.
+
+        ``reached_peak_w`` is what the month's peak had come to when the days (of one month) began: they bear what they
+        add to it. NaN: the month begins with them.
+        """
         tariff, billed = site.tariff, site.tariff.peak_eur_per_kw_month > 0.0
         month = np.unique(months(prices.grid, site.zone), return_inverse=True)[1] if billed else None
         return cls(
@@ -81,7 +86,8 @@ class Market:
             export_eur_per_kwh=prices.export_eur_per_kwh,
             month=month,
             peak_eur_per_kw=tariff.peak_eur_per_kw_month,
-            peak_floor_w=tariff.peak_floor_w,
+            peak_floor_w=max(tariff.peak_floor_w, 0.0 if math.isnan(reached_peak_w) else reached_peak_w),
+            peak_billed_w=0.0 if math.isnan(reached_peak_w) else max(tariff.peak_floor_w, reached_peak_w),
         )
 
     def peak_eur(self, grid_wh: FloatArray) -> float:
@@ -91,7 +97,7 @@ class Market:
         peaks_wh = np.zeros(int(self.month.max()) + 1)
         np.maximum.at(peaks_wh, self.month, grid_wh)
         peaks_w = np.maximum(peaks_wh * SECONDS_PER_HOUR / QUARTER_S, self.peak_floor_w)
-        return float(self.peak_eur_per_kw * peaks_w.sum() / W_PER_KW)
+        return float(self.peak_eur_per_kw * (peaks_w.sum() - self.peak_billed_w) / W_PER_KW)
 
 
 def parameters_of(battery: Battery) -> BatteryParameters:

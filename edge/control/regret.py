@@ -9,27 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from edge.control.causes import AMOUNTS, CAUSES, CENTS_PER_EUR, day_without, failures_kept
+from edge.control.causes import cents as whole_cents
 from edge.control.ledger import Cost, Ledger
-
-CENTS_PER_EUR = 100
-
-# In the order in which they are taken away; what a cause costs depends on those before it.
-MODEL_MISMATCH = "model mismatch"
-ACTUATION = "actuation"
-PV_ERROR = "PV error"
-LOAD_ERROR = "load error"
-PRICE = "price"
-SOLVER = "solver"
-CAUSES = (MODEL_MISMATCH, ACTUATION, PV_ERROR, LOAD_ERROR, PRICE, SOLVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regret:
     """What the days cost, beside what they might have cost, and why.
 
-    ``gap_eur`` maps each of :data:`CAUSES` to what it cost; negative where the error happened to earn. The parts add up
-    to ``total_gap_eur`` exactly, which is what was paid less perfect foresight in whole cents.
+    ``gap_eur`` maps each cause (``edge.control.causes``) to what it cost; negative where an error earned. The
+    parts add up to ``total_gap_eur`` exactly, which is what was paid less perfect foresight in whole cents.
+    ``failures`` names the plans that could not be made when the days were lived again.
     """
 
     actual: Cost
@@ -37,6 +30,7 @@ class Regret:
     rules: Cost
     perfect_foresight: Cost
     gap_eur: Mapping[str, float]
+    failures: tuple[str, ...] = ()
 
     @property
     def total_gap_eur(self) -> float:
@@ -65,7 +59,7 @@ class Rungs:
     true_prices: Cost
 
 
-def split(rungs: Rungs, ledger: Ledger) -> Regret:
+def split(rungs: Rungs, ledger: Ledger, failures: tuple[str, ...] = ()) -> Regret:
     """The gap by cause; ``ledger`` holds the other ways through the same days."""
     ladder = (
         rungs.actual,
@@ -84,8 +78,22 @@ def split(rungs: Rungs, ledger: Ledger) -> Regret:
         rules=ledger.rules,
         perfect_foresight=ledger.perfect_foresight,
         gap_eur=gaps,
+        failures=failures,
     )
 
 
+def kept(day: str, regret: Regret, wall_s: float) -> dict[str, Any]:
+    """A day's regret as it is kept, every amount in whole cents."""
+    costs = {name: getattr(regret, name.removesuffix("_eur")) for name in AMOUNTS if name != "total_gap_eur"}
+    return day_without(day, "") | {
+        **{name: _cents(cost) / CENTS_PER_EUR for name, cost in costs.items()},
+        "total_gap_eur": regret.total_gap_eur,
+        "gap_eur": dict(regret.gap_eur),
+        "failed_count": len(regret.failures),
+        "failures": failures_kept(regret.failures),
+        "wall_s": wall_s,
+    }
+
+
 def _cents(cost: Cost) -> int:
-    return round(CENTS_PER_EUR * cost.total_eur)
+    return whole_cents(cost.total_eur)

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from core_kernels.battery import simulate_self_consumption
 from core_kernels.qp import Peaks, Slots, Terms, structure
+from core_kernels.records import Frame
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Battery, Site
 from edge.control.ledger import Cost, Ledger, Market, cost_of, parameters_of, stored_value_eur_per_kwh
-from edge.control.oracle import foresee
 from edge.control.problem import wear_eur_per_kwh
-from edge.errors import PlanError
+from edge.errors import PlanError, StoreError
 
 
 class Foresight(NamedTuple):
@@ -23,6 +23,38 @@ class Foresight(NamedTuple):
 
     cost: Cost
     gap_eur: float
+
+
+class Done(NamedTuple):
+    """What was done in measured slots: need before the battery, its power (NaN both where unknown), its charge's ends.
+
+    The need is what the meter says without the battery, so that its cost is the meter's bill.
+    """
+
+    net_w: FloatArray
+    battery_w: FloatArray
+    ends_frac: FloatArray
+
+    @classmethod
+    def of(cls, measured: Frame, first: int, count: int) -> Done:
+        """From a span of measurements; raises :class:`StoreError` where the battery's charge is never known in it."""
+        span = slice(first, first + count)
+        grid_w, battery_w, load_w, pv_w = (
+            measured.column(name)[span] for name in ("grid_w", "battery_w", "load_w", "pv_w")
+        )
+        net_w = grid_w + battery_w if np.isfinite(grid_w).any() else load_w - pv_w
+        charge_frac = measured.column("soc_frac")
+        within_frac = charge_frac[span][np.isfinite(charge_frac[span])]
+        if not within_frac.size:
+            raise StoreError("soc_frac is never there in the span")
+        before_frac = charge_frac[first - 1] if first else np.nan
+        start_frac = before_frac if np.isfinite(before_frac) else within_frac[0]
+        known = np.isfinite(net_w) & np.isfinite(battery_w)
+        return cls(
+            np.where(known, net_w, np.nan),
+            np.where(known, battery_w, np.nan),
+            np.array([start_frac, within_frac[-1]]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +77,13 @@ class Ways:
         soc_frac : float64[n + 1]
             Ours, on the edges. [frac]
         """
-        missing = np.isnan(net_w)
-        known_w = np.where(missing, 0.0, net_w)
-        rules = self._rules(known_w)
+        rules = self.rules(net_w)
         ours = self.cost(net_w, battery_w, soc_frac)
         foresight = self.foresight(net_w)
         best = min((foresight.cost, ours, rules), key=lambda cost: cost.total_eur)  # what was done was possible
         least_eur = foresight.cost.total_eur - foresight.gap_eur
         return Ledger(
-            no_battery=cost_of(self._grid_wh(known_w), 0.0, 0.0, self.market, None),
+            no_battery=self.no_battery(net_w),
             rules=rules,
             ours=ours,
             perfect_foresight=best if foresight.gap_eur > 0.0 else foresight.cost,
@@ -72,14 +102,21 @@ class Ways:
         gain_wh = float(soc_frac[-1] - soc_frac[0]) * self.battery.capacity_wh
         return cost_of(self._grid_wh(net_w - battery_w), discharge_wh, gain_wh, self.market, self.battery)
 
-    def _rules(self, net_w: FloatArray) -> Cost:
-        """Self-consumption all along."""
+    def no_battery(self, net_w: FloatArray) -> Cost:
+        """Cost of the same days without one; NaN is left out."""
+        return cost_of(self._grid_wh(np.where(np.isnan(net_w), 0.0, net_w)), 0.0, 0.0, self.market, None)
+
+    def rules(self, net_w: FloatArray) -> Cost:
+        """Self-consumption all along; NaN is left out."""
+        net_w = np.where(np.isnan(net_w), 0.0, net_w)
         parameters = parameters_of(self.battery)
         soc_frac, battery_w = simulate_self_consumption(net_w, self.start_soc_frac, self.slot_s, parameters)
         return self.cost(net_w, battery_w, soc_frac)
 
     def foresight(self, net_w: FloatArray) -> Foresight:
         """The optimum with all known beforehand; the battery rests where nothing was measured."""
+        from edge.control.oracle import foresee  # only who asks for the optimum pays for the solver's memory
+
         missing = np.isnan(net_w)
         net_w = np.where(missing, 0.0, net_w)
         battery, count = self.battery, net_w.size

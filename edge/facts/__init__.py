@@ -6,6 +6,7 @@ Everything is read from the store, the site file and the installed bundle, when 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from edge.config import Site
 from edge.facts.history import yesterday
 from edge.facts.models import coverage, installed
 from edge.facts.quality import assessed
-from edge.facts.savings import day_costs
+from edge.facts.savings import day_costs, regrets
 from edge.facts.settings import shown
 from edge.feeds.service import price_name
 from edge.files import STORE_NAME
@@ -30,6 +31,7 @@ from edge.writeledger import midnight_s, wear_table
 Answer = TypeVar("Answer")
 QUALITY_DAYS = 7
 SAVINGS_DAYS = 30
+_MONTH_DAYS = 31
 COVERAGE_DAYS = 14
 MAX_LOG_ROWS = 1000
 
@@ -50,10 +52,14 @@ class Facts:
         return dict(to_json(yesterday(measured, plans)))
 
     def savings(self) -> dict[str, Any]:
-        """What each of the last local days cost, against the same days without a battery and by rules."""
-        now_s = self._clock.now_s()
-        until_s = midnight_s(now_s, self._site.zone)
-        return dict(to_json(day_costs(self._site, self._prices, self._window(until_s, SAVINGS_DAYS))))
+        """What each of the last local days cost: ours, without a battery, by rules, with perfect foresight, and why."""
+        until_s = midnight_s(self._clock.now_s(), self._site.zone)
+        since = datetime.fromtimestamp(until_s, self._site.zone).date() - timedelta(days=SAVINGS_DAYS)
+        bodies = self._ask(lambda store: store.regrets(since.isoformat()))
+        billed = self._site.tariff.peak_eur_per_kw_month > 0.0  # a day's peak is what it adds to its month's
+        window = self._window(until_s, SAVINGS_DAYS + _MONTH_DAYS * billed)
+        costs = day_costs(self._site, self._prices, window, SAVINGS_DAYS)
+        return dict(to_json({**costs, "regret": regrets(bodies)}))
 
     def models(self) -> dict[str, Any]:
         """The models in force, what they are, and how often their bands held what happened."""

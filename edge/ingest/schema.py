@@ -3,7 +3,7 @@
 ``minute``, ``slot``, ``plan``, ``event`` are what was seen and decided. ``device_write`` has a row for every register
 write, noted before its first byte; ``register_wear`` counts them for life; ``intent`` holds sequences of writes from
 before their first byte until the inverter is back on its own rules; ``kept_setting`` what the owner had set before us.
-``commissioning`` holds the reports on each link.
+``commissioning`` holds the reports on each link, ``regret`` what looking back on each local day found.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS slot (
     flags INTEGER NOT NULL, PRIMARY KEY (time_s, signal)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS plan (issued_s REAL PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS event (time_s REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS regret (day TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 _WRITTEN = """
 CREATE TABLE IF NOT EXISTS device_write (

@@ -161,6 +161,10 @@ class Store:
         """Keep something that a person may ask about later."""
         self._many("INSERT INTO event VALUES (?,?,?)", [(time_s, kind, text)])
 
+    def add_regret(self, day: str, body: Mapping[str, Any]) -> None:
+        """Keep what looking back on a local day (ISO date) found."""
+        self._many("INSERT OR REPLACE INTO regret VALUES (?,?)", [(day, json.dumps(to_json(body)))])
+
     def newest_plan(self) -> dict[str, Any] | None:
         """The plan issued last, as JSON; raises :class:`StoreError`."""
         with translated(str(self._path)):
@@ -195,7 +199,7 @@ class StoreReader:
             self._db.execute("SELECT 1 FROM slot LIMIT 1")
         self.reports = Reports(self._db, self._where)
 
-    def _rows(self, statement: str, *values: float) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, *values: float | str) -> list[tuple[Any, ...]]:
         """All rows of a question; raises :class:`StoreError`."""
         with translated(self._where):
             return self._db.execute(statement, values).fetchall()
@@ -249,6 +253,11 @@ class StoreReader:
         """Published plans since an instant, oldest first, as JSON."""
         rows = self._rows("SELECT body FROM plan WHERE issued_s >= ? ORDER BY issued_s", since_s)
         return [json_object(body, f"{self._where}: a plan") for (body,) in rows]
+
+    def regrets(self, since_day: str) -> list[dict[str, Any]]:
+        """What looking back found, from a local day (ISO date) on, oldest first, as JSON."""
+        rows = self._rows("SELECT body FROM regret WHERE day >= ? ORDER BY day", since_day)
+        return [json_object(body, f"{self._where}: a day's regret") for (body,) in rows]
 
     def close(self) -> None:
         """Let go of the file."""

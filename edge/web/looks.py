@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from edge.web.ladder import ladder
 from edge.web.view import override_words
 from edge.wording import (
     MINUS,
@@ -58,6 +59,7 @@ class Looks:
             setting=setting_words,
             ratio=lambda value: f"{number(value):+.3f}".replace("-", MINUS),
             euro=lambda value: euro_words(number(value)),
+            ladder=ladder,
             moment=self._moment,
             clock=self._clock,
         )

@@ -138,6 +138,15 @@ def _of_facts(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         "pems_cost_euros", "Cost of the last days by the way through them",
         [((way,), number(total.get(f"{way}_eur"))) for way in ways], ("way",),
     )  # fmt: skip
+    regret = (facts["savings"].get("regret") or {}).get("total") or {}
+    yield _gauge(
+        "pems_perfect_foresight_euros", "Cost of the days looked back upon, with perfect foresight",
+        [((), number(regret.get("perfect_foresight_eur")))],
+    )  # fmt: skip
+    yield _gauge(
+        "pems_regret_euros", "Paid beyond perfect foresight on these days, by cause",
+        [((cause.replace(" ", "_"),), number(eur)) for cause, eur in (regret.get("gap_eur") or {}).items()], ("cause",),
+    )  # fmt: skip
     held = facts["coverage"].get("coverage") or {}
     yield _gauge(
         "pems_forecast_coverage_ratio", "Share of quarter hours within P10-P90, of the last days",

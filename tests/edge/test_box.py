@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from commanded import Commanded
 from fakes import good_readings, make_plan
+from web_rig import looked_back
 
 from edge.box import ControlPorts, believed
 from edge.clock import Clock
@@ -22,7 +23,7 @@ from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
 from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import Store, StoreReader
-from edge.ipc import Service, claim
+from edge.ipc import IpcError, Service, claim
 from edge.messages import Command, CycleRecord, WriteResult, to_json
 from edge.planner_ports import PlannerPorts
 from edge.preflight import check_state, problems_of
@@ -87,6 +88,24 @@ def test_the_planners_excuse_stays_until_its_next_plan(tmp_path: Path) -> None:
     assert ask["status"]({})["no_plan"] == "no prices"
     ask["publish_plan"]({"plan": to_json(make_plan())})
     assert ask["status"]({})["no_plan"] == ""
+    ports.release()
+
+
+def test_what_looking_back_found_is_kept_with_the_next_cycle(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(PRICES)
+    site = replace(SITE, tariff=Tariff(prices=str(tmp_path / "prices.csv")))
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    service = Service(tmp_path / SOCKET_NAME, ports.handlers())
+    planner = PlannerPorts(site, tmp_path, clock_at(1000.0))
+    try:
+        planner.keep_regret(looked_back())
+        with pytest.raises(IpcError, match="parts of 94 ct make 219 ct"):
+            planner.keep_regret(looked_back() | {"actual_eur": 3.0})
+    finally:
+        service.close()
+    assert not planner.has_regret("2024-06-02")
+    control_cycle(ports, SITE)
+    assert planner.has_regret("2024-06-02")
     ports.release()
 
 

@@ -20,11 +20,13 @@ import numpy as np
 import pytest
 from commandline import pems
 from fakes import good_readings, make_plan
+from web_rig import looked_back
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.cli import watch
 from edge.cli.status import brief, lines, power_line
+from edge.control.causes import day_without
 from edge.cycle import judge
 from edge.errors import StoreError
 from edge.ingest.store import Store, StoreReader
@@ -265,6 +267,16 @@ def test_savings_shows_whole_days_and_what_was_left_out(box: Box, capsys: pytest
     assert text[1].split()[:2] == ["2024-05-30", "7.20"], "24 kWh at 30 ct"
     assert text[1].split()[3] == "7.20", "a battery that rested cost as much"
     assert text[-1].split()[:2] == ["in", "all"] or "left out" in text[-1]
+    store = Store(box.state / "store.sqlite")
+    store.add_regret("2024-05-30", {**looked_back(), "day": "2024-05-30"})
+    store.add_regret("2024-05-29", day_without("2024-05-29", "nothing was measured"))
+    store.close()
+    assert pems("savings", "--site", box.site) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert "Perfect foresight              0.81 EUR in 1 days" in rows
+    assert "  PV error                     0.62" in rows
+    assert "2024-05-29: not compared with perfect foresight, nothing was measured" in rows
+    assert any("1 plan failed when it was lived again" in row for row in rows)
     assert pems("savings", "--site", box.site, "--json") == 0
     assert json.loads(capsys.readouterr().out)["days"][0]["no_battery_eur"] == pytest.approx(7.2)
 

@@ -60,17 +60,17 @@ def test_a_day_with_holes_is_named_and_not_guessed(facts: Facts, tmp_path: Path)
     values[:40] = np.nan
     columns = {"grid_w": values, "battery_w": values, "soc_frac": np.full(96, 0.5)}
     site = replace(SITE, folder=tmp_path)
-    data = day_costs(site, facts._prices, Frame(grid=grid, columns=columns))
+    data = day_costs(site, facts._prices, Frame(grid=grid, columns=columns), 30)
     assert data["days"] == []
     assert data["left_out"] == [{"day": "2024-06-02", "why": "only 58% of its quarter hours were measured"}]
     unknown = {**columns, "grid_w": np.full(96, 1.0), "battery_w": np.full(96, 1.0), "soc_frac": np.full(96, np.nan)}
-    left_out = day_costs(site, facts._prices, Frame(grid=grid, columns=unknown))["left_out"]
+    left_out = day_costs(site, facts._prices, Frame(grid=grid, columns=unknown), 30)["left_out"]
     assert left_out[0]["why"] == "the battery's charge is not known"
 
 
 def test_without_battery_or_prices_there_is_a_reason(facts: Facts, tmp_path: Path) -> None:
     empty = Frame(grid=TimeGrid(start_s=1717279200, slot_s=900, count=96), columns={})
-    assert day_costs(replace(SITE, battery=None), facts._prices, empty)["problem"] == "the site has no battery"
+    assert day_costs(replace(SITE, battery=None), facts._prices, empty, 30)["problem"] == "the site has no battery"
     poor = Facts(replace(SITE, folder=tmp_path, tariff=Tariff()), tmp_path, paused_clock())
     assert "tariff.prices is missing" in poor.savings()["problem"]
 

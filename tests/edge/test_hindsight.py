@@ -6,7 +6,7 @@ import pytest
 from energy import NaiveForecasts, PerfectForecasts, days_of, make_days, make_forecast, make_grid, make_site
 
 from core_kernels.records import Frame
-from edge.control.regret import ACTUATION, CAUSES, LOAD_ERROR, MODEL_MISMATCH, PRICE, PV_ERROR
+from edge.control.causes import ACTUATION, CAUSES, LOAD_ERROR, MODEL_MISMATCH, PRICE, PV_ERROR
 from edge.errors import StoreError
 from edge.hindsight import Truth, regret
 from edge.replay import live

@@ -20,6 +20,7 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Array, Battery, Link, Site, Tariff
+from edge.control.causes import CAUSES, day_without
 from edge.control.override import override_of
 from edge.errors import EdgeError
 from edge.facts import Facts
@@ -115,6 +116,8 @@ def fill(folder: Path) -> None:
     store.import_frame(Frame(grid=grid, columns=columns))
     for start_s in (end_s - 2 * 86_400, end_s - 86_400):
         store.add_plan(day_plan(issued_s=float(start_s - 300), start_s=start_s))
+    store.add_regret("2024-06-01", day_without("2024-06-01", "only 58% of its quarter hours were measured"))
+    store.add_regret("2024-06-02", looked_back())
     store.add_event(NOW_S - 3600.0, "command", "power -2000 W: cheap")
     store.add_event(NOW_S - 60.0, "alarm", "the inverter: <reverted>")
     write = RegisterWrite(register="growatt/sph#1 holding 1090", raw=3, wear="stored", reason="charge")
@@ -125,6 +128,14 @@ def fill(folder: Path) -> None:
     (folder / "prices.csv").write_text(
         "time_utc,price_import_eur_per_kwh,price_export_eur_per_kwh\n" + "\n".join(lines) + "\n"
     )
+
+
+def looked_back() -> dict[str, Any]:
+    """A day of which forecasts cost most, and the prices that were not known happened to earn."""
+    gap_eur = dict(zip(CAUSES, (0.04, 0.11, 0.62, 0.23, -0.08, 0.02), strict=True))
+    amounts = {"actual_eur": 1.75, "no_battery_eur": 3.37, "rules_eur": 2.21, "perfect_foresight_eur": 0.81}
+    failed = {"failed_count": 1, "failures": ["2024-06-02T10:00:00Z: <the solver's> answer"], "wall_s": 4.2}
+    return day_without("2024-06-02", "") | amounts | {"total_gap_eur": 0.94, "gap_eur": gap_eur} | failed
 
 
 def _utc(time_s: float) -> str:

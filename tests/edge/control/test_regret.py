@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.control.causes import CAUSES
 from edge.control.ledger import Cost, Ledger
-from edge.control.regret import CAUSES, Rungs, split
+from edge.control.regret import Rungs, split
 
 EUROS = st.floats(-500.0, 500.0, allow_nan=False)
 

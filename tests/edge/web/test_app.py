@@ -154,7 +154,12 @@ def test_yesterday_stands_beside_its_plan(rig: Rig) -> None:
 
 
 def test_the_other_pages_show_what_the_box_knows(rig: Rig) -> None:
-    assert "2024-06-02" in get(rig, "/savings").text
+    savings = get(rig, "/savings").text
+    assert "2024-06-02" in savings
+    assert "PV error" in savings
+    assert "1 plans failed" not in savings
+    assert "1 plan failed when it was lived again, the first: 2024-06-02T10:00:00Z: &lt;the solver" in savings
+    assert "2024-06-01: only 58% of its quarter hours were measured" in savings
     devices = get(rig, "/devices").text
     assert all(part in devices for part in ("growatt/sph", "holding 1090", "not read in time", "3,240 W"))
     assert "averages of the last days" in get(rig, "/models").text
