@@ -229,7 +229,8 @@ def vectors(shape: Structure, slots: Slots, terms: Terms, others: Sequence[Numbe
     l[0, SOC] = u[0, SOC] = terms.stored_wh / W_PER_KW
     l[:, BOUNDS + S] = slots.stored_min_kwh
     highs = (slots.charge_max_kw, slots.discharge_max_kw, slots.stored_max_kwh)
-    u[:, BOUNDS:ROWS] = np.column_stack((*highs, slots.import_max_kw, slots.curtail_max_kw))
+    for line, high in enumerate((*highs, slots.import_max_kw, slots.curtail_max_kw), start=BOUNDS):
+        u[:, line] = high
     for numbers in others:
         place_values(q, shape.layout.columns, numbers.cost)
         place_values(l, shape.layout.lines, numbers.low)
@@ -272,14 +273,20 @@ def _with_peaks(shape: Structure, slots: Slots, peaks: Peaks, stepwise: Vectors)
 
 
 def shift(shape: Structure, x: FloatArray, y: FloatArray, steps: int) -> tuple[FloatArray, FloatArray]:
-    """Unknowns and duals of the horizon that begins ``steps`` later; the last step fills the end."""
-    source = np.minimum(np.arange(shape.steps) + steps, shape.steps - 1)
-    ends = (shape.steps * shape.layout.width, shape.steps * shape.layout.height)
-    parts_x = [shape.by_step(x)[source].ravel(), x[ends[0] :]]
-    parts_y = [shape.rows_by_step(y)[source].ravel()]
+    """Unknowns and duals of the horizon that begins ``steps`` (1 to its count) later; its last step fills up."""
+    shifted_x, shifted_y = x.copy(), y.copy()
+    _shift(shape.by_step(shifted_x), steps)
+    _shift(shape.rows_by_step(shifted_y), steps)
     if shape.peaks:
-        parts_y += [y[ends[1] : ends[1] + shape.steps][source], y[ends[1] + shape.steps :]]
-    return np.concatenate(parts_x), np.concatenate(parts_y)
+        first = shape.steps * shape.layout.height
+        _shift(shifted_y[first : first + shape.steps], steps)
+    return shifted_x, shifted_y
+
+
+def _shift(by_step: FloatArray, steps: int) -> None:
+    """Move what belongs to steps forward in place."""
+    by_step[: by_step.shape[0] - steps] = by_step[steps:].copy()
+    by_step[-steps:] = by_step[-1].copy()
 
 
 def violation(shape: Structure, bounds: Vectors, x: FloatArray) -> float:

@@ -25,7 +25,7 @@ SETTINGS = {
     "scaling": 10,
     "alpha": 1.6,
     "sigma": 1e-6,
-    "check_termination": 25,
+    "check_termination": 10,
     "polishing": False,
     "warm_starting": True,
     "time_limit": 1.0,
