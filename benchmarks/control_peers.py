@@ -1,8 +1,8 @@
 """Other planners on the same windows, in an environment of their own: one request a line in, one answer a line out.
 
 Started by ``edge.bench_control.peers`` as ``python control_peers.py WINDOWS.npz``; a request is ``{"peer", "window",
-"stored_kwh"}``, an answer ``{"ms", "cost_eur", "rss_mb"}`` with the processor time of making that one plan. Nothing of
-the product is imported.
+"stored_kwh", "car"}``, an answer ``{"ms", "cost_eur", "rss_mb"}`` with the processor time of making that one plan.
+Nothing of the product is imported.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Cvxpy:
 
     def __init__(self, windows: Windows, *, dpp: bool) -> None:
         self.windows, self.dpp = windows, dpp
-        self.kept = self.build() if dpp else None
+        self.kept = {}
 
-    def build(self):
+    def build(self, *, with_car: bool):
         import cvxpy as cp
 
         w, n = self.windows, self.windows.steps
@@ -63,12 +63,25 @@ class Cvxpy:
         cost = h * (given["import_eur"] @ imported - given["export_eur"] @ exported)
         cost += h * w.number("wear_eur") * cp.sum(discharge) - w.number("terminal_eur") * stored[n - 1]
         cost += w.number("peak_eur") * (peak - w.number("peak_least_kw"))
+        if with_car:
+            given |= {name: cp.Parameter(n) for name in ("power_max_kw", "goal_kwh", "most_kwh")}
+            given["start_kwh"] = cp.Parameter()
+            power, energy, short = (cp.Variable(n, nonneg=True) for _ in range(3))
+            had = cp.hstack([cp.reshape(given["start_kwh"], (1,), order="C"), energy[:-1]])
+            rows[0] = imported - exported == given["net_kw"] + charge - discharge + power
+            rows += [energy == had + h * w.number("car_efficiency_frac") * power, power <= given["power_max_kw"]]
+            rows += [energy <= given["most_kwh"], energy + short >= given["goal_kwh"]]
+            cost += w.number("car_short_eur") * cp.sum(short)
         return cp.Problem(cp.Minimize(cost), rows), given
 
-    def plan(self, window: int, stored_kwh: float) -> float:
-        problem, given = self.kept or self.build()
+    def plan(self, window: int, stored_kwh: float, car=None) -> float:
+        with_car = car is not None
+        problem, given = self.kept.get(with_car) or self.build(with_car=with_car)
+        if self.dpp:
+            self.kept[with_car] = problem, given
+        told = {"stored_kwh": stored_kwh} | (car or {})
         for name, parameter in given.items():
-            parameter.value = stored_kwh if name == "stored_kwh" else self.windows.row(name, window)
+            parameter.value = told[name] if name in told else self.windows.row(name, window)
         problem.solve(solver="HIGHS", ignore_dpp=not self.dpp)
         return float(problem.value)
 
@@ -125,7 +138,7 @@ class Emhass:
             retrieve, optim, plant, "cost", "price", "cost", folders, LOG, num_timesteps=w.steps
         )
 
-    def plan(self, window: int, stored_kwh: float) -> float:
+    def plan(self, window: int, stored_kwh: float, car=None) -> float:  # noqa: ARG002 -- no car here
         pd, w = self.pandas, self.windows
         net_w = 1000.0 * w.row("net_kw", window)
         index = pd.date_range("2024-06-01", periods=w.steps, freq=pd.Timedelta(hours=w.slot_h), tz="UTC")
@@ -155,7 +168,7 @@ def main() -> None:
         if name not in made:
             made[name] = PEERS[name](windows)
         started_s = time.process_time()
-        cost_eur = made[name].plan(request["window"], request["stored_kwh"])
+        cost_eur = made[name].plan(request["window"], request["stored_kwh"], request["car"])
         answer = {"ms": 1000.0 * (time.process_time() - started_s), "cost_eur": cost_eur}
         answer["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
         sys.stdout.write(json.dumps(answer) + "\n")

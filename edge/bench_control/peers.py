@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core_kernels.figures import Row
+from core_kernels.qp_demand import Demand
 from core_kernels.units import W_PER_KW
 from edge.bench_control import windows as made
 from edge.errors import PlanError, StoreError
@@ -28,16 +29,23 @@ _ROUNDS, _OURS_PER_ROUND = 15, 8
 
 
 class Peer(NamedTuple):
-    """Another planner, and the share of its time that ours may take; whether a peak is in its problem as in ours."""
+    """Another planner, and the share of its time that ours may take; what is in its problem as in ours."""
 
     name: str
     most_ratio: float
     with_peak: bool
+    with_car: bool = False
+
+    @property
+    def problem(self) -> str:
+        """What both plan."""
+        return "battery" + (" + car" if self.with_car else "") + (" + peak" if self.with_peak else "")
 
 
 PEERS = (
     Peer("cvxpy rebuilt", 1 / 40, True),
-    Peer("cvxpy DPP", 1 / 10, True),
+    Peer("cvxpy rebuilt", 1 / 40, True, True),
+    Peer("cvxpy DPP", 1 / 10, True, True),
     Peer("EMHASS", 1 / 50, False),
 )
 
@@ -88,12 +96,15 @@ def worker(python: Path, windows: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def ask(process: subprocess.Popen[str], peer: str, window: int, stored_wh: float) -> dict[str, Any]:
+def ask(
+    process: subprocess.Popen[str], peer: str, window: int, stored_wh: float, car: Demand | None = None
+) -> dict[str, Any]:
     """One plan of a peer; raises :class:`PlanError` where it gave none."""
+    request = {"peer": peer, "window": window, "stored_kwh": stored_wh / W_PER_KW, "car": car and _told(car)}
     if process.stdin is None or process.stdout is None:
         raise PlanError("the peers' process has no pipes")
     try:
-        process.stdin.write(json.dumps({"peer": peer, "window": window, "stored_kwh": stored_wh / W_PER_KW}) + "\n")
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         line = process.stdout.readline()
     except BrokenPipeError as error:
@@ -101,6 +112,16 @@ def ask(process: subprocess.Popen[str], peer: str, window: int, stored_wh: float
     if not line:
         raise PlanError(f"{peer} gave no plan of window {window}")
     return dict(json.loads(line))
+
+
+def _told(car: Demand) -> dict[str, Any]:
+    """A car as a peer is told of it; no goal is -1."""
+    return {
+        "power_max_kw": car.power_max_kw.tolist(),
+        "goal_kwh": np.nan_to_num(car.goal_kwh, nan=-1.0).tolist(),
+        "most_kwh": car.most_kwh.tolist(),
+        "start_kwh": car.start_wh / W_PER_KW,
+    }
 
 
 def rows() -> tuple[Row, ...]:
@@ -135,23 +156,29 @@ def save(path: Path, given: made.Windows) -> None:
         terminal_eur=made.TERMINAL_EUR_PER_KWH,
         peak_eur=made.PEAK_EUR_PER_KW,
         peak_least_kw=made.PEAK_LEAST_KW,
+        car_efficiency_frac=made.CAR_EFFICIENCY_FRAC,
+        car_short_eur=made.CAR_SHORT_EUR_PER_KWH,
     )
 
 
 def beside(process: subprocess.Popen[str], peer: Peer) -> Iterator[Row]:
     """Our warm re-solves and a peer's plans of the same windows, in turn."""
-    loop = made.Loop(_ROUNDS * _OURS_PER_ROUND + 1, with_peak=peer.with_peak)
-    ask(process, peer.name, 0, loop.stored_wh)
+    loop = made.Loop(_ROUNDS * _OURS_PER_ROUND + 1, with_peak=peer.with_peak, with_car=peer.with_car)
+
+    def car(k: int) -> Demand | None:
+        return made.car_at(k, loop.given_wh) if peer.with_car else None
+
+    ask(process, peer.name, 0, loop.stored_wh, car(0))
     ours_ms: list[float] = []
     theirs_ms: list[float] = []
     for k in range(_ROUNDS * _OURS_PER_ROUND):
-        stored_wh = loop.stored_wh
+        stored_wh, parked = loop.stored_wh, car(k)
         ours_ms.append(loop.solve(k))
         if k % _OURS_PER_ROUND == 0:
-            theirs_ms.append(float(ask(process, peer.name, k, stored_wh)["ms"]))
+            theirs_ms.append(float(ask(process, peer.name, k, stored_wh, parked)["ms"]))
     ours, theirs = statistics.median(ours_ms[_OURS_PER_ROUND:]), statistics.median(theirs_ms)
     yield Row(
-        name=f"warm re-solve, {made.STEPS} x 15 min, battery{' + peak' if peer.with_peak else ''}, median",
+        name=f"warm re-solve, {made.STEPS} x 15 min, {peer.problem}, median",
         value=ours,
         unit="ms",
         reference=peer.name,
@@ -161,9 +188,9 @@ def beside(process: subprocess.Popen[str], peer: Peer) -> Iterator[Row]:
         ok=ours <= peer.most_ratio * theirs,
     )
     p99 = float(np.quantile(ours_ms[_OURS_PER_ROUND:], 0.99))
-    if peer is PEERS[0]:
+    if peer.name == PEERS[0].name:
         yield Row(
-            name="warm re-solve, p99",
+            name=f"warm re-solve, {peer.problem}, p99",
             value=p99,
             unit="ms",
             reference="its median",

@@ -26,7 +26,7 @@ def test_ours_is_a_small_part_of_a_peer_that_takes_seconds(slow_peer):
     assert median.ratio == pytest.approx(median.value / 5000.0)
     assert median.ok
     assert p99.ratio >= 1.0
-    [without_peak] = peers.beside(slow_peer, peers.PEERS[2])
+    [without_peak] = peers.beside(slow_peer, peers.PEERS[-1])
     assert without_peak.name == "warm re-solve, 96 x 15 min, battery, median"
 
 
@@ -60,3 +60,22 @@ def test_an_environment_that_fits_its_lock_is_kept(monkeypatch, tmp_path):
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / ".lock").write_bytes(lock.read_bytes())
     assert peers.environment() == tmp_path / "venv" / "bin" / "python"
+
+
+def test_a_car_that_has_had_its_energy_is_due_nothing_until_the_next_morning():
+    at_five = 5 * 4
+    empty, full = (windows.car_at(at_five, given_wh) for given_wh in (0.0, 1000.0 * windows.CAR_KWH))
+    mornings = np.flatnonzero(np.isfinite(empty.goal_kwh))
+    assert mornings.tolist() == [7]  # seven in the morning; that of the next day is past the horizon's end
+    reachable_kwh = 2.0 * windows.CAR_KW * windows.CAR_EFFICIENCY_FRAC
+    assert empty.goal_kwh[7] == pytest.approx(reachable_kwh)
+    assert full.goal_kwh[7] == pytest.approx(full.start_wh / 1000.0) == windows.CAR_KWH
+    assert empty.power_max_kw[8:48].max() == 0.0
+    assert empty.most_kwh[-1] == 2.0 * windows.CAR_KWH
+
+
+def test_a_plan_of_battery_peak_and_car_charges_it_in_the_night():
+    loop = windows.Loop(140, with_car=True)
+    given_kwh = [loop.given_wh / 1000.0 for k in range(140) if loop.solve(k) > 0.0]
+    assert windows.CAR_KWH - 1.0 < max(given_kwh[80:]) <= windows.CAR_KWH
+    assert given_kwh[40:68] == [0.0] * 28  # away by day
