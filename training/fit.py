@@ -18,10 +18,10 @@ from training.boosters import QuantileModel, Recipe, Stage, quiet, read_boosters
 from training.dataset import LoadSampler, PvSampler, Series, before, horizon
 from training.errors import SetupError
 from training.load_fit import fit_load
-from training.pv_fit import fit_pv, identify, plant_document, plant_from
+from training.pv_fit import fit_plant, plant_document, plant_from
 from training.site import TrainingSite
 
-STAGES = 7
+STAGES = 8
 _ROWS_FILE, _MODEL_FILE = "rows.npz", "model.json"
 _ROW_DAYS = 5
 
@@ -53,9 +53,8 @@ def fit_site(
         Too little data.
     """
     past = before(series, until_s)
-    stage("pv_w: identifying the array from its clear days")
-    plant = identify(past, site)
-    models = (fit_pv(past, plant, until_s, recipe, stage), fit_load(past, until_s, recipe, stage))
+    plant, model = fit_plant(past, site, recipe, stage)
+    models = (model, fit_load(past, until_s, recipe, stage))
     samplers: tuple[PvSampler | LoadSampler, ...] = (PvSampler(past, plant), LoadSampler(past))
     ends_s = [past.frame.grid.end_s - day * 86400.0 for day in range(_ROW_DAYS)]
     rows = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from core_kernels.features import PvPlant
-from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray
+from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, mids_s
 from core_kernels.pv import PvArray, clear_sky_power_w
 from core_kernels.solar import Location, sun_position
 from core_kernels.units import FloatArray
 from training.boosters import QuantileModel, Recipe, Stage, quiet
-from training.dataset import PvSampler, Series, before
+from training.censor import DARK_DEG, Censored, censored
+from training.dataset import PvSampler, Series
 from training.errors import TrainingError
 from training.pv_learn import learn_pv
 from training.samples import gathered
@@ -47,8 +49,9 @@ def plant_from(document: Mapping[str, Any]) -> PvPlant:
 
 
 class ClearDays(NamedTuple):
-    """Middles of slots on the smoothest days, and the power then."""
+    """Slots on the smoothest days, their middles, and the power then."""
 
+    slots: IntArray
     times_s: FloatArray
     power_w: FloatArray
 
@@ -61,7 +64,9 @@ def clear_days(series: Series, location: Location) -> ClearDays:
     TrainingError
         Fewer than three whole days of PV.
     """
-    grid, power_w = series.frame.grid, series.frame.column("pv_w")
+    grid = series.frame.grid
+    dark = sun_position(mids_s(grid), location).zenith_deg > DARK_DEG
+    power_w = np.where(dark, 0.0, series.frame.column("pv_w"))
     solar_s = grid.starts_s() + location.longitude_deg * 240.0
     first = int(np.argmax(solar_s % (SLOTS_PER_DAY * SLOT_S) < SLOT_S))
     count = (grid.count - first) // SLOTS_PER_DAY
@@ -76,7 +81,7 @@ def clear_days(series: Series, location: Location) -> ClearDays:
     smooth = best[roughness[best] < _SMOOTH]
     best = smooth if smooth.size >= 3 else best
     slots = (first + best[:, None] * SLOTS_PER_DAY + np.arange(SLOTS_PER_DAY)[None, :]).ravel()
-    return ClearDays(grid.starts_s()[slots] + SLOT_S / 2.0, power_w[slots])
+    return ClearDays(slots, grid.starts_s()[slots] + SLOT_S / 2.0, power_w[slots])
 
 
 def _smoothest(roughness: FloatArray, bright: npt.NDArray[np.bool_], start: int) -> IntArray:
@@ -94,15 +99,17 @@ def _oriented(hint: ArrayHint, tilt_deg: float, azimuth_deg: float, factor: floa
     )
 
 
-def identify(series: Series, site: TrainingSite) -> PvPlant:
+def identify(known: Censored, site: TrainingSite) -> PvPlant:
     """The plant that explains the clear days: tilt and azimuth where the site leaves them open, and effective power.
 
-    Power that never arrives (losses, ageing, haze) is folded into each array's ``dc_w`` by one common factor.
+    Power that never arrives (losses, ageing, haze) is folded into each array's ``dc_w`` by one common factor. Power at
+    the inverter's limit is passed over.
     Bounds: tilt 0..90, azimuth all around, factor 0.2..1.5 of the named power.
     """
+    series = known.series
     clear = clear_days(series, site.location)
     sun = sun_position(clear.times_s, site.location)
-    daylight = sun.zenith_deg < 82.0
+    daylight = (sun.zenith_deg < 82.0) & ~known.clipped[clear.slots]
     times_s, power_w = np.ascontiguousarray(clear.times_s[daylight]), clear.power_w[daylight]
     named_w = sum(hint.dc_w for hint in site.arrays)
     top_w = max(1.3 * float(np.nanmax(series.frame.column("pv_w"))), 0.1 * named_w)
@@ -129,17 +136,33 @@ def identify(series: Series, site: TrainingSite) -> PvPlant:
     return PvPlant(site.location, arrays(np.asarray(best.x)), site.linke_ratio)
 
 
-def fit_pv(series: Series, plant: PvPlant, until_s: float, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:
-    """The PV model from everything before ``until_s``.
+def fit_pv(past: Series, known: Censored, plant: PvPlant, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:
+    """The PV model of the past; what was censored is an input, as on the box, but no outcome.
 
     Raises
     ------
     TrainingError
         No usable rows.
     """
-    past = before(series, until_s)
     stage("pv_w: building features")
-    samples = gathered(past, "pv_w", PvSampler(past, plant), recipe.seed, _ISSUE_STEP_SLOTS, _KEEP_FRAC, _NEAR_SLOTS)
-    top_w = float(np.nanmax(past.frame.column("pv_w")))
+    sampler = PvSampler(past, plant)
+    samples = gathered(known.series, "pv_w", sampler, recipe.seed, _ISSUE_STEP_SLOTS, _KEEP_FRAC, _NEAR_SLOTS)
+    top_w = float(np.nanmax(known.series.frame.column("pv_w")))
     cap_w = min(1.1 * top_w, sum(array.inverter_w for array in plant.arrays))
-    return learn_pv(samples, cap_w, recipe, stage)
+    model = learn_pv(samples, cap_w, recipe, stage)
+    return replace(model, metrics={**model.metrics, **known.metrics()})
+
+
+def fit_plant(past: Series, site: TrainingSite, recipe: Recipe, stage: Stage = quiet) -> tuple[PvPlant, QuantileModel]:
+    """The plant that explains a past, and the model on top of its physics.
+
+    Raises
+    ------
+    TrainingError
+        Too little data.
+    """
+    known = censored(past, site.location, site.export_w)
+    stage(known.told())
+    stage("pv_w: identifying the array from its clear days")
+    plant = identify(known, site)
+    return plant, fit_pv(past, known, plant, recipe, stage)

@@ -18,7 +18,7 @@ from training.boosters import QuantileModel, Recipe, Stage, importance_of, read_
 from training.dataset import PvSampler, Series
 from training.errors import TrainingError
 from training.predictor import Ask, BasePredictor, Quantiles
-from training.pv_fit import fit_pv, identify, plant_document, plant_from
+from training.pv_fit import fit_plant, plant_document, plant_from
 from training.site import TrainingSite
 
 SIGNAL = "pv_w"
@@ -56,9 +56,7 @@ class PvPredictor(BasePredictor):
         return self._fitted
 
     def _fit(self, past: Series, stage: Stage) -> int:
-        stage("pv_w: identifying the array from its clear days")
-        plant = identify(past, self.site)
-        model = fit_pv(past, plant, float(past.frame.grid.end_s), self.recipe, stage)
+        plant, model = fit_plant(past, self.site, self.recipe, stage)
         self._fitted, self._sampler = (plant, model), None
         return model.rows
 

@@ -28,7 +28,7 @@ class ArrayHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSite:
-    """Name, place, clock, haze of the twelve months, arrays and extra forecast columns of a site."""
+    """Name, place, clock, haze of the twelve months, arrays, extra forecast columns and limit of export of a site."""
 
     name: str
     location: Location
@@ -36,6 +36,7 @@ class TrainingSite:
     linke_ratio: tuple[float, ...]
     arrays: tuple[ArrayHint, ...]
     extra: tuple[str, ...] = ()
+    export_w: float = math.inf
 
 
 def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
@@ -55,10 +56,20 @@ def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
     if needs_arrays and not arrays:
         problems.append("[[array]] is missing: at least dc_w is needed to train a PV model")
     extra = _extra(data.get("features", {}), problems)
+    grid = data.get("grid", {})
+    export_w = _number(grid if isinstance(grid, Mapping) else {}, "grid", "export_w", problems, math.inf)
     if problems:
         raise SetupError("\n".join(f"{path}: {problem}" for problem in problems))
     linke_ratio = linke_ratio or linke_of(location)
-    return TrainingSite(name=name, location=location, zone=zone, linke_ratio=linke_ratio, arrays=arrays, extra=extra)
+    return TrainingSite(
+        name=name,
+        location=location,
+        zone=zone,
+        linke_ratio=linke_ratio,
+        arrays=arrays,
+        extra=extra,
+        export_w=export_w,
+    )
 
 
 def _extra(table: object, problems: list[str]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from core_kernels.records import Frame
 from core_kernels.trees import tree_sums
 from training import evaluate
 from training.boosters import QuantileModel, quiet
+from training.censor import censored
 from training.dataset import Series, actual_w, cut, horizon
 from training.errors import SetupError, TrainingError
 from training.export import to_onnx, tree_attributes
@@ -35,20 +37,22 @@ def test_the_orientation_is_found_from_clear_days(made):
 
 def test_an_orientation_that_is_known_is_kept(made):
     known = ArrayHint(dc_w=5000.0, tilt_deg=40.0, azimuth_deg=160.0, inverter_w=4000.0)
-    array = identify(made.series, dataclasses.replace(made.site, arrays=(known,))).arrays[0]
+    site = dataclasses.replace(made.site, arrays=(known,))
+    array = identify(censored(made.series, site.location, math.inf), site).arrays[0]
     assert (array.tilt_deg, array.azimuth_deg, array.inverter_w) == (40.0, 160.0, 4000.0)
     assert array.dc_w == pytest.approx(4500.0, rel=0.03)
 
 
 def test_too_few_sunny_days_are_said(made):
     frame = cut(made.series.frame, 0, 2 * SLOTS_PER_DAY)
+    short = censored(Series(frame=frame, table_slot_s=900, zone=made.series.zone), made.site.location, math.inf)
     with pytest.raises(TrainingError, match="whole sunny days; at least 3"):
-        identify(Series(frame=frame, table_slot_s=900, zone=made.series.zone), made.site)
+        identify(short, made.site)
 
 
 def test_stages_are_told(made):
-    assert len(made.said) == 7
-    assert made.said[0].startswith("pv_w: identifying")
+    assert len(made.said) == 8
+    assert made.said[0].startswith("pv_w: slots censored")
     assert quiet("nothing") is None
 
 
