@@ -16,7 +16,8 @@ MAX_ZONES = 17
 class Ev:
     """A car that comes and leaves by the clock of the site and needs this energy in its battery each time.
 
-    Below ``min_w`` it cannot charge (6 A a phase); ``phase`` is the one a single-phase car hangs on, from 1.
+    Below ``min_w`` it cannot charge (6 A a phase); ``phase`` is the one a single-phase car hangs on, from 1. With
+    ``capacity_wh`` its charge, where it is told, says what it needs.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Ev:
     efficiency_frac: float = 0.92
     phases: int = 3
     phase: int = 1
+    capacity_wh: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

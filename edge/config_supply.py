@@ -69,7 +69,8 @@ class Mqtt:
     """The broker, and which bridges are open on it.
 
     ``secrets`` is a file of mode 0600 with ``user`` and ``password`` (TOML). ``rooms`` are the names whose setpoints
-    are taken, ``evcc`` the topic of an EV charging point as evcc publishes it, ``relays`` the rooms that are switched.
+    are taken, ``evcc`` the topic of an EV charging point as evcc publishes it (the first ``[[ev]]``), ``relays`` the
+    rooms that are switched.
     ``allow_override`` lets the broker's users take the battery by hand; without it they only see.
     """
 

@@ -66,6 +66,7 @@ _CHECKS: dict[str, _Check] = {
     "ev.charge_w": _POSITIVE,
     "ev.min_w": _NOT_NEGATIVE,
     "ev.efficiency_frac": (lambda v: 0.5 <= v <= 1, "must be 0.5..1"),
+    "ev.capacity_wh": _POSITIVE,
     "ev.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
     "ev.phase": (lambda v: 1 <= v <= 3, "must be 1..3"),
     "store.capacity_wh": _POSITIVE,

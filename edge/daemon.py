@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -120,7 +119,6 @@ def run_control(run: Run) -> None:
 
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
-    from edge.control.surroundings import surroundings_of
     from edge.files import STORE_NAME
     from edge.ipc import IpcError
     from edge.lookback import Lookback
@@ -130,13 +128,12 @@ def run_planner(run: Run) -> None:
     site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
-    look = partial(surroundings_of, site)
     optimiser = RecordingPlanner(site, run.tape(), log)
     forecaster = forecaster_of(site, log)
-    planner = Planner(forecaster=forecaster, solve=optimiser.plan, look=look)
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
     ports = PlannerPorts(site, run.state, run.clock)
+    planner = Planner(forecaster=forecaster, solve=optimiser.plan, look=ports.surroundings)
     lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked)
     after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended
     stop.wait_until(run.clock, run.clock.start_s + after_s)

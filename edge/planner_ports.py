@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from edge.clock import Clock
 from edge.config import Site
 from edge.control.mpc import Effort
 from edge.control.peak import month_peak_w
-from edge.errors import BundleError, PlanError
+from edge.control.said import heard
+from edge.control.surroundings import Surroundings, surroundings_of
+from edge.errors import BundleError, PlanError, StoreError
 from edge.files import SOCKET_NAME, STORE_NAME
 from edge.ingest.store import StoreReader
 from edge.ingest.tariff import PriceBook, Prices
@@ -21,14 +24,14 @@ from edge.ipc import Client, IpcError
 from edge.log import Log
 from edge.messages import Plan
 from edge.planning import Forecasts
-from edge.supply import Supply
+from edge.supply import Supply, said_of_house
 
 
 class PlannerPorts:
     """The planner's side of ``edge.planning.PlanningPorts``: the store to read, control to ask and tell."""
 
     def __init__(self, site: Site, state: Path, clock: Clock) -> None:
-        self._site, self._clock = site, clock
+        self._site, self._state, self._clock = site, state, clock
         self._store = StoreReader(state / STORE_NAME)
         self._control = Client(state / SOCKET_NAME)
         self._supply = Supply(site, state)
@@ -65,6 +68,17 @@ class PlannerPorts:
             self._control.ask("publish_plan", plan=plan)
         except IpcError as error:
             raise PlanError(f"the plan could not be handed over: {error}") from error
+
+    def surroundings(self, grid: TimeGrid, history: Frame, weather: Frame | None) -> Surroundings:
+        """What weather, measurements and the broker's users say of rooms and cars."""
+        around = surroundings_of(self._site, grid, history, weather)
+        if not (self._site.evs or self._site.zones):
+            return around
+        try:
+            said = said_of_house(self._site, self._state)
+        except StoreError as error:
+            return replace(around, notes=(*around.notes, f"what the broker says is not known: {error}"))
+        return heard(self._site, around, said, self._clock.now_s())
 
     def known_weather(self, now_s: float) -> Frame | None:
         """The forecast weather of the site's table or feed, whatever it covers."""

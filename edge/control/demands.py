@@ -60,6 +60,36 @@ def window(grid: TimeGrid, zone: ZoneInfo, begin: str, end: str) -> Window:
     return Window(is_open, is_open & (before_end_s <= grid.slot_s))
 
 
+def as_seen(when: Window, grid: TimeGrid, *, is_connected: bool | None, departure_s: float) -> Window:
+    """The window of a car of which is known whether it is there now, and perhaps until when (NaN: by the clock).
+
+    A car that is away when it should be there is not waited for; one that is there may be charged until it leaves.
+    """
+    if is_connected is None or (not is_connected and not when.open[0]):
+        return when
+    is_open, due, count = when.open.copy(), when.due.copy(), grid.count
+    by_clock = int(np.argmax(due)) if due.any() else count - 1
+    if not is_connected:
+        is_open[: by_clock + 1] = due[: by_clock + 1] = False
+        return Window(is_open, due)
+    leaves = math.ceil((departure_s - grid.start_s) / grid.slot_s) - 1 if departure_s > grid.start_s else by_clock
+    last = min(leaves, count - 1)
+    is_open[: last + 1], due[:last] = True, False
+    if leaves == last:
+        _leave(is_open, due, last)
+    return Window(is_open, due)
+
+
+def _leave(is_open: npt.NDArray[np.bool_], due: npt.NDArray[np.bool_], last: int) -> None:
+    """Put the deadline at the end of a step; what the clock still held open after it is closed until its deadline."""
+    rest = not due[last] and last + 1 < due.size and bool(is_open[last + 1])
+    due[last] = True
+    if rest:
+        later = np.flatnonzero(due[last + 1 :])
+        end = last + 2 + int(later[0]) if later.size else due.size
+        is_open[last + 1 : end] = due[last + 1 : end] = False
+
+
 def wanted_by(ev: Ev, missing_wh: float) -> Wanted:
     """What a car wants; ``missing_wh`` is what its running session still lacks, NaN where nobody knows."""
     known_wh = ev.energy_wh if math.isnan(missing_wh) else missing_wh
@@ -80,7 +110,10 @@ def demand_of(wanted: Wanted, when: Window, outlook: Outlook) -> tuple[Demand, t
     session = np.concatenate(([0], np.cumsum(when.due)[:-1]))
     begun = np.maximum.accumulate(np.where(when.open, session + 1, 0))
     needs_kwh = np.full(count + 1, wanted.energy_wh / W_PER_KW)
-    start_wh = wanted.energy_wh - wanted.missing_wh if when.open[0] else 0.0
+    start_wh = 0.0
+    if when.open[0]:  # a car that comes emptier than usual has a session of its own size
+        needs_kwh[0] = max(wanted.energy_wh, wanted.missing_wh) / W_PER_KW
+        start_wh = W_PER_KW * needs_kwh[0] - wanted.missing_wh
     most_kwh = np.concatenate(([0.0], np.cumsum(needs_kwh)))[begun]
     reach_kwh, violations = np.empty(count), []
     reached = start_wh / W_PER_KW
@@ -111,8 +144,12 @@ def demand(wanted: Wanted, when: Window, outlook: Outlook) -> Component:
 
 def demands(outlook: Outlook) -> tuple[Component, ...]:
     """All cars and programs of the site."""
-    wanted = _all(outlook.site, outlook.grid, outlook.around.missing_wh)
-    return tuple(demand(item, when, outlook) for item, when in wanted)
+    around, grid = outlook.around, outlook.grid
+    found = []
+    for item, when in _all(outlook.site, grid, around.missing_wh):
+        there, until_s = around.is_connected.get(item.name), around.departure_s.get(item.name, math.nan)
+        found.append(demand(item, as_seen(when, grid, is_connected=there, departure_s=until_s), outlook))
+    return tuple(found)
 
 
 def given_wh(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,6 +101,13 @@ def room_of(zone: Zone, slot_s: float) -> tuple[Room, FloatArray]:
     return Room(step, W_PER_KW * effect[:, 2]), effect[:, :2]
 
 
+def with_setpoint(zone: Zone, setpoint_c: float) -> Zone:
+    """The zone with the band that somebody set, as wide as the site's own; NaN: nobody did."""
+    if math.isnan(setpoint_c):
+        return zone
+    return replace(zone, least_c=setpoint_c, most_c=setpoint_c + zone.most_c - zone.least_c)
+
+
 def start_k(zone: Zone, air_c: float, outdoor_c: float, reference_c: float) -> FloatArray:
     """Air and mass now as deviations; the mass, which nobody measures, as in a room at rest."""
     inner, outer = zone.air_mass_k_per_w, zone.mass_out_k_per_w
@@ -115,6 +123,7 @@ def _zone(zone: Zone, source: Source, outlook: Outlook) -> Component:
     if math.isnan(air_c):
         return _left_out(name, f"its temperature ({zone.signal}) is not known")
     sun = np.zeros(count) if not around.solar_w_per_m2.size else np.nan_to_num(around.solar_w_per_m2[:count])
+    zone = with_setpoint(zone, around.setpoint_c.get(zone.name, math.nan))
     reference_c = 0.5 * (zone.least_c + zone.most_c)
     room, effect = room_of(zone, outlook.grid.slot_s)
     worth = _worth_eur_per_kwh(source, outlook) * np.array([zone.air_wh_per_k, zone.mass_wh_per_k]) / W_PER_KW

@@ -189,7 +189,7 @@ def problem(
     )
     components = _components(outlook, battery, slots, terms, recovery_w)
     named = tuple(violation for component in components for violation in component.violations)
-    return Problem(slots, terms, violations + named, components)
+    return Problem(slots, terms, (*violations, *named, *around.notes), components)
 
 
 def _components(

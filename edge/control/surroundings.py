@@ -24,7 +24,8 @@ class Surroundings:
 
     ``outdoor_c`` and ``solar_w_per_m2`` are forecasts on the plan's grid; ``temperature_c`` holds the last value of
     each signal; ``missing_wh`` what a car still needs in this session; ``soc_frac`` the charge of further batteries;
-    ``import_limit_w`` is what a grid operator allows now.
+    ``import_limit_w`` is what a grid operator allows now; ``is_connected`` and ``departure_s`` tell of cars,
+    ``setpoint_c`` of rooms by their zone, ``notes`` what of all that was too old to be used.
     """
 
     outdoor_c: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -33,6 +34,10 @@ class Surroundings:
     missing_wh: Mapping[str, float] = field(default_factory=dict)
     soc_frac: Mapping[str, float] = field(default_factory=dict)
     import_limit_w: float = math.inf
+    is_connected: Mapping[str, bool] = field(default_factory=dict)
+    departure_s: Mapping[str, float] = field(default_factory=dict)
+    setpoint_c: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def lacking(self, missing_wh: Mapping[str, float]) -> Surroundings:
         """The same with what the running sessions still lack."""

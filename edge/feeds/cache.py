@@ -6,6 +6,7 @@ the pause after failures outlives a restart, so that a box in a boot loop does n
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -145,9 +146,12 @@ class FeedCache:
         return found
 
     def note(self, name: str, value: float, time_s: float) -> None:
-        """Keep what somebody said of the house: a room's setpoint, a car's state."""
+        """Keep what somebody said of the house: a room's setpoint, a car's state; NaN takes it back."""
         with self._translated(), self._transaction() as database:
-            database.execute("INSERT OR REPLACE INTO said VALUES (?,?,?)", (name, value, time_s))
+            if math.isnan(value):
+                database.execute("DELETE FROM said WHERE name = ?", (name,))
+            else:
+                database.execute("INSERT OR REPLACE INTO said VALUES (?,?,?)", (name, value, time_s))
 
     def said(self) -> dict[str, tuple[float, float]]:
         """What was said last of the house: value and time by name."""

@@ -35,7 +35,7 @@ def surroundings(data: Mapping[str, Any] | None) -> Surroundings | None:
     if data is None:
         return None
     arrays = {name: np.array(data[name], dtype=np.float64) for name in ("outdoor_c", "solar_w_per_m2")}
-    return Surroundings(**{**data, **arrays})
+    return Surroundings(**{**data, **arrays, "notes": tuple(data.get("notes", ()))})
 
 
 def memory(data: Mapping[str, Any]) -> Memory:

@@ -14,14 +14,18 @@ from commanded import Commanded
 from fakes import good_readings, make_plan
 from web_rig import looked_back
 
+from core_kernels.records import Frame
+from core_kernels.timegrid import TimeGrid
 from edge.box import ControlPorts, believed
 from edge.clock import Clock
 from edge.config import Battery, Link, Site
-from edge.config_supply import Tariff
+from edge.config_house import Ev
+from edge.config_supply import Mqtt, Tariff
 from edge.control.mpc import Effort
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError
-from edge.files import SOCKET_NAME, STORE_NAME
+from edge.feeds.cache import FeedCache
+from edge.files import FEEDS_NAME, SOCKET_NAME, STORE_NAME
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import IpcError, Service, claim
 from edge.messages import Command, CycleRecord, WriteResult, to_json
@@ -106,6 +110,27 @@ def test_what_looking_back_found_is_kept_with_the_next_cycle(tmp_path: Path) -> 
     assert not planner.has_regret("2024-06-02")
     control_cycle(ports, SITE)
     assert planner.has_regret("2024-06-02")
+    ports.release()
+
+
+def test_what_the_broker_heard_of_cars_reaches_the_plan_and_its_absence_is_named(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(PRICES)
+    car = Ev(name="car", energy_wh=20_000.0, charge_w=11_000.0, capacity_wh=60_000.0)
+    tariff = Tariff(prices=str(tmp_path / "prices.csv"))
+    site = replace(SITE, tariff=tariff, evs=(car,), mqtt=Mqtt(host="127.0.0.1", evcc="evcc/loadpoints/1"))
+    ports = ControlPorts(SITE, tmp_path, clock_at(1000.0), period_s=1.0)
+    grid = TimeGrid(start_s=900, slot_s=900, count=4)
+    empty = Frame(grid=grid, columns={})
+    planner = PlannerPorts(site, tmp_path, clock_at(1000.0))
+    assert "what the broker says is not known" in planner.surroundings(grid, empty, None).notes[0]
+    cache = FeedCache(tmp_path / FEEDS_NAME, writable=True)
+    cache.note("ev.connected", 1.0, 990.0)
+    cache.note("ev.vehicleSoc", 50.0, 990.0)
+    around = planner.surroundings(grid, empty, None)
+    assert around.missing_wh == {"ev.car": 30_000.0}
+    assert around.is_connected == {"ev.car": True}
+    assert PlannerPorts(replace(site, evs=()), tmp_path, clock_at(1000.0)).surroundings(grid, empty, None).notes == ()
+    cache.close()
     ports.release()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import subprocess
 import threading
 import time
@@ -24,6 +25,7 @@ from edge.config import Battery, Site
 from edge.config_supply import Mqtt, Tariff
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError, FeedError
+from edge.feeds.cache import FeedCache
 from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError, Service
 from edge.log import Log
@@ -143,12 +145,37 @@ def inbox() -> Inbox:
         (f"{BASE}/override/power_w/set", b" 2500 ", False, OverrideNumber(name="power_w", value=2500.0)),
         (f"{BASE}/room/living/setpoint_c/set", b"21.5", False, Said(name="room.living.setpoint_c", value=21.5)),
         ("evcc/loadpoints/1/chargePower", b"3680", True, Said(name="ev.chargePower", value=3680.0)),
+        (f"{BASE}/override/power_w/set", b"2.5e3", False, OverrideNumber(name="power_w", value=2500.0)),
+        (
+            "evcc/loadpoints/1/effectivePlanTime",
+            b"1717398000",
+            True,
+            Said(name="ev.effectivePlanTime", value=1717398e3),
+        ),
+        (
+            "evcc/loadpoints/1/effectivePlanTime",
+            b"2024-06-03T07:00:00Z",
+            True,
+            Said(name="ev.effectivePlanTime", value=1717398e3),
+        ),
         ("evcc/loadpoints/1/connected", b"true", True, Said(name="ev.connected", value=1.0)),
         ("prices", b"{}", True, PriceList(body=b"{}")),
     ],
 )
 def test_what_is_understood(topic: str, payload: bytes, retained: bool, message: object) -> None:
     assert inbox().read(topic, payload, retained=retained) == message
+
+
+def test_an_empty_state_takes_back_what_was_said(tmp_path: Path) -> None:
+    found = inbox().read("evcc/loadpoints/1/vehicleSoc", b"", retained=False)
+    assert isinstance(found, Said)
+    assert math.isnan(found.value)
+    cache = FeedCache(tmp_path / "feeds.sqlite", writable=True)
+    cache.note(found.name, 55.0, 1.0)
+    assert cache.said() == {"ev.vehicleSoc": (55.0, 1.0)}
+    cache.note(found.name, found.value, 2.0)
+    assert cache.said() == {}
+    cache.close()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +187,24 @@ def test_what_is_understood(topic: str, payload: bytes, retained: bool, message:
         (f"{BASE}/override/mode/set", b"explode", False, "'explode' is nothing that was asked for"),
         (f"{BASE}/override/mode/set", b"", False, "nothing that was asked for"),
         (f"{BASE}/override/power_w/set", b"1e9", False, "not from 100 to 20000"),
-        (f"{BASE}/override/power_w/set", b"nan", False, "not from"),
+        (f"{BASE}/override/power_w/set", b"nan", False, "is not a number"),
+        *(
+            (f"{BASE}/override/power_w/set", text, False, "is not a number")
+            for text in (
+                b"1_0_0",
+                b"inf",
+                b"1e400",
+                b"0x100",
+                b"1 000",
+                "\uff12\uff15".encode(),
+                b"2,5",
+                b"+-5",
+                b".5",
+                b"9" * 400,
+            )
+        ),
+        ("evcc/loadpoints/1/effectivePlanTime", b"tomorrow", True, "is not an instant"),
+        ("evcc/loadpoints/1/effectivePlanTime", b"9" * 30, True, "is not an instant"),
         (f"{BASE}/override/minutes/set", b"forever", False, "is not a number"),
         (f"{BASE}/override/minutes/set", b"\xff\xfe\x00", False, "is no text"),
         (f"{BASE}/room/living/setpoint_c/set", b"80", False, "not from 5 to 35"),
@@ -360,6 +404,34 @@ def test_a_broker_that_restarts_finds_the_box_again_and_all_of_it(tmp_path: Path
         listener.say(f"{BASE}/override/mode/set", "hold")
         until(lambda: house.override is not None, "a command after the restart")
         listener.close()
+    finally:
+        house.stop()
+        broker.stop()
+
+
+@pytest.mark.services
+def test_commands_that_a_broker_kept_on_disk_through_its_own_restart_are_refused(tmp_path: Path) -> None:
+    store = tmp_path / "own"
+    broker = Broker(store, "persistence true", f"persistence_location {store}/", "autosave_interval 1")
+    old = {f"{BASE}/override/mode/set": "discharge", f"{BASE}/override/power_w/set": "5000",
+           f"{BASE}/room/living/setpoint_c/set": "30"}  # fmt: skip
+    listener = Listener(broker)
+    for topic, text in old.items():
+        listener.say(topic, text, retain=True)
+    listener.say("evcc/loadpoints/1/connected", "true", retain=True)
+    until(lambda: len(listener.heard) == 4, "the broker has all of it")
+    listener.close()
+    broker.stop()
+    assert (store / "mosquitto.db").stat().st_size > 0, "kept on disk"
+    broker.start()
+    (tmp_path / "house").mkdir()
+    house = House(tmp_path / "house", replace(MQTT, port=broker.port))
+    try:
+        until(lambda: len(house.logs("refused")) == len(old), "the refusals")
+        assert set(house.logs("refused")) == {f"{topic}: an old command that the broker kept" for topic in old}
+        until(lambda: house.said, "a state may be old")
+        assert house.said == [("ev.connected", 1.0)]
+        assert house.override is None
     finally:
         house.stop()
         broker.stop()
