@@ -151,22 +151,72 @@ class Emhass:
         return float(w.slot_h * np.sum(grid_kw * price))
 
 
+class Piqp:
+    """The interior-point solver from cold on a programme that the product's side has written, to the same tolerance.
+
+    A row that is one unknown by itself is handed over as its bounds, one with equal bounds as an equation.
+    """
+
+    def __init__(self, windows: Windows, folder: Path) -> None:  # noqa: ARG002 -- the programme is in the folder
+        self.folder, self.programme = folder, ()
+
+    def ready(self, window: int) -> None:
+        """Read the programme, which is no part of the solve."""
+        from scipy.sparse import csc_matrix, triu
+
+        with np.load(self.folder / f"programme-{window}.npz") as arrays:
+            given = {name: arrays[name] for name in arrays.files}
+        names = ("quadratic", "rows")
+        parts = [[given[f"{name}_{part}"] for part in ("data", "indices", "indptr")] for name in names]
+        quadratic, rows = (
+            csc_matrix(tuple(part), shape=tuple(given[f"{name}_shape"]))
+            for name, part in zip(names, parts, strict=True)
+        )
+        quadratic = csc_matrix(quadratic + triu(quadratic, 1).T)
+        low, high, by_row = given["l"], given["u"], rows.tocsr()
+        single = (np.diff(by_row.indptr) == 1) & (high > low)
+        equal = high == low
+        least, most = np.full(given["q"].size, -np.inf), np.full(given["q"].size, np.inf)
+        at = by_row[single].indices
+        least[at], most[at] = low[single], high[single]
+        rest = ~single & ~equal
+        self.programme = (
+            *(quadratic, given["q"], csc_matrix(by_row[equal]), low[equal]),
+            *(csc_matrix(by_row[rest]), low[rest], high[rest], least, most),
+        )
+
+    def plan(self, window: int, stored_kwh: float, car=None) -> float:  # noqa: ARG002 -- all is in the programme
+        import piqp
+
+        solver = piqp.SparseSolver()
+        solver.settings.eps_abs = solver.settings.eps_rel = 1e-3
+        solver.setup(*self.programme)
+        status = solver.solve()
+        if status != piqp.PIQP_SOLVED:
+            raise RuntimeError(f"PIQP gave up on programme {window}: {status}")
+        return float(solver.result.info.primal_obj)
+
+
 PEERS = {
-    "cvxpy rebuilt": lambda windows: Cvxpy(windows, dpp=False),
-    "cvxpy DPP": lambda windows: Cvxpy(windows, dpp=True),
-    "EMHASS": Emhass,
+    "cvxpy rebuilt": lambda windows, _folder: Cvxpy(windows, dpp=False),
+    "cvxpy DPP": lambda windows, _folder: Cvxpy(windows, dpp=True),
+    "EMHASS": lambda windows, _folder: Emhass(windows),
+    "PIQP": Piqp,
 }
 
 
 def main() -> None:
     """Answer requests until the input ends."""
-    windows = Windows(Path(sys.argv[1]))
+    path = Path(sys.argv[1])
+    windows = Windows(path)
     made = {}
     for line in sys.stdin:
         request = json.loads(line)
         name = request["peer"]
         if name not in made:
-            made[name] = PEERS[name](windows)
+            made[name] = PEERS[name](windows, path.parent)
+        if name == "PIQP":
+            made[name].ready(request["window"])
         started_s = time.process_time()
         cost_eur = made[name].plan(request["window"], request["stored_kwh"], request["car"])
         answer = {"ms": 1000.0 * (time.process_time() - started_s), "cost_eur": cost_eur}

@@ -126,15 +126,19 @@ def _told(car: Demand) -> dict[str, Any]:
 
 def rows() -> tuple[Row, ...]:
     """Ours beside each peer, window by window in turn; without the peers' first plan, which builds their problem."""
+    with started() as (process, _):
+        return tuple(row for peer in PEERS for row in beside(process, peer))
+
+
+@contextmanager
+def started() -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """The peers' process, with its windows in a folder of its own."""
     python = environment()
-    found: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "windows.npz"
         save(path, made.windows(_ROUNDS * _OURS_PER_ROUND + 1))
         with worker(python, path) as process:
-            for peer in PEERS:
-                found.extend(beside(process, peer))
-    return tuple(found)
+            yield process, path.parent
 
 
 def save(path: Path, given: made.Windows) -> None:
