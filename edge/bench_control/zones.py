@@ -81,7 +81,7 @@ class Loop:
         noise = np.random.default_rng(_SEED).normal(0.0, 0.3, steps.size)
         self._outdoor_c = -1.0 - 4.0 * np.cos((steps / 96.0 - 0.6) * 2.0 * np.pi) + noise
         self._stored_wh = W_PER_KW * made.HIGH_KWH / 2.0
-        self._air_c = {zone.signal: zone.least_c + 0.4 for zone in self._site.zones}
+        self.air_c = {zone.signal: zone.least_c + 0.4 for zone in self._site.zones}
         self._shape: Structure | None = None
         self._solver: Solver | None = None
 
@@ -104,7 +104,7 @@ class Loop:
         spent_ms = W_PER_KW * (time.process_time() - started_s)
         self._stored_wh = W_PER_KW * float(np.clip(step[0, S], made.LOW_KWH, made.HIGH_KWH))
         for zone in self._site.zones:
-            self._air_c[zone.signal] = _after_c(f"zone.{zone.name}", posed.components, step[:1], columns)
+            self.air_c[zone.signal] = _after_c(f"zone.{zone.name}", posed.components, step[:1], columns)
         self._solver.shift(1)
         return Instance(shape, bounds, spent_ms)
 
@@ -116,7 +116,7 @@ class Loop:
 
     def _around(self, k: int) -> Surroundings:
         outdoor_c = self._outdoor_c[k : k + made.STEPS]
-        return Surroundings(outdoor_c=outdoor_c, temperature_c=dict(self._air_c))
+        return Surroundings(outdoor_c=outdoor_c, temperature_c=dict(self.air_c))
 
 
 def _after_c(name: str, components: tuple[Component, ...], step: FloatArray, columns: Mapping[str, int]) -> float:
