@@ -28,4 +28,4 @@ debian-packages: ## install the Debian packages that some tests need
 	@scripts/debian-packages
 
 clean: ## remove what is made, the environments included
-	rm -rf .venv .venv-device demo-out build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .numba_cache
+	rm -rf .venv .venv-device .venv-mlflow demo-out build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .numba_cache

@@ -31,12 +31,22 @@ def group() -> None:
 
 
 @contextmanager
-def _open(folder: Path) -> Iterator[Registry]:
+def _open(folder: Path, *, changes: bool = False) -> Iterator[Registry]:
+    """The registry; what was changed goes to the mirror, whose failures are told and stop nothing."""
     from training.registry import Registry
+    from training.registry_mlflow import load_settings, mirror
 
     registry = Registry(folder)
     try:
         yield registry
+        if changes:
+            try:
+                settings = load_settings(folder)
+                notes = mirror(registry, settings).notes if settings else ()
+            except TrainingError as error:
+                notes = (f"not mirrored, run `pems-train registry mirror` later: {error}",)
+            for note in notes:
+                click.echo(f"pems-train: mlflow: {note}", err=True)
     finally:
         registry.close()
 
@@ -56,7 +66,7 @@ def add(file: Path, folder: Path, as_json: bool) -> None:
         raw = file.read_bytes()
     except OSError as error:
         raise SetupError(f"{file}: cannot be read: {error.strerror}") from error
-    with _open(folder) as registry:
+    with _open(folder, changes=True) as registry:
         _say(registry.add(raw, file.name), as_json)
 
 
@@ -111,7 +121,7 @@ def shadow(reference: str, folder: Path, site_name: str | None, as_json: bool) -
     Example:
       pems-train registry shadow 2026.12.01-1
     """
-    with _open(folder) as registry:
+    with _open(folder, changes=True) as registry:
         registry.shadow(registry.find(reference, site_name))
         _say(registry.find(reference, site_name), as_json)
 
@@ -139,7 +149,7 @@ def promote(reference: str, folder: Path, as_json: bool, **options: Any) -> None
     from training.challenge import challenge, promoted
 
     series, site = inputs(options["site_path"], options["table_path"])
-    with _open(folder) as registry:
+    with _open(folder, changes=True) as registry:
         candidate = registry.find(reference, site.name)
         span = Span(unix_s(options["first"]), unix_s(options["until"]))
         outcome = challenge(registry, candidate, series, span)
@@ -171,7 +181,7 @@ def rollback(reason: str, folder: Path, site_name: str | None, as_json: bool) ->
     Example:
       pems-train registry rollback --reason "cold nights are far off"
     """
-    with _open(folder) as registry:
+    with _open(folder, changes=True) as registry:
         _say(registry.rollback(registry.find("champion", site_name).site, reason), as_json)
 
 
@@ -195,6 +205,25 @@ def fetch(reference: str, out: Path, folder: Path, site_name: str | None) -> Non
     except OSError as error:
         raise SetupError(f"{out}: cannot be written: {error.strerror}") from error
     click.echo(f"{out}: {entry.site} {entry.version}, {len(content) / 1000:.0f} kB")
+
+
+@group.command("mirror")
+@_folder_option
+def mirror_now(folder: Path) -> None:
+    """Bring MLflow up to the registry, as registry.toml in its folder says; every change does so by itself.
+
+    \b
+    Example:
+      pems-train registry mirror
+    """
+    from training.registry_mlflow import SETTINGS_FILE, load_settings, mirror
+
+    with _open(folder) as registry:
+        settings = load_settings(folder)
+        if settings is None:
+            raise SetupError(f"{folder / SETTINGS_FILE}: no such file; it says where to: [mlflow] tracking_uri")
+        found = mirror(registry, settings)
+    click.echo("\n".join([f"mirrored: {found.bundle_count} bundles", *found.notes]))
 
 
 @group.command()
