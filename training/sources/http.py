@@ -56,7 +56,7 @@ class Server:
         await self._http.aclose()
 
 
-def from_json(text: str, place: str, words: str = "broken answer") -> Any:
+def from_json(text: str | bytes, place: str, words: str = "broken answer") -> Any:
     """What a store said; raises :class:`SourceUnreachable` where it is no JSON, cut off for example."""
     try:
         return json.loads(text)
@@ -86,6 +86,20 @@ async def answered(
         raise SetupError(f"{place}: {error}") from error
     except httpx.HTTPError as error:
         raise SourceUnreachable(f"{place}: {type(error).__name__}: {error or 'no answer'}") from error
+
+
+async def lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The lines of a streamed answer as they come, without empty ones."""
+    begun: list[bytes] = []
+    async for chunk in response.aiter_bytes():
+        head, *others = chunk.split(b"\n")
+        begun.append(head)
+        for other in others:
+            if whole := b"".join(begun):
+                yield whole
+            begun = [other]
+    if rest := b"".join(begun):
+        yield rest
 
 
 async def _refuse(response: httpx.Response, place: str) -> None:
