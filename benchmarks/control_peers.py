@@ -89,7 +89,7 @@ class Cvxpy:
 class Emhass:
     """EMHASS' own day-ahead optimisation with a battery; the second call and later ones find its problem cached."""
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: Windows, *, gap: float) -> None:
         import emhass
         import pandas as pd
         from emhass.optimization import Optimization
@@ -122,6 +122,7 @@ class Emhass:
             "set_nodischarge_to_grid": False,
             "weight_battery_discharge": w.number("wear_eur"),
             "weight_battery_charge": 0.0,
+            "lp_solver_mip_rel_gap": gap,
             "num_threads": 1,
             "delta_forecast_daily": pd.Timedelta(days=1),
         }
@@ -135,7 +136,7 @@ class Emhass:
         }
         folders = {"data_path": data, "root_path": data.parent}
         self.optimiser = Optimization(
-            retrieve, optim, plant, "cost", "price", "cost", folders, LOG, num_timesteps=w.steps
+            retrieve, optim, plant, "cost", "price", "profit", folders, LOG, num_timesteps=w.steps
         )
 
     def plan(self, window: int, stored_kwh: float, car=None) -> float:  # noqa: ARG002 -- no car here
@@ -148,7 +149,8 @@ class Emhass:
         found = self.optimiser.perform_dayahead_forecast_optim(frame, pv, load, soc_init=start, soc_final=start)
         grid_kw = found["P_grid"].to_numpy() / 1000.0
         price = np.where(grid_kw > 0.0, frame["cost"], frame["price"])
-        return float(w.slot_h * np.sum(grid_kw * price))
+        worn_kw = np.maximum(found["P_batt"].to_numpy(), 0.0) / 1000.0
+        return float(w.slot_h * np.sum(grid_kw * price + w.number("wear_eur") * worn_kw))
 
 
 class Piqp:
@@ -200,7 +202,8 @@ class Piqp:
 PEERS = {
     "cvxpy rebuilt": lambda windows, _folder: Cvxpy(windows, dpp=False),
     "cvxpy DPP": lambda windows, _folder: Cvxpy(windows, dpp=True),
-    "EMHASS": lambda windows, _folder: Emhass(windows),
+    "EMHASS": lambda windows, _folder: Emhass(windows, gap=0.01),
+    "EMHASS, no gap": lambda windows, _folder: Emhass(windows, gap=0.0),
     "PIQP": Piqp,
 }
 

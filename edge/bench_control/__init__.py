@@ -22,7 +22,7 @@ def report(parts: tuple[str, ...], data: Path, homes: tuple[str, ...], span_days
 
 
 def _measured(part: str, data: Path, homes: tuple[str, ...], span_days: int) -> tuple[Row, ...]:
-    from edge.bench_control import loops, memory, peers, plans, zones
+    from edge.bench_control import emhass, loops, memory, peers, plans, zones
 
     match part:
         case "plans":
@@ -30,6 +30,6 @@ def _measured(part: str, data: Path, homes: tuple[str, ...], span_days: int) -> 
         case "memory":
             return memory.rows()
         case "peers":
-            return (*peers.rows(), *zones.rows())
+            return (*peers.rows(), *zones.rows(), *emhass.rows())
         case _:
             return loops.rows(data, homes, span_days)

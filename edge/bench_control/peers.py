@@ -26,6 +26,7 @@ SCRIPT, LOCK = ROOT / "benchmarks" / "control_peers.py", ROOT / "requirements" /
 VENV = ROOT / ".venv-bench-control"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 _ROUNDS, _OURS_PER_ROUND = 15, 8
+WINDOWS_COUNT = _ROUNDS * _OURS_PER_ROUND + 1
 
 
 class Peer(NamedTuple):
@@ -136,7 +137,7 @@ def started() -> Iterator[tuple[subprocess.Popen[str], Path]]:
     python = environment()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "windows.npz"
-        save(path, made.windows(_ROUNDS * _OURS_PER_ROUND + 1))
+        save(path, made.windows(WINDOWS_COUNT))
         with worker(python, path) as process:
             yield process, path.parent
 
@@ -167,7 +168,7 @@ def save(path: Path, given: made.Windows) -> None:
 
 def beside(process: subprocess.Popen[str], peer: Peer) -> Iterator[Row]:
     """Our warm re-solves and a peer's plans of the same windows, in turn."""
-    loop = made.Loop(_ROUNDS * _OURS_PER_ROUND + 1, with_peak=peer.with_peak, with_car=peer.with_car)
+    loop = made.Loop(WINDOWS_COUNT, with_peak=peer.with_peak, with_car=peer.with_car)
 
     def car(k: int) -> Demand | None:
         return made.car_at(k, loop.given_wh) if peer.with_car else None
