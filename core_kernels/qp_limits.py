@@ -56,20 +56,22 @@ def phases_numbers(phases: Phases) -> Numbers:
     return Numbers(cost={}, low=low, high=high)
 
 
-def reserve_part(pull_eur: float) -> Part:
-    """``stored + reserve >= need``: energy kept for an outage, soft; ``pull_eur`` makes the shortfall convex."""
+def reserve_part(pull_eur: float, name: str = "reserve") -> Part:
+    """``stored + name >= need``: energy to be kept, soft; ``pull_eur`` makes the shortfall convex."""
     return Part(
-        unknowns=("reserve",),
-        rows=("reserve_row",),
-        cells=(Cell("reserve_row", "stored", 1.0), Cell("reserve_row", "reserve", 1.0)),
-        squares=(("reserve", pull_eur),),
+        unknowns=(name,),
+        rows=(f"{name}_row",),
+        cells=(Cell(f"{name}_row", "stored", 1.0), Cell(f"{name}_row", name, 1.0)),
+        squares=((name, pull_eur),),
     )
 
 
-def reserve_numbers(need_kwh: FloatArray, stored_max_kwh: FloatArray, short_eur: float) -> Numbers:
+def reserve_numbers(
+    need_kwh: FloatArray, stored_max_kwh: FloatArray, short_eur: float, name: str = "reserve"
+) -> Numbers:
     """What a missing kWh costs in each step, how much is wanted, and how much there can be, float64[n]."""
     return Numbers(
-        cost={"reserve": short_eur},
-        low={"reserve_row": need_kwh},
-        high={"reserve": need_kwh, "reserve_row": need_kwh + stored_max_kwh},
+        cost={name: short_eur},
+        low={f"{name}_row": need_kwh},
+        high={name: need_kwh, f"{name}_row": need_kwh + stored_max_kwh},
     )

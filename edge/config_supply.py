@@ -26,7 +26,8 @@ class Tariff:
     server.
     ``sell_eur_per_kwh`` is a fixed price of export in place of the market's.
     ``peak_eur_per_kw_month``: what the highest import of a quarter hour costs in each calendar month (a capacity
-    tariff); below ``peak_floor_w`` it costs no less.
+    tariff); below ``peak_floor_w`` it costs no less. ``peak_reserve_frac`` is the share of days for which energy is
+    kept against a breach of that peak, where the last weeks say that it pays; 0 keeps none.
     """
 
     import_fee_eur_per_kwh: float = 0.0
@@ -35,6 +36,7 @@ class Tariff:
     sell_eur_per_kwh: float = math.nan
     peak_eur_per_kw_month: float = 0.0
     peak_floor_w: float = 0.0
+    peak_reserve_frac: float = 0.9
     prices: str = ""
     source: PriceSource = ""
     area: str = ""

@@ -56,6 +56,7 @@ _CHECKS: dict[str, _Check] = {
     "grid.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
     "tariff.peak_eur_per_kw_month": (lambda v: 0 <= v <= 1000, "must be 0..1000"),
     "tariff.peak_floor_w": _NOT_NEGATIVE,
+    "tariff.peak_reserve_frac": (lambda v: 0 <= v <= 1, "must be 0..1"),
     "tariff.vat_frac": _FRACTION,
     "tariff.sell_eur_per_kwh": (lambda v: -10 <= v <= 10, "must be -10..10"),
     "band.import_fee_eur_per_kwh": (lambda v: -10 <= v <= 10, "must be -10..10"),

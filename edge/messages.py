@@ -147,7 +147,7 @@ class Plan:
     hour of the running month shall exceed, where a capacity tariff bills it (``peak_eur_per_kw``); else NaN.
     ``setpoint_w`` is what cars, programs, rooms and tank shall draw, by name (``ev.car``, ``zone.living``), a value a
     slot; ``expected_c`` the temperatures that follow, one an edge. ``worth_eur_per_kwh``: of a stored kWh at each
-    twentieth of the charge, or empty.
+    twentieth of the charge, or empty. ``verdicts``: what pays.
     """
 
     issued_s: float
@@ -176,6 +176,7 @@ class Plan:
     setpoint_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     expected_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     worth_eur_per_kwh: tuple[float, ...] = ()
+    verdicts: tuple[str, ...] = ()
 
     def worth_at(self, soc_frac: float) -> float:
         """What a stored kWh is worth at a charge; the water value where only that is known [EUR/kWh]."""
@@ -226,8 +227,7 @@ _MAX_PEAK_EUR_PER_KW = 1e6
 _PLAN_SLOT_S = 900
 _MAX_SLOTS = 7 * 96
 _MAX_NAMES = 64
-_TEXTS = ("source", "reason")
-_COUNTS = ("start_s", "slot_s")
+_TEXTS, _SENTENCES, _COUNTS = ("source", "reason"), ("violations", "verdicts"), ("start_s", "slot_s")
 
 
 def plan_from_json(data: Mapping[str, Any]) -> Plan:
@@ -244,7 +244,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         raise ValueError(f"not a plan: {count} slots of {plan.slot_s} s from {plan.start_s}")
     for name in known:
         column = getattr(plan, name)
-        if isinstance(column, tuple) and name not in ("violations", "worth_eur_per_kwh"):
+        if isinstance(column, tuple) and name not in (*_SENTENCES, "worth_eur_per_kwh"):
             _check_column(name, column, count + (name == "soc_frac"))
     if plan.worth_eur_per_kwh:
         _check_column("worth_eur_per_kwh", plan.worth_eur_per_kwh, WORTH_COUNT)
@@ -264,7 +264,7 @@ def _field(name: str, value: object) -> Any:
     """One field of a plan, typed."""
     if name in _TEXTS and isinstance(value, str):
         return value
-    if name == "violations" and isinstance(value, list) and all(isinstance(item, str) for item in value):
+    if name in _SENTENCES and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     if name in _COUNTS and isinstance(value, int) and not isinstance(value, bool):
         return value

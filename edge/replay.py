@@ -24,6 +24,7 @@ from edge.control.ledger import Cost, Ledger, Market, parameters_of
 from edge.control.mpc import Mpc
 from edge.control.peak import month_peak_w
 from edge.control.problem import battery_only
+from edge.control.surroundings import surroundings_of
 from edge.control.ways import Ways
 from edge.errors import PlanError, StoreError
 from edge.ingest.tariff import PriceBook
@@ -213,7 +214,8 @@ class _Loop:
     ) -> None:
         self._act = act
         self._site, self._battery, self._days, self._forecaster = site, battery, days, forecaster
-        self._mpc = Mpc(battery_only(site))
+        self._planned = battery_only(site)
+        self._mpc = Mpc(self._planned)
         self._plan: Plan | None = None
         self._parameters = parameters_of(battery)
         self._offset = days.first
@@ -268,6 +270,7 @@ class _Loop:
             load=load,
             prices=prices,
             reached_peak_w=self._reached_peak_w(k, issued_s),
+            around=surroundings_of(self._planned, grid, history, None),
         )
         self.solve_s.append(time.perf_counter() - started_s)
         if k >= self._banded_until:

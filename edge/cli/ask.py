@@ -64,6 +64,8 @@ def plan(site_path: Path, state: Path | None, pareto: str | None, as_json: bool)
         click.echo(f"No newer plan: {status['no_plan']}")
     for violation in current.violations:
         click.echo(f"Not kept: {violation}")
+    for verdict in current.verdicts:
+        click.echo(f"Found: {verdict}")
     others = [*(f"{name} W" for name in current.setpoint_w), *(f"{name} degC" for name in current.expected_c)]
     _print_rows(
         ("local", "ct/kWh", "PV W", "load W", "battery W", "grid W", "SoC %", *others), _plan_rows(current, zone)
@@ -165,6 +167,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
         "plan_reason": current.reason if current else None,
         "no_plan_reason": status["no_plan"],
         "plan_violations": list(current.violations) if current else [],
+        "plan_verdicts": list(current.verdicts) if current else [],
         "findings": status["house"]["findings"],
     }
     if as_json:
@@ -177,6 +180,8 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     if current is not None:
         click.echo(f"Energy in the battery is worth {cents_words(current.water_value_eur_per_kwh)} to the plan")
         click.echo(f"The plan: {current.reason}")
+        for verdict in current.verdicts:
+            click.echo(f"The plan found: {verdict}")
         if status["no_plan"]:
             click.echo(f"No newer plan: {status['no_plan']}")
     else:

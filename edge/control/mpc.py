@@ -19,8 +19,18 @@ from edge.config import Site
 from edge.control import peak
 from edge.control.component import others_w
 from edge.control.demands import given_wh, missing_wh
+from edge.control.hedge import Hedge, cycle_eur, hedge
 from edge.control.oracle import Linear
-from edge.control.problem import Inputs, Problem, battery_of, inputs, problem, terminal_value_eur_per_kwh, with_goals
+from edge.control.problem import (
+    Inputs,
+    Problem,
+    battery_of,
+    inputs,
+    problem,
+    terminal_value_eur_per_kwh,
+    wear_eur_per_kwh,
+    with_goals,
+)
 from edge.control.publish import Outcome, publish
 from edge.control.repair import optimise
 from edge.control.rollout import peak_w, rollout, wished_w
@@ -92,9 +102,10 @@ class Mpc:
             raise PlanError("the prices are on another grid than the plan")
         known = inputs(pv, load, prices)
         valued = with_goals(known, self._site.goals)
-        peaks = self._peaks(grid, known, reached_peak_w)
         around = self._sessions(around or Surroundings(), grid.start_s)
-        posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around)
+        kept = self._hedge(around, known, reached_peak_w)
+        peaks = self._peaks(grid, known, reached_peak_w if kept is None else max(reached_peak_w, kept.peak_w))
+        posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around, kept)
         shape, solver = self._prepare(posed, known, grid.start_s)
         started_s = time.perf_counter()
         solved = optimise(shape, solver, posed, self._linear)
@@ -106,12 +117,22 @@ class Mpc:
         lived = rollout(wished_w(step, columns), soc_frac, known, self._site, self._battery, drawn_w)
         self._peak_w = peak_w(peaks, lived)
         self._told = (known.grid, drawn_w)
-        found = Outcome(posed, known, lived, step, columns, float(values[0]), self._peak_w)
+        verdicts = (kept.words,) if kept is not None else ()
+        found = Outcome(posed, known, lived, step, columns, float(values[0]), self._peak_w, verdicts=verdicts)
         # Only the plan itself knows of peaks and a reserve; else what energy is worth comes from the uncertain house.
         if peaks is None and self._site.reserve is None:
             curve = stored_curve(self._site, (pv, load), valued, sum(drawn_w.values(), np.zeros(1)), posed.terms)
             found = valued_by(curve, found, self._battery)
         return publish(self._site, issued_s, (pv, load), found)
+
+    def _hedge(self, around: Surroundings, known: Inputs, reached_w: float) -> Hedge | None:
+        """What the last weeks advise against a breach of the peak; nothing without a capacity tariff."""
+        tariff, battery = self._site.tariff, self._battery
+        if tariff.peak_eur_per_kw_month <= 0.0 or tariff.peak_reserve_frac <= 0.0 or known.slot_s != peak.QUARTER_S:
+            return None
+        earned_eur = cycle_eur(known.import_eur_per_kwh, battery.leg_efficiency_frac, wear_eur_per_kwh(battery))
+        least_w, eur_per_kw = max(reached_w, tariff.peak_floor_w), tariff.peak_eur_per_kw_month
+        return hedge(around.measured_net_w, battery, tariff.peak_reserve_frac, least_w, eur_per_kw, earned_eur)
 
     def _peaks(self, grid: TimeGrid, known: Inputs, reached_w: float) -> Peaks | None:
         """What the capacity tariff adds; nothing without one."""

@@ -18,6 +18,7 @@ from edge.config_house import Goals
 from edge.control.component import Component, Outlook
 from edge.control.demands import demands
 from edge.control.heating import heating
+from edge.control.hedge import Hedge, hedged
 from edge.control.limits import battery_parts, bends_of, phases, reserve
 from edge.control.stores import stores
 from edge.control.surroundings import Surroundings
@@ -147,6 +148,7 @@ def problem(
     terminal_eur_per_kwh: float,
     peaks: Peaks | None = None,
     around: Surroundings | None = None,
+    kept: Hedge | None = None,
 ) -> Problem:
     """The QP's numbers; feasible by construction, with every relaxation named."""
     battery = battery_of(site)
@@ -188,6 +190,8 @@ def problem(
         site, known.grid, known.import_eur_per_kwh, known.export_eur_per_kwh, known.pv_w, known.load_w, around
     )
     components = _components(outlook, battery, slots, terms, recovery_w)
+    if kept is not None and kept.pays:
+        components += (hedged(kept, battery, count),)
     named = tuple(violation for component in components for violation in component.violations)
     return Problem(slots, terms, (*violations, *named, *around.notes), components)
 

@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
     water_value_eur_per_kwh: float
     peak_w: float
     worth_eur_per_kwh: tuple[float, ...] = ()
+    verdicts: tuple[str, ...] = ()
 
 
 def publish(site: Site, issued_s: float, forecasts: tuple[Forecast, Forecast], found: Outcome) -> Plan:
@@ -72,6 +73,7 @@ def publish(site: Site, issued_s: float, forecasts: tuple[Forecast, Forecast], f
         setpoint_w={name: band(power_w) for name, power_w in lived.others_w.items()},
         expected_c={name: tuple(values.tolist()) for name, values in temperatures.items()},
         worth_eur_per_kwh=found.worth_eur_per_kwh,
+        verdicts=found.verdicts,
     )
 
 

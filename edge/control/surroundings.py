@@ -25,7 +25,8 @@ class Surroundings:
     ``outdoor_c`` and ``solar_w_per_m2`` are forecasts on the plan's grid; ``temperature_c`` holds the last value of
     each signal; ``missing_wh`` what a car still needs in this session; ``soc_frac`` the charge of further batteries;
     ``import_limit_w`` is what a grid operator allows now; ``is_connected`` and ``departure_s`` tell of cars,
-    ``setpoint_c`` of rooms by their zone, ``notes`` what of all that was too old to be used.
+    ``setpoint_c`` of rooms by their zone, ``notes`` what of all that was too old to be used; ``measured_net_w`` is the
+    net load (load - PV) of the quarter hours before the plan, NaN where it was not measured.
     """
 
     outdoor_c: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -38,6 +39,7 @@ class Surroundings:
     departure_s: Mapping[str, float] = field(default_factory=dict)
     setpoint_c: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    measured_net_w: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def lacking(self, missing_wh: Mapping[str, float]) -> Surroundings:
         """The same with what the running sessions still lack."""
@@ -45,15 +47,24 @@ class Surroundings:
 
 
 def surroundings_of(site: Site, grid: TimeGrid, history: Frame | None, weather: Frame | None) -> Surroundings:
-    """What weather and measurements say of the site's rooms; nothing for a site without any."""
+    """What weather and measurements say of the site's rooms and, under a capacity tariff, of its net load."""
+    measured_w = net_load_w(history) if site.tariff.peak_eur_per_kw_month > 0.0 else np.empty(0)
     if not site.zones and site.hotwater is None:
-        return Surroundings()
+        return Surroundings(measured_net_w=measured_w)
     names = [zone.signal for zone in site.zones] + ([site.hotwater.sensor] if site.hotwater else [])
     return Surroundings(
         outdoor_c=on_grid(weather, OUTDOOR, grid),
         solar_w_per_m2=on_grid(weather, SUN, grid),
         temperature_c={name: last_value(history, name, grid.start_s) for name in names},
+        measured_net_w=measured_w,
     )
+
+
+def net_load_w(history: Frame | None) -> FloatArray:
+    """Load less PV of measured quarter hours, to a watt: a flight recorder keeps it; empty where one is absent. [W]"""
+    if history is None or "pv_w" not in history.columns or "load_w" not in history.columns:
+        return np.empty(0)
+    return np.round(history.column("load_w") - history.column("pv_w"))
 
 
 def on_grid(frame: Frame | None, name: str, grid: TimeGrid) -> FloatArray:

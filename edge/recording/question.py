@@ -34,7 +34,8 @@ def surroundings(data: Mapping[str, Any] | None) -> Surroundings | None:
     """What was known of the house besides, from its plain form."""
     if data is None:
         return None
-    arrays = {name: np.array(data[name], dtype=np.float64) for name in ("outdoor_c", "solar_w_per_m2")}
+    names = ("outdoor_c", "solar_w_per_m2", "measured_net_w")
+    arrays = {name: np.array(data.get(name, ()), dtype=np.float64) for name in names}
     return Surroundings(**{**data, **arrays, "notes": tuple(data.get("notes", ()))})
 
 

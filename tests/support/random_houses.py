@@ -11,6 +11,7 @@ from core_kernels.qp import Structure, Vectors, vectors
 from core_kernels.timegrid import TimeGrid
 from edge.config import Battery, Grid, Site
 from edge.config_house import Ev, FurtherBattery, HeatPumpUnit, HotWater, Load, Reserve, Zone
+from edge.control.hedge import Hedge
 from edge.control.mpc import new_structure
 from edge.control.problem import Inputs, Problem, inputs, problem, terminal_value_eur_per_kwh
 from edge.control.surroundings import Surroundings
@@ -18,6 +19,7 @@ from edge.control.surroundings import Surroundings
 PARTS = (
     "ev", "two_evs", "load", "zones", "heatpump", "hotwater", "phases", "reserve", "bent", "taper", "standby",
     "zero_export", "operator", "negative", "wild", "low_soc", "high_soc", "cold", "second",
+    "hedge",
 )  # fmt: skip
 STEPS, SLOT_S = 6, 3600
 
@@ -116,6 +118,7 @@ def random_problem(seed: int, parts: Collection[str]) -> tuple[Site, Structure, 
     soc_frac = 0.02 if "low_soc" in parts else (1.0 if "high_soc" in parts else float(rng.uniform(0.1, 0.8)))
     known = random_known(rng, parts, grid)
     around = random_around(rng, parts, site, grid)
-    posed = problem(site, soc_frac, known, terminal_value_eur_per_kwh(site.battery, known), None, around)
+    kept = Hedge(3000.0, rng.uniform(0.0, 5e3, 96), "kept") if "hedge" in parts else None
+    posed = problem(site, soc_frac, known, terminal_value_eur_per_kwh(site.battery, known), None, around, kept)
     shape = new_structure(site, known, posed)
     return site, shape, posed, vectors(shape, posed.slots, posed.terms, [item.numbers for item in posed.components])
