@@ -22,7 +22,7 @@ from edge.errors import StoreError
 from edge.files import STORE_NAME
 from edge.ingest.store import Store
 from edge.log import Log
-from edge.messages import IN_FORCE, Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
+from edge.messages import IN_FORCE, Cause, Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
 from edge.writeledger import StoreLedger
 
 _MAX_LEASE_S = 3600.0
@@ -59,6 +59,7 @@ class ControlPorts:
         self._overrides = Overrides()
         self._last: CycleRecord | None = None
         self._readings: Sequence[Reading] = ()
+        self._link_errors: Mapping[str, Mapping[Cause, int]] = {}
         self._mode = "unknown"
 
     def _open_store(self, path: Path) -> Store:
@@ -119,7 +120,7 @@ class ControlPorts:
     def record(self, record: CycleRecord, readings: Sequence[Reading]) -> None:
         """Publish the cycle to the screens and keep it in the store."""
         previous, self._last, self._readings = self._last, record, readings
-        self._mode = self._devices.mode()
+        self._mode, self._link_errors = self._devices.mode(), self._devices.link_errors()
         self._obedience.observe(record)
         self._note_trouble(previous, record)
         self._note_change(previous, record)
@@ -195,6 +196,7 @@ class ControlPorts:
             "planning": self._planning,
             "override": self.override(),
             "readings": list(self._readings),
+            "link_errors": self._link_errors,
             "alarms": list(self._alarms),
         }
 

@@ -22,7 +22,7 @@ from edge.devices.unit import Unit
 from edge.devices.wear import WriteLedger
 from edge.devices.writes import BatteryWriter
 from edge.errors import ConfigError, DeviceUnreachable, ProfileError, StoreError
-from edge.messages import Command, Reading, WriteResult
+from edge.messages import Cause, Command, Reading, WriteResult
 
 DeviceMode = Literal["native", "charge", "discharge", "hold", "unknown"]
 
@@ -95,6 +95,10 @@ class Devices:
         if self._writer is not None:
             self._writer.native_at_once()
         return self.write(Command.native(reason))
+
+    def link_errors(self) -> dict[str, dict[Cause, int]]:
+        """Requests that failed since the start, by device and cause."""
+        return {unit.name: dict(unit.errors_by_cause) for unit in self.units}
 
     def mode(self) -> DeviceMode:
         """What the inverter says that it does now."""

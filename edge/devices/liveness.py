@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from edge.devices.samples import BlankAnswer
 from edge.devices.scheduler import Bus
@@ -22,12 +23,13 @@ TROUBLED_S = 10.0  # a link with a fault so lately says nothing about single reg
 
 @dataclass(slots=True)
 class Liveness:
-    """What the last requests said about the unit and the way to it."""
+    """What the last requests said about the unit and the way to it; ``errors_by_cause`` counts them since the start."""
 
     bus: Bus
     failures_count: int = 0
     reason: str = ""
     cause: Cause = ""
+    errors_by_cause: Counter[Cause] = field(default_factory=Counter)
     _until_s: float = -math.inf
     _troubled_s: float = -math.inf
 
@@ -51,6 +53,7 @@ class Liveness:
     def failed(self, error: DeviceError, started_s: float, now_s: float) -> None:
         """Silence, garbage, or a gateway that speaks for the unit."""
         self.reason, self.cause, self._troubled_s = str(error), cause_of(error), now_s
+        self.errors_by_cause[self.cause] += 1
         if not isinstance(error, DeviceUnreachable | DeviceRejected):
             return
         if not isinstance(error, LinkDown):  # an absent port takes nobody's time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from edge.clock import Clock
@@ -143,6 +143,11 @@ class Unit:
             if not self._take(block, Lane.VERIFY):
                 self._take(block, Lane.VERIFY)
 
+    @property
+    def errors_by_cause(self) -> Mapping[Cause, int]:
+        """Requests that failed since the start."""
+        return self._liveness.errors_by_cause
+
     def why_missing(self, point: Point) -> tuple[str, Cause]:
         """The reason why a point has no sample, or an old one, in words and in one."""
         turn = self._agenda.turn_of(point)
@@ -240,12 +245,14 @@ class Unit:
             self._refuse(turn, error)
             return
         turn.reason, turn.cause = str(error), "busy"
+        self._liveness.errors_by_cause["busy"] += 1
         turn.put_off(self._clock.now_s())
 
     def _refuse(self, turn: Turn, error: DeviceRejected) -> None:
         """A refused address: its points are invalid, and the one is looked for when the way to the unit is sound."""
         now_s = self._clock.now_s()
         turn.reason, turn.cause = str(error), "refused"
+        self._liveness.errors_by_cause["refused"] += 1
         if self._liveness.is_healthy(now_s):
             self._agenda.refuse(turn, str(error), now_s)
         if turn.refused:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -100,6 +100,13 @@ def _of_control(status: Mapping[str, Any]) -> Iterator[Metric]:
         "pems_readings", "Signals of each device by what is the matter with them",
         [(labels, float(count)) for labels, count in sorted(counts.items())], ("device", "cause"),
     )  # fmt: skip
+    errors = CounterMetricFamily(
+        "pems_link_errors", "Failed requests since control started", labels=("device", "cause")
+    )
+    for device, counts in (status.get("link_errors") or {}).items():
+        for cause, count in sorted(counts.items()):
+            errors.add_metric((device, cause), float(count))
+    yield errors
     yield _gauge("pems_alarms", "Alarms that control holds", [((), float(len(status.get("alarms") or ())))])
 
 

@@ -69,6 +69,7 @@ class Control:
             "time_s": NOW_S, "speed": 1.0, "site": {"name": "Home", "timezone": "Europe/Prague"}, "house": HOUSE,
             "wish": command, "command": command, "result": WriteResult(outcome="applied", writes=1), "plan": day_plan(),
             "no_plan": "", "cycle_s": 0.08, "readings": readings(), "alarms": [], "override": None,
+            "link_errors": {"growatt/sph": {"unreachable": 3}, "eastron/sdm630": {}},
         }  # fmt: skip
         return to_json(usual | self.changes)
 

@@ -169,6 +169,19 @@ def test_a_silent_inverter_goes_stale_with_its_age_and_reason(house):
     assert "does not answer" in reading.reason
 
 
+def test_failed_requests_are_counted_by_device_and_cause(old_house):
+    before = old_house.devices.link_errors()
+    assert before[SPH]["refused"] >= 1, "older firmware lacks registers"
+    assert before[METER] == {}
+    old_house.meter.silent = True
+    for _ in range(6):
+        old_house.clock.sleep(3.0)
+        old_house.read(budget_s=3.0)
+    after = old_house.devices.link_errors()
+    assert after[METER]["unreachable"] >= 1
+    assert after[SPH] == before[SPH]
+
+
 def test_a_silent_unit_is_left_alone_longer_and_longer(stack):
     house = House(stack, meter=False)
     house.sph.silent = True

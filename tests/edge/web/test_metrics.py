@@ -56,6 +56,8 @@ def test_what_the_box_knows_is_there_in_base_units(rig: Rig) -> None:
     assert found[("pems_power_watts", "battery")] == -1998.0
     assert found[("pems_soc_ratio",)] == 0.64
     assert found[("pems_cycle_seconds",)] == 0.08
+    assert found[("pems_link_errors_total", "unreachable", "growatt/sph")] == 3.0
+    assert found[("pems_regret_euros", "PV_error")] == 0.62
     assert found[("pems_plan_age_seconds",)] == 300.0
     assert found[("pems_plan_lease_seconds",)] == 1500.0
     assert found[("pems_command_watts",)] == -2000.0
