@@ -20,6 +20,7 @@ _COMMANDS = {
     "feeds": ("edge.cli.feeds:command", "How prices and weather from outside fare."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
     "log": ("edge.cli.log:command", "The box's decisions and alarms."),
+    "models": ("edge.cli.models:command", "The models in force, their stages, and how they hold."),
     "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),
     "password": ("edge.cli.password:command", "Set the dashboard's password, show its tokens."),
     "plan": ("edge.cli.ask:plan", "What the box intends for the next 48 h."),

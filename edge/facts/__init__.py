@@ -16,10 +16,11 @@ from core_kernels.units import SECONDS_PER_DAY
 from edge.clock import Clock
 from edge.config import Site
 from edge.facts.history import yesterday
-from edge.facts.models import coverage, installed
+from edge.facts.models import installed
 from edge.facts.quality import assessed
 from edge.facts.savings import day_costs, regrets
 from edge.facts.settings import shown
+from edge.facts.skill import REFERENCE_DAYS, held
 from edge.feeds.service import price_name
 from edge.files import STORE_NAME
 from edge.ingest.store import SLOT_S, StoreReader
@@ -32,7 +33,7 @@ Answer = TypeVar("Answer")
 QUALITY_DAYS = 7
 SAVINGS_DAYS = 30
 _MONTH_DAYS = 31
-COVERAGE_DAYS = 14
+COVERAGE_DAYS = 30
 MAX_LOG_ROWS = 1000
 
 
@@ -66,11 +67,11 @@ class Facts:
         return dict(to_json(installed(self._site))) | self.coverage()
 
     def coverage(self) -> dict[str, Any]:
-        """How often the forecasts' bands held what happened."""
+        """How the forecasts did on the last days: coverage, bias, skill, and whether they drift."""
         until_s = floor_s(self._clock.now_s(), SLOT_S)
-        plans = self._ask(lambda store: store.plans(until_s - COVERAGE_DAYS * SECONDS_PER_DAY))
-        held = coverage(plans, self._window(until_s, COVERAGE_DAYS))
-        return dict(to_json({"coverage": held, "coverage_days": COVERAGE_DAYS}))
+        plans = self._ask(lambda store: store.first_plans(until_s - COVERAGE_DAYS * SECONDS_PER_DAY))
+        scores = held(plans, self._window(until_s, COVERAGE_DAYS + REFERENCE_DAYS), COVERAGE_DAYS)
+        return dict(to_json({"coverage": scores, "coverage_days": COVERAGE_DAYS}))
 
     def quality(self) -> dict[str, Any]:
         """The four scores and the flags of every recorded signal."""

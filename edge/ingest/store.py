@@ -31,6 +31,12 @@ MINUTE_S = 60
 SLOT_S = 900
 _KEEP_MINUTES_S = 2 * SECONDS_PER_DAY
 _KEEP_PLANS_S = 14 * SECONDS_PER_DAY
+_KEEP_FIRST_PLANS_S = 40 * SECONDS_PER_DAY  # of each day the first: how forecasts held is asked of a month
+_PRUNE_PLANS = """
+DELETE FROM plan WHERE issued_s < :first OR issued_s < :all AND issued_s > (
+    SELECT min(earlier.issued_s) FROM plan AS earlier
+    WHERE earlier.issued_s >= CAST(plan.issued_s / 86400 AS INTEGER) * 86400)
+"""
 _CLOSE_SLOT = """
 INSERT OR REPLACE INTO slot
 SELECT :slot, :signal,
@@ -135,7 +141,7 @@ class Store:
                     continue
                 self._db.execute(_CLOSE_SLOT, {"slot": slot, "end": slot + SLOT_S, "signal": name, "last": last})
             self._db.execute("DELETE FROM minute WHERE time_s < ?", (slot - _KEEP_MINUTES_S,))
-            self._db.execute("DELETE FROM plan WHERE issued_s < ?", (slot - _KEEP_PLANS_S,))
+            self._db.execute(_PRUNE_PLANS, {"all": slot - _KEEP_PLANS_S, "first": slot - _KEEP_FIRST_PLANS_S})
             self.journal.prune(slot)
 
     def import_frame(self, frame: Frame) -> int:
@@ -252,6 +258,15 @@ class StoreReader:
     def plans(self, since_s: float) -> list[dict[str, Any]]:
         """Published plans since an instant, oldest first, as JSON."""
         rows = self._rows("SELECT body FROM plan WHERE issued_s >= ? ORDER BY issued_s", since_s)
+        return [json_object(body, f"{self._where}: a plan") for (body,) in rows]
+
+    def first_plans(self, since_s: float) -> list[dict[str, Any]]:
+        """The first published plan of each UTC day since an instant, oldest first, as JSON."""
+        rows = self._rows(
+            "SELECT body FROM plan WHERE issued_s IN (SELECT min(issued_s) FROM plan WHERE issued_s >= ?"
+            " GROUP BY CAST(issued_s / 86400 AS INTEGER)) ORDER BY issued_s",
+            since_s,
+        )
         return [json_object(body, f"{self._where}: a plan") for (body,) in rows]
 
     def regrets(self, since_day: str) -> list[dict[str, Any]]:

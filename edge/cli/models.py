@@ -1,0 +1,60 @@
+"""``pems models``: which models forecast here, in which stages, and how they did on the last days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge.cli.options import clock_option, json_option, site_option, state_folder, state_option
+from edge.cli.talk import box_clock
+from edge.clock import Clock
+
+
+@click.command()
+@site_option
+@state_option
+@json_option
+@clock_option
+def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | None) -> None:
+    """Show the models in force, what is installed beside them, and coverage, bias and skill of the last 30 days.
+
+    Skill: by how much the pinball loss lies below that of the same clock time on the seven days before.
+
+    \b
+    Example:
+      pems models --site site.toml
+    """
+    from edge.config import load_site
+    from edge.facts import Facts
+
+    site = load_site(site_path)
+    folder = state_folder(site_path, state)
+    found = Facts(site, folder, clock or box_clock(folder)).models()
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        click.echo("\n".join(lines(found)))
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """The bundle, its models, the stages, and a row a forecast."""
+    from edge.wording import number, percent_words, signed_words
+
+    if found["problem"]:
+        yield found["problem"]
+    if bundle := found["bundle"]:
+        yield f"{bundle['name']} {bundle['version']}, seq {bundle['seq']}, made {bundle['created']}"
+        for model in bundle["models"]:
+            offsets = " ".join(f"{offset:+.3f}" for offset in model["offsets_ratio"])
+            calibrated = offsets if any(model["offsets_ratio"]) else "none"
+            yield f"  {model['signal']}: {model['features_count']} inputs, calibration P10 P50 P90: {calibrated}"
+    for entry in found["installed"]:
+        yield f"  {entry['stage']:10} {entry['version']} (seq {entry['seq']})"
+    yield f"{'last ' + str(found['coverage_days']) + ' days':14}{'in P10-P90':>12}{'bias':>12}{'skill':>10}  drift"
+    for name, row in found["coverage"].items():
+        inside, skill = (percent_words(number(row[key])) for key in ("inside_frac", "skill_ratio"))
+        yield f"{name:14}{inside:>12}{signed_words(number(row['bias_w'])):>12}{skill:>10}  {row['drift']}"
