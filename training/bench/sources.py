@@ -1,7 +1,8 @@
 """How fast and how large an extraction is: ten fields of a year at 5 minutes from a real InfluxDB on loopback.
 
 The reference is the same ten queries, one after the other, by a plain blocking client. Each measurement has a process
-of its own; memory is the peak above what the imports take.
+of its own, three of each in turn, the quickest counts; memory is the peak above what the imports take. Processor time
+is what the client itself took, which neighbours on a busy machine hardly change.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 
 from core_kernels.figures import Row
 from core_kernels.units import SECONDS_PER_DAY
-from training.bench import limit_row
+from training.bench import limit_row, row
 from training.boosters import Stage, quiet
 from training.cache import PartCache
 from training.energy_dataset import EnergyDataset
@@ -36,7 +37,8 @@ START_S = 1_546_300_800  # 2019-01-01 00:00 UTC
 SLOT_S = 300
 _FIELDS, _YEARS = 10, 5
 _DAYS_PER_YEAR = 365
-_MOST_S, _MOST_MB, _MOST_GROWTH = 5.0, 300.0, 0.10
+_MOST_S, _MOST_MB, _MOST_GROWTH, _MOST_CPU_RATIO = 5.0, 300.0, 0.10, 0.6
+_TURNS = 3
 _WAIT_S, _TIMEOUT_S = 120.0, 900.0
 _BATCH_ROWS = 5_000
 _MODULE = "training.bench.sources"
@@ -68,13 +70,19 @@ def rows(stage: Stage = quiet) -> list[Row]:
         stage("sources: five years into InfluxDB")
         fill(port, _YEARS * _DAYS_PER_YEAR)
         _measured("ours", port, _DAYS_PER_YEAR)  # the server's own caches and the kernels, once for both sides
-        stage("sources: a year, one query after the other")
-        plain = _measured("plain", port, _DAYS_PER_YEAR)
-        stage("sources: a year, all at once")
-        year = _measured("ours", port, _DAYS_PER_YEAR)
+        plain, year = [], []
+        for turn in range(1, _TURNS + 1):
+            stage(f"sources: a year, one query after the other, then all at once, {turn} of {_TURNS}")
+            plain.append(_measured("plain", port, _DAYS_PER_YEAR))
+            year.append(_measured("ours", port, _DAYS_PER_YEAR))
         stage("sources: five years")
         whole = _measured("ours", port, _YEARS * _DAYS_PER_YEAR)
-    return _rows(plain, year, whole)
+    return _rows(_least(plain), _least(year), whole)
+
+
+def _least(found: list[dict[str, float]]) -> dict[str, float]:
+    """The best turn, number by number."""
+    return {name: min(each[name] for each in found) for name in found[0]}
 
 
 def _rows(plain: dict[str, float], year: dict[str, float], whole: dict[str, float]) -> list[Row]:
@@ -93,6 +101,14 @@ def _rows(plain: dict[str, float], year: dict[str, float], whole: dict[str, floa
     )
     return [
         limit_row(f"{what}, wall time", (year["wall_s"], plain["wall_s"]), "s", reference, _MOST_S),
+        row(
+            f"{what}, the client's processor time",
+            (year["cpu_s"], plain["cpu_s"]),
+            "s",
+            reference,
+            _MOST_CPU_RATIO,
+            f"<= {_MOST_CPU_RATIO} of the reference",
+        ),
         limit_row(f"{what}, peak memory", (year["peak_mb"], plain["peak_mb"]), "MB above imports", reference, _MOST_MB),
         flat,
     ]
@@ -198,10 +214,10 @@ def plain(port: int, days: int) -> int:
 
 
 def main(what: str, port: int, days: int) -> dict[str, float]:
-    """Wall time and peak memory above imports of one side."""
+    """Wall time, processor time and peak memory above imports of one side."""
     before_mb = _memory_mb("VmRSS")
     with tempfile.TemporaryDirectory(prefix="pems-bench-cache-") as cache:
-        started_s = time.perf_counter()
+        started_s, began_cpu_s = time.perf_counter(), time.process_time()
         if what == "ours":
             data = ours(port, days, Path(cache))
             known = sum(part.counts.rows for name in data.signals for part in data.parts(name))
@@ -209,12 +225,12 @@ def main(what: str, port: int, days: int) -> dict[str, float]:
                 raise TrainingError(data.missing[0].reason)
         else:
             known = plain(port, days)
-        wall_s = time.perf_counter() - started_s
+        wall_s, cpu_s = time.perf_counter() - started_s, time.process_time() - began_cpu_s
     wanted = _FIELDS * days * SECONDS_PER_DAY // SLOT_S
     if known != wanted:
         raise TrainingError(f"{known} rows came of {wanted}")
     peak_mb = _memory_mb("VmHWM")
-    return {"wall_s": wall_s, "peak_mb": peak_mb - before_mb, "rss_mb": peak_mb}
+    return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": peak_mb - before_mb, "rss_mb": peak_mb}
 
 
 def _memory_mb(field: str) -> float:
