@@ -22,7 +22,7 @@ def report(parts: tuple[str, ...], data: Path, homes: tuple[str, ...], span_days
 
 
 def _measured(part: str, data: Path, homes: tuple[str, ...], span_days: int) -> tuple[Row, ...]:
-    from edge.bench_control import emhass, loops, memory, peers, plans, zones
+    from edge.bench_control import emhass, loops, memory, peers, plans, reserve, zones
 
     match part:
         case "plans":
@@ -31,5 +31,7 @@ def _measured(part: str, data: Path, homes: tuple[str, ...], span_days: int) -> 
             return memory.rows()
         case "peers":
             return (*peers.rows(), *zones.rows(), *emhass.rows())
+        case "reserve":
+            return reserve.rows(data, homes, span_days)
         case _:
             return loops.rows(data, homes, span_days)
