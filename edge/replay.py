@@ -33,7 +33,7 @@ from edge.planning import HISTORY_DAYS, HORIZON_SLOTS, SLOT_S, Forecasts, clean
 from edge.timetext import format_time
 
 START_SOC_FRAC = 0.5
-# The fast loop acts this often within a quarter hour, whose load and PV are their means.
+# The fast loop acts this often within a quarter hour, unless told otherwise; load and PV are the quarter's means.
 ACT_S = 180
 _LEVELS = ("p10", "p50", "p90")
 
@@ -134,11 +134,13 @@ def live(
     *,
     soc_frac: float = START_SOC_FRAC,
     act: Act = fastloop.wish,
+    act_s: int = ACT_S,
     each: Callable[[], None] = lambda: None,
 ) -> Lived:
     """Live the days through; raises :class:`StoreError` for missing signals or prices in force.
 
     ``act`` makes a wish of the house and the plan; the box's own fast loop, unless another one is to be compared.
+    It acts every ``act_s``, a part of a quarter hour. [s]
     ``each`` is called before every slot, and may raise to end it all.
     """
     battery = site.battery
@@ -148,7 +150,7 @@ def live(
     if np.isnan(load_w - pv_w).all():
         raise StoreError("pv_w and load_w are never both there in the span")
     market = Market.of(days.prices.actual(days.span), site, days.reached_peak_w)
-    loop = _Loop(site, battery, days, forecaster, soc_frac, act)
+    loop = _Loop(site, battery, days, forecaster, soc_frac, act, act_s)
     for k in range(days.span.count):
         each()
         loop.slot(k, float(pv_w[k]), float(load_w[k]))
@@ -210,9 +212,9 @@ class _Loop:
     """The closed loop: forecast, plan, act; one call a slot."""
 
     def __init__(
-        self, site: Site, battery: Battery, days: Days, forecaster: Forecasts, soc_frac: float, act: Act
+        self, site: Site, battery: Battery, days: Days, forecaster: Forecasts, soc_frac: float, act: Act, act_s: int
     ) -> None:
-        self._act = act
+        self._act, self._act_s = act, act_s
         self._site, self._battery, self._days, self._forecaster = site, battery, days, forecaster
         self._planned = battery_only(site)
         self._mpc = Mpc(self._planned)
@@ -240,15 +242,15 @@ class _Loop:
         net_w, soc_frac = load_w - pv_w, float(self.soc_frac[k])
         moved_w = imported_wh = 0.0
         power_w = float(self.battery_w[k - 1]) if k else 0.0
-        for time_s in range(issued_s, issued_s + SLOT_S, ACT_S):
+        for time_s in range(issued_s, issued_s + SLOT_S, self._act_s):
             house = _house(time_s, pv_w, load_w, power_w, soc_frac)
             wish = self._act(house, self._plan, self._battery, imported_wh)
             command = guard.narrow(wish, house, self._site, now_s=time_s)
             native_w = 0.0 if math.isnan(net_w) else fastloop.self_consumption_w(net_w, self._battery)
             wish_w = native_w if command.mode == "native" else command.battery_w
-            soc_frac, power_w = step(soc_frac, wish_w, ACT_S, self._parameters)
-            moved_w += power_w * ACT_S / SLOT_S
-            imported_wh += max(net_w - power_w, 0.0) * ACT_S / SECONDS_PER_HOUR
+            soc_frac, power_w = step(soc_frac, wish_w, self._act_s, self._parameters)
+            moved_w += power_w * self._act_s / SLOT_S
+            imported_wh += max(net_w - power_w, 0.0) * self._act_s / SECONDS_PER_HOUR
         self.soc_frac[k + 1], self.battery_w[k] = soc_frac, moved_w
         self._import_w[k] = 0.0 if math.isnan(net_w) else max(net_w - self.battery_w[k], 0.0)
 

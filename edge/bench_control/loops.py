@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from edge.messages import Command, House, Plan
 from edge.planning import Forecasts
 from edge.replay import Lived, live
 
-REPLAY_SPEED = 1000.0
+REPLAY_SPEED, FAST_SPEED = 1000.0, 20.0
+FAST_SLOTS_COUNT = 24
 _LEASE_S = 900.0
 
 
@@ -142,18 +143,33 @@ def _over(
 def _speed(found: Sequence[Shares]) -> Row:
     """Simulated over real time of the slowest home: forecasts, plans, fast loop, guard."""
     slowest = min(found, key=lambda one: one.speed_ratio)
+    return _times(f"replay at 15 min ({slowest.home.name})", slowest.speed_ratio, REPLAY_SPEED)
+
+
+def fast_row(home: Home) -> Row:
+    """A home's first hours with the fast loop at work every second, as on the box."""
+    span = replace(home.days.span, count=FAST_SLOTS_COUNT)
+    started_s = time.perf_counter()
+    live(home.site, replace(home.days, span=span), Baseline(home.site), act_s=1)
+    seconds_s = time.perf_counter() - started_s
+    return _times(f"replay with a fast loop of 1 s ({home.name})", span.count * span.slot_s / seconds_s, FAST_SPEED)
+
+
+def _times(name: str, speed_ratio: float, least_ratio: float) -> Row:
+    """A speed against real time."""
     return Row(
-        name=f"replay at 15 min ({slowest.home.name})",
-        value=slowest.speed_ratio,
+        name=name,
+        value=speed_ratio,
         unit="times",
         reference="real time",
         reference_value=1.0,
-        ratio=slowest.speed_ratio,
-        target=f">= {REPLAY_SPEED:.0f} times real time",
-        ok=slowest.speed_ratio >= REPLAY_SPEED,
+        ratio=speed_ratio,
+        target=f">= {least_ratio:.0f} times real time",
+        ok=speed_ratio >= least_ratio,
     )
 
 
 def rows(data: Path, names: Sequence[str], span_days: int) -> tuple[Row, ...]:
     """The loops of the named homes; raises :class:`StoreError` where their data are absent."""
-    return loop_rows([shares(home(name, data, span_days)) for name in names])
+    homes = [home(name, data, span_days) for name in names]
+    return (*loop_rows([shares(one) for one in homes]), *(fast_row(one) for one in homes[:1]))

@@ -60,6 +60,13 @@ def test_rows_name_each_home_and_hold_what_all_take_together():
     assert loops.loop_rows([]) == ()
 
 
+def test_a_fast_loop_of_a_second_is_lived_some_times_faster_than_real_time():
+    made = Home(name="made", site=make_site(), days=days_of(make_days(9), 7, 1), naive_share_frac=math.nan)
+    row = loops.fast_row(made)
+    assert row.name == "replay with a fast loop of 1 s (made)"
+    assert row.value > 1.0
+
+
 @pytest.mark.data
 @pytest.mark.training
 def test_every_home_has_its_days_and_its_prices():
