@@ -26,7 +26,7 @@ SETTINGS = {
     "scaling": 10,
     "alpha": 1.6,
     "sigma": 1e-6,
-    "check_termination": 10,
+    "check_termination": 25,
     "polishing": False,
     "warm_starting": True,
     "verbose": False,
