@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core_kernels.bundle_rooms import BundledRooms, bundled_from
 from core_kernels.features import PvPlant
 from core_kernels.pv import PvArray
 from core_kernels.quantiles import LEVELS_FRAC
@@ -35,6 +36,7 @@ _KEYS = frozenset(
         *("plant", "models", "training", "metrics", "calibration", "parity", "files"),
     }
 )
+_MAY = frozenset({"rooms"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,10 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What the device needs to know; ``document`` is the whole of it, for people and the registry."""
+    """What the device needs to know; ``document`` is the whole of it, for people and the registry.
+
+    ``rooms`` is there where training saw a house's rooms.
+    """
 
     name: str
     version: str
@@ -72,6 +77,7 @@ class Manifest:
     parity_tolerance: float
     files: Mapping[str, FileEntry]
     document: Mapping[str, Any]
+    rooms: BundledRooms | None = None
 
     def model(self, signal: str) -> ModelEntry:
         """The model of a signal; the manifest holds exactly one for each."""
@@ -100,8 +106,8 @@ def parse(raw: bytes) -> Manifest:
         raise ValueError("manifest is not in canonical form")
     if document.get("schema") != SCHEMA:
         raise ValueError(f"schema {document.get('schema')!r} is not {SCHEMA}")
-    if set(document) != _KEYS:
-        raise ValueError(f"manifest keys differ: {', '.join(sorted(set(document) ^ _KEYS))}")
+    if set(document) - _MAY != _KEYS:
+        raise ValueError(f"manifest keys differ: {', '.join(sorted((set(document) - _MAY) ^ _KEYS))}")
     files = _files(document["files"])
     parity = _table(document, "parity", {"file", "rows", "rtol"})
     if parity["file"] not in files:
@@ -119,6 +125,7 @@ def parse(raw: bytes) -> Manifest:
         parity_tolerance=_number(parity, "rtol", 0.0, 0.01),
         files=files,
         document=document,
+        rooms=bundled_from(document["rooms"]) if "rooms" in document else None,
     )
 
 

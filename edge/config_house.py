@@ -10,6 +10,8 @@ from typing import Any, Literal
 HeatBy = Literal["electric", "heatpump", "relay"]
 
 MAX_ZONES = 17
+HEATER = "heat_w"
+NETWORK = ("air_wh_per_k", "mass_wh_per_k", "air_mass_k_per_w", "mass_out_k_per_w")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +62,18 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """A heated room: its two capacities and resistances (as identified), its heater, its comfort band.
+    """A heated room: its heater, its two capacities and resistances (as identified), its comfort band.
 
-    ``sensor`` is the signal of its air temperature; without one ``room_<name>_c``.
+    ``sensor`` is the signal of its air temperature; without one ``room_<name>_c``. Where the file names neither
+    capacities nor resistances, the bundle's room of this name gives them, and ``heat_w`` where that is absent, too.
     """
 
     name: str
-    heat_w: float
-    air_wh_per_k: float
-    mass_wh_per_k: float
-    air_mass_k_per_w: float
-    mass_out_k_per_w: float
+    heat_w: float = math.nan
+    air_wh_per_k: float = math.nan
+    mass_wh_per_k: float = math.nan
+    air_mass_k_per_w: float = math.nan
+    mass_out_k_per_w: float = math.nan
     solar_m2: float = 0.0
     least_c: float = 20.0
     most_c: float = 23.0
@@ -81,6 +84,11 @@ class Zone:
     def signal(self) -> str:
         """The signal of the air temperature."""
         return self.sensor or f"room_{self.name}_c"
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The numbers that are not known."""
+        return tuple(name for name in (HEATER, *NETWORK) if math.isnan(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +154,7 @@ def house_problems(values: dict[str, Any]) -> list[str]:
     problems += [
         f"zone[{i}].least_c must be below most_c" for i, zone in enumerate(zones) if zone.least_c >= zone.most_c
     ]
+    problems += [f"zone[{i}].{zone.absent[0]} is missing" for i, zone in enumerate(zones) if _is_lacking(zone, values)]
     stores: Sequence[FurtherBattery] = [row for row in values.get("stores", ()) if row is not None]
     problems += [
         f"store[{i}].soc_min_frac must be below soc_max_frac"
@@ -156,6 +165,13 @@ def house_problems(values: dict[str, Any]) -> list[str]:
     if values.get("heatpump") is None and any(item.by == "heatpump" for item in heated):
         problems.append('by = "heatpump" needs a [heatpump] table')
     return problems
+
+
+def _is_lacking(zone: Zone, values: dict[str, Any]) -> bool:
+    """Claims that a room lacks a number that no bundle can give: half of a network is none."""
+    rest = set(zone.absent) - {HEATER}
+    given_by_bundle = values.get("bundle") is not None and rest == set(NETWORK)
+    return bool(zone.absent) and not given_by_bundle
 
 
 def _times(values: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -120,6 +121,7 @@ def run_control(run: Run) -> None:
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
     from edge.files import STORE_NAME
+    from edge.foresight import with_rooms
     from edge.ipc import IpcError
     from edge.lookback import Lookback
     from edge.planner_ports import PlannerPorts, forecaster_of
@@ -133,7 +135,12 @@ def run_planner(run: Run) -> None:
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
     ports = PlannerPorts(site, run.state, run.clock)
-    planner = Planner(forecaster=forecaster, solve=optimiser.plan, look=ports.surroundings)
+    planner = Planner(
+        forecaster=forecaster,
+        solve=optimiser.plan,
+        look=partial(ports.surroundings, forecaster.rooms),
+        foresee=partial(with_rooms, site, forecaster.rooms),
+    )
     lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked)
     after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended
     stop.wait_until(run.clock, run.clock.start_s + after_s)

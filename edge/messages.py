@@ -146,8 +146,8 @@ class Plan:
     Tuples of powers hold one value a slot, ``soc_frac`` one an edge (n + 1). ``peak_w`` is the import that no quarter
     hour of the running month shall exceed, where a capacity tariff bills it (``peak_eur_per_kw``); else NaN.
     ``setpoint_w`` is what cars, programs, rooms and tank shall draw, by name (``ev.car``, ``zone.living``), a value a
-    slot; ``expected_c`` the temperatures that follow, one an edge. ``worth_eur_per_kwh``: of a stored kWh at each
-    twentieth of the charge, or empty. ``verdicts``: what pays.
+    slot; ``expected_c`` the temperatures that follow, one an edge; ``room_p50_c`` those of the bundle's rooms, a slot's
+    mean. ``worth_eur_per_kwh``: of a stored kWh at each twentieth of the charge, or empty. ``verdicts``: what pays.
     """
 
     issued_s: float
@@ -175,6 +175,9 @@ class Plan:
     peak_eur_per_kw: float = 0.0
     setpoint_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     expected_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    room_p10_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    room_p50_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    room_p90_c: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     worth_eur_per_kwh: tuple[float, ...] = ()
     verdicts: tuple[str, ...] = ()
 
@@ -221,12 +224,9 @@ def to_json(value: Any) -> Any:
     return value
 
 
-_MAX_POWER_W = 1e6
-_MAX_PRICE_EUR_PER_KWH = 100.0
-_MAX_PEAK_EUR_PER_KW = 1e6
-_PLAN_SLOT_S = 900
-_MAX_SLOTS = 7 * 96
-_MAX_NAMES = 64
+_MAX_POWER_W, _MAX_PRICE_EUR_PER_KWH, _MAX_PEAK_EUR_PER_KW = 1e6, 100.0, 1e6
+_PLAN_SLOT_S, _MAX_SLOTS, _MAX_NAMES = 900, 7 * 96, 64
+MAPPINGS = {"setpoint_w": 0, "expected_c": 1, "room_p10_c": 0, "room_p50_c": 0, "room_p90_c": 0}  # values beyond slots
 _TEXTS, _SENTENCES, _COUNTS = ("source", "reason"), ("violations", "verdicts"), ("start_s", "slot_s")
 
 
@@ -248,7 +248,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             _check_column(name, column, count + (name == "soc_frac"))
     if plan.worth_eur_per_kwh:
         _check_column("worth_eur_per_kwh", plan.worth_eur_per_kwh, WORTH_COUNT)
-    for name, edges in (("setpoint_w", 0), ("expected_c", 1)):
+    for name, edges in MAPPINGS.items():
         for key, column in getattr(plan, name).items():
             _check_column(f"{name} of {key:.40}", column, count + edges)
     if not all(map(math.isfinite, (plan.issued_s, plan.valid_until_s, *plan.battery_w, plan.water_value_eur_per_kwh))):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
@@ -23,8 +23,11 @@ from edge.ingest.tariff import PriceBook, Prices
 from edge.ipc import Client, IpcError
 from edge.log import Log
 from edge.messages import Plan
-from edge.planning import Forecasts
 from edge.supply import Supply, said_of_house
+
+if TYPE_CHECKING:
+    from core_kernels.bundle_rooms import BundledRooms
+    from edge.forecast.runtime import Baseline, Forecaster
 
 
 class PlannerPorts:
@@ -69,9 +72,11 @@ class PlannerPorts:
         except IpcError as error:
             raise PlanError(f"the plan could not be handed over: {error}") from error
 
-    def surroundings(self, grid: TimeGrid, history: Frame, weather: Frame | None) -> Surroundings:
-        """What weather, measurements and the broker's users say of rooms and cars."""
-        around = surroundings_of(self._site, grid, history, weather)
+    def surroundings(
+        self, rooms: BundledRooms | None, grid: TimeGrid, history: Frame, weather: Frame | None
+    ) -> Surroundings:
+        """What weather, measurements, the bundle and the broker's users say of rooms and cars."""
+        around = surroundings_of(self._site, grid, history, weather, rooms)
         if not (self._site.evs or self._site.zones):
             return around
         try:
@@ -105,7 +110,7 @@ class PlannerPorts:
         self._control.ask("no_plan", reason=reason)
 
 
-def forecaster_of(site: Site, log: Log) -> Forecasts:
+def forecaster_of(site: Site, log: Log) -> Baseline | Forecaster:
     """The signed bundle's models; the baseline where there is no bundle, or, loudly, where it must not be used."""
     from edge.forecast.runtime import Baseline, Forecaster  # only the planner pays for the models' runtime
 

@@ -67,16 +67,23 @@ def nothing_seen(_grid: TimeGrid, _history: Frame, _weather: Frame | None) -> Su
     return Surroundings()
 
 
+def nothing_foreseen(plan: Plan, _history: Frame, _weather: Frame | None) -> Plan:
+    """For a bundle without rooms."""
+    return plan
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
     """The two models of a planning cycle: what will happen, and what to do about it.
 
-    ``look`` says what measurements and weather tell of the house's rooms on the plan's grid.
+    ``look`` says what measurements and weather tell of the house's rooms on the plan's grid, ``foresee`` adds to a plan
+    what the rooms will be under it.
     """
 
     forecaster: Forecasts
     solve: Callable[..., Plan]
     look: Callable[[TimeGrid, Frame, Frame | None], Surroundings] = nothing_seen
+    foresee: Callable[[Plan, Frame, Frame | None], Plan] = nothing_foreseen
 
 
 def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
@@ -100,6 +107,7 @@ def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
         around=planner.look(grid, history, weather),
     )
     plan = replace(plan, source=f"{plan.source} on {sources_of(forecasts)}")
+    plan = planner.foresee(plan, history, weather)
     ports.publish(plan)
     return plan
 

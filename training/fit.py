@@ -1,4 +1,4 @@
-"""Both models of a site in one go, and their form on disk between ``fit`` and ``export``."""
+"""All models of a site in one go, and their form on disk between ``fit`` and ``export``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from core_kernels.records import FeatureMatrix
 from training.boosters import QuantileModel, Recipe, Stage, quiet, read_boosters, write_boosters
 from training.dataset import LoadSampler, PvSampler, Series, before, horizon
 from training.errors import SetupError
+from training.house_fit import House, fit_house, load_house, save_house
 from training.load_fit import fit_load
 from training.pv_fit import fit_plant, plant_document, plant_from
 from training.site import TrainingSite
@@ -28,13 +29,14 @@ _ROW_DAYS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trained:
-    """The models of one site, real input rows for the parity gate, and where all came from."""
+    """The models of one site, real rows for the parity gate, the rooms that are known, and where all came from."""
 
     site: str
     plant: PvPlant
     models: tuple[QuantileModel, ...]
     rows: Mapping[str, FeatureMatrix]
     training: Mapping[str, Any]
+    house: House | None = None
 
 
 def file_sha256(path: Path) -> str:
@@ -45,7 +47,7 @@ def file_sha256(path: Path) -> str:
 def fit_site(
     series: Series, site: TrainingSite, until_s: float, recipe: Recipe, data_sha256: str, stage: Stage = quiet
 ) -> Trained:
-    """Identify the plant and fit both models on what was known before ``until_s``.
+    """Identify plant and rooms and fit both boosted models on what was known before ``until_s``.
 
     Raises
     ------
@@ -65,7 +67,9 @@ def fit_site(
             values=np.concatenate([part.values for part in parts]),
             scale_w=np.concatenate([part.scale_w for part in parts]),
         )
+    house, rooms_told = fit_house(past, site.location, stage)
     training = {
+        "rooms": rooms_told,
         "rows": {model.signal: model.rows for model in models},
         "from_s": past.frame.grid.start_s,
         "to_s": past.frame.grid.end_s,
@@ -73,7 +77,7 @@ def fit_site(
         "seed": recipe.seed,
         "params": asdict(recipe),
     }
-    return Trained(site=site.name, plant=plant, models=models, rows=rows, training=training)
+    return Trained(site=site.name, plant=plant, models=models, rows=rows, training=training, house=house)
 
 
 def save(trained: Trained, folder: Path) -> None:
@@ -81,6 +85,7 @@ def save(trained: Trained, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for model in trained.models:
         write_boosters(model, folder)
+    save_house(trained.house, folder)
     arrays = {f"{name}_X": rows.values for name, rows in trained.rows.items()}
     scales = {f"{name}_scale_w": rows.scale_w for name, rows in trained.rows.items()}
     np.savez_compressed(folder / _ROWS_FILE, allow_pickle=False, **arrays, **scales)
@@ -108,9 +113,11 @@ def load(folder: Path) -> Trained:
                 )
                 for model in models
             }
-        plant = plant_from(document["plant"])
+        plant, house = plant_from(document["plant"]), load_house(folder)
     except OSError as error:
         raise SetupError(f"{folder}: is not a model directory: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise SetupError(f"{folder}: is damaged: {str(error).splitlines()[0]}") from error
-    return Trained(site=document["site"], plant=plant, models=models, rows=rows, training=document["training"])
+    return Trained(
+        site=document["site"], plant=plant, models=models, rows=rows, training=document["training"], house=house
+    )

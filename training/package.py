@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core_kernels.bundle_rooms import bundled_document, bundled_from, rooms_ratio
 from core_kernels.featurespec import digest
 from core_kernels.manifest import MANIFEST_NAME, SCHEMA, SIGNATURE_NAME, canonical_bytes, parse
 from core_kernels.quantiles import LEVELS_FRAC
 from training.bundle_file import opened, write_zip
-from training.errors import SetupError
+from training.errors import SetupError, TrainingError
 from training.export import ML_OPSET, OPSET, to_onnx
 from training.fit import Trained
+from training.house_fit import House
 from training.parity import TOLERANCE_RATIO, Parity, check
 from training.pv_fit import plant_document
 from training.sign import signature
@@ -61,6 +64,9 @@ def build(trained: Trained, release: Release) -> tuple[dict[str, bytes], dict[st
         golden[f"{model.signal}_X"] = rows.values[picked]
         golden[f"{model.signal}_scale_w"] = scale_w
         golden[f"{model.signal}_q"] = model.quantiles_w(rows.values[picked], scale_w)
+    if trained.house is not None:
+        golden |= trained.house.golden
+        _require_same(trained.house)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **golden)
     files[GOLDEN_FILE] = buffer.getvalue()
@@ -81,7 +87,8 @@ def _document(trained: Trained, release: Release, files: dict[str, bytes]) -> di
         }
         for model in trained.models
     ]
-    return {
+    rooms = {} if trained.house is None else {"rooms": bundled_document(trained.house.rooms)}
+    return rooms | {
         "schema": SCHEMA,
         "name": trained.site,
         "version": release.version,
@@ -106,6 +113,14 @@ def _document(trained: Trained, release: Release, files: dict[str, bytes]) -> di
             for name, content in files.items()
         },
     }
+
+
+def _require_same(house: House) -> None:
+    """Raise :class:`TrainingError` unless the rooms say the same after their way through the manifest."""
+    read = bundled_from(json.loads(canonical_bytes(bundled_document(house.rooms))))
+    ratio = rooms_ratio(read, house.golden)
+    if ratio > TOLERANCE_RATIO:
+        raise TrainingError(f"rooms: the manifest's answer their golden rows {ratio:.1e} off")
 
 
 def signed(members: dict[str, bytes], key: Ed25519PrivateKey) -> dict[str, bytes]:

@@ -58,9 +58,13 @@ class Spell(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FittedRooms:
-    """The model, how well its network is known, what is doubtful, and its error a day ahead in training [K]."""
+    """The model, how well its network is known, what is doubtful, and its error a day ahead in training [K].
+
+    ``heat_w`` is the most that each room was heated with; NaN where it has no heater.
+    """
 
     model: RoomModel
+    heat_w: FloatArray
     deviation_frac: FloatArray
     doubts: tuple[str, ...]
     rows: int
@@ -109,6 +113,7 @@ def fit_rooms(frame: Frame, location: Location, stage: Stage = quiet) -> FittedR
     best, found, error_k = _search(spell, draft, stage)
     return FittedRooms(
         model=_with_mix(best, spell),
+        heat_w=most_heat_w(spell.frame, names),
         deviation_frac=found.deviation_frac,
         doubts=tuple(doubt for room, name in enumerate(names) for doubt in doubts(name, best.network, room)),
         rows=spell.measured_c.shape[0],
@@ -132,9 +137,7 @@ def longest_spell(frame: Frame, names: tuple[str, ...]) -> Spell:
 
 def _search(spell: Spell, draft: RoomModel, stage: Stage) -> tuple[RoomModel, Fit, float]:
     """One choice after the other, each with the best of those before: windows, heating, noise, start."""
-    heat_w = heat_of(spell.frame, draft.names, draft.relay_w)
-    full_w = np.max(heat_w, axis=0)
-    relay_w = np.where(full_w > 0.0, full_w, np.nan)
+    relay_w = most_heat_w(spell.frame, draft.names)
     turns: list[tuple[str, list[dict[str, Any]]]] = [
         ("windows", [{"window_azimuth_deg": azimuth_deg} for azimuth_deg in _WINDOWS_DEG]),
         ("heating", [{"relay_w": relay_w}] if np.isfinite(relay_w).any() else []),
@@ -154,6 +157,12 @@ def _search(spell: Spell, draft: RoomModel, stage: Stage) -> tuple[RoomModel, Fi
                 best = tried
     assert best is not None
     return best
+
+
+def most_heat_w(frame: Frame, names: tuple[str, ...]) -> FloatArray:
+    """The most that each room was heated with, NaN where it never was [W]."""
+    full_w = np.max(heat_of(frame, names, np.full(len(names), np.nan)), axis=0)
+    return np.where(full_w > 0.0, full_w, np.nan)
 
 
 def _fitted(spell: Spell, model: RoomModel, spread_ratio: float) -> tuple[RoomModel, Fit, float]:

@@ -88,6 +88,7 @@ class ThermalPredictor(BasePredictor):
         document = rooms_document(self.model)
         extra = {
             "deviation_frac": [float(value) if np.isfinite(value) else None for value in self.fitted.deviation_frac],
+            "heat_w": [float(value) if np.isfinite(value) else None for value in self.fitted.heat_w],
             "doubts": list(self.fitted.doubts),
             "rows": self.fitted.rows,
             "error_k": self.fitted.error_k,
@@ -101,6 +102,7 @@ class ThermalPredictor(BasePredictor):
         self._fitted = FittedRooms(
             model=rooms_from(document["rooms"]),
             deviation_frac=np.array([np.inf if value is None else value for value in extra["deviation_frac"]]),
+            heat_w=np.array([np.nan if value is None else value for value in extra["heat_w"]]),
             doubts=tuple(extra["doubts"]),
             rows=extra["rows"],
             error_k=extra["error_k"],

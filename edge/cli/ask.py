@@ -113,7 +113,7 @@ def _print_front(site_path: Path, current: Plan, objectives: str, as_json: bool)
 @state_option
 @json_option
 def forecast(site_path: Path, state: Path | None, as_json: bool) -> None:
-    """Show PV and load of the next 48 h with their P10-P90 spread, by the hour.
+    """Show PV and load of the next 48 h with their P10-P90 spread, by the hour, and the rooms that the bundle knows.
 
     \b
     Example:
@@ -122,22 +122,29 @@ def forecast(site_path: Path, state: Path | None, as_json: bool) -> None:
     status = ask_status(site_path, state)
     current = published_plan(status)
     columns = {name: getattr(current, name) for name in _FORECAST_COLUMNS}
+    rooms = {name: getattr(current, name) for name in _ROOM_COLUMNS}
     times_s = [current.start_s + i * current.slot_s for i in range(len(current.battery_w))]
     if as_json:
-        data = {"issued_utc": format_time(current.issued_s), "time_utc": [format_time(t) for t in times_s], **columns}
+        times = {"issued_utc": format_time(current.issued_s), "time_utc": [format_time(t) for t in times_s]}
+        data = {**times, **columns, **rooms}
         click.echo(json.dumps(to_json(data)))
         return
     zone = ZoneInfo(status["site"]["timezone"])
+    heads = [(room, name) for room in current.room_p50_c for name in _ROOM_COLUMNS]
     rows = [
         (
             local_words(times_s[i], zone, _CLOCK),
             *(f"{_mean(values[i : i + _HOUR_SLOTS]):.0f}" for values in columns.values()),
+            *(f"{_mean(rooms[name][room][i : i + _HOUR_SLOTS]):.1f}" for room, name in heads),
         )
         for i in range(0, len(times_s), _HOUR_SLOTS)
     ]
-    _print_rows(("local", *(name.removesuffix("_w").replace("_", " ") + " W" for name in columns)), rows)
+    powers = (name.removesuffix("_w").replace("_", " ") + " W" for name in columns)
+    warmths = (f"{room} {name.removeprefix('room_').removesuffix('_c')} degC" for room, name in heads)
+    _print_rows(("local", *powers, *warmths), rows)
 
 
+_ROOM_COLUMNS = ("room_p10_c", "room_p50_c", "room_p90_c")
 _FORECAST_COLUMNS = ("pv_p10_w", "pv_p50_w", "pv_p90_w", "load_p10_w", "load_p50_w", "load_p90_w")
 
 

@@ -68,6 +68,7 @@ def verify(file: Path, site_path: Path, key: Path | None, as_json: bool) -> None
         "sha256": bundle.sha256,
         "parity_ratio": parity_ratio,
         "metrics": manifest.document["metrics"],
+        "rooms": manifest.rooms.model.names if manifest.rooms is not None else (),
     }
     if as_json:
         click.echo(json.dumps(data))
@@ -78,6 +79,8 @@ def verify(file: Path, site_path: Path, key: Path | None, as_json: bool) -> None
     for name, metrics in sorted(manifest.document["metrics"].items()):
         text = ", ".join(f"{key} {value:.4g}" for key, value in sorted(metrics.items()))
         click.echo(f"  {name}: {text}")
+    if data["rooms"]:
+        click.echo(f"  rooms: {', '.join(data['rooms'])}")
 
 
 @group.command()

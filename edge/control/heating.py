@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from core_kernels.qp_limits import Draw
 from core_kernels.qp_parts import Numbers, Part
 from core_kernels.thermal import ThermalNetwork, discretise
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
-from edge.config_house import HeatBy, HotWater, Zone
+from edge.config_house import HEATER, NETWORK, HeatBy, HeatPumpUnit, HotWater, Zone
 from edge.control.component import AID_EUR, Component, Outlook, Thermometer
 from edge.control.demands import local_day_s
 
@@ -43,8 +44,10 @@ def heating(outlook: Outlook) -> tuple[Component, ...]:
     site = outlook.site
     if not site.zones and site.hotwater is None:
         return ()
-    cop, input_kw = _pump(outlook)
-    found = [_zone(zone, _source(zone.by, cop), outlook) for zone in site.zones]
+    count = outlook.grid.count
+    cop, input_kw = pump_of(site.heatpump, outlook.around.outdoor_c[:count], count)
+    zones = [whole(zone, outlook.around.identified) for zone in site.zones]
+    found = [_zone(zone, _source(zone.by, cop), outlook) for zone in zones]
     if site.hotwater is not None:
         found.append(_tank(site.hotwater, _source(site.hotwater.by, cop), outlook))
     pumped = any(component.part.unknowns and _is_pumped(component) for component in found)
@@ -56,10 +59,9 @@ def _is_pumped(component: Component) -> bool:
     return any(cell.row == PUMP for cell in component.part.cells)
 
 
-def _pump(outlook: Outlook) -> tuple[FloatArray, FloatArray]:
+def pump_of(unit: HeatPumpUnit | None, outdoor_c: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
     """COP and electric limit [kW] in each step; without a pump or an outdoor temperature NaN."""
-    unit, outdoor_c = outlook.site.heatpump, outlook.around.outdoor_c[: outlook.grid.count]
-    nothing = np.full(outlook.grid.count, math.nan)
+    nothing = np.full(count, math.nan)
     if unit is None or not outdoor_c.size or not np.isfinite(outdoor_c).all():
         return nothing, nothing
     source_c = outdoor_c if unit.kind.startswith("air") else np.full(outdoor_c.size, BRINE_C)
@@ -84,6 +86,22 @@ def _worth_eur_per_kwh(source: Source, outlook: Outlook) -> float:
     day = slice(-min(outlook.grid.count, SECONDS_PER_DAY // outlook.grid.slot_s), None)
     price = float((outlook.import_eur_per_kwh * source.bus_per_heat)[day].mean())
     return max(TERMINAL_HEAT_FRAC * price, 0.0)
+
+
+def whole(zone: Zone, identified: Mapping[str, Mapping[str, float]]) -> Zone:
+    """A zone with the numbers of the bundle's room of its name, where the file gives it no network."""
+    known = identified.get(zone.name, {})
+    if not known or not set(NETWORK) <= set(zone.absent):
+        return zone
+    return replace(
+        zone,
+        heat_w=known.get(HEATER, math.nan) if HEATER in zone.absent else zone.heat_w,
+        air_wh_per_k=known["air_wh_per_k"],
+        mass_wh_per_k=known["mass_wh_per_k"],
+        air_mass_k_per_w=known["air_mass_k_per_w"],
+        mass_out_k_per_w=known["mass_out_k_per_w"],
+        solar_m2=known["solar_m2"],
+    )
 
 
 def room_of(zone: Zone, slot_s: float) -> tuple[Room, FloatArray]:
@@ -118,6 +136,8 @@ def start_k(zone: Zone, air_c: float, outdoor_c: float, reference_c: float) -> F
 def _zone(zone: Zone, source: Source, outlook: Outlook) -> Component:
     name, count, around = f"zone.{zone.name}", outlook.grid.count, outlook.around
     outdoor_c, air_c = around.outdoor_c[:count], around.temperature_c.get(zone.signal, math.nan)
+    if zone.absent:
+        return _left_out(name, f"neither site.toml nor the bundle knows its {', '.join(zone.absent)}")
     if not outdoor_c.size or not np.isfinite(outdoor_c).all():
         return _left_out(name, "there is no forecast of the outdoor temperature (fc_temp_air_c)")
     if math.isnan(air_c):

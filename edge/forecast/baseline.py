@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -75,8 +76,10 @@ class Baseline:
 
     P10 and P90 are empirical: 7 days of PV, 28 of load, neighbouring slots included. A slot of which history says
     nothing takes the mean of all that is known, and ``source`` says so. Without any history load is NaN; so is PV,
-    unless the plant is known: then it is a wide share of the clear sky.
+    unless the plant is known: then it is a wide share of the clear sky. Of rooms it knows nothing.
     """
+
+    rooms: ClassVar[None] = None
 
     def __init__(self, site: Site, plant: PvPlant | None = None) -> None:
         self._zone = site.zone

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from core_kernels.bundle_rooms import BundledRooms, rooms_ratio
 from core_kernels.features import PvPlant, load_features, pv_features, sky
 from core_kernels.featurespec import DARK_FRAC, LOAD_FEATURES, PV_FEATURES, digest, select
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
@@ -53,6 +56,8 @@ class Forecaster:
                 raise BundleError(f"{model.entry.file}: wants unknown features: {', '.join(unknown)}")
         golden = load_golden(bundle.files[manifest.parity_file])
         self.parity_ratio = max(model.prove(golden, manifest.parity_tolerance) for model in self._models.values())
+        if manifest.rooms is not None:
+            self.parity_ratio = max(self.parity_ratio, _proved(manifest.rooms, golden, manifest.parity_tolerance))
 
     @classmethod
     def load(cls, path: Path, public_key: Path, site: Site) -> Forecaster:
@@ -63,6 +68,11 @@ class Forecaster:
             return cls(bundle, site)
         except BundleError as error:
             raise BundleError(f"{found}: {error}") from error
+
+    @property
+    def rooms(self) -> BundledRooms | None:
+        """The rooms of the house, where the bundle knows them."""
+        return self.manifest.rooms
 
     def forecast(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, Forecast]:
         """P10, P50, P90 of ``pv_w`` and ``load_w``.
@@ -143,3 +153,14 @@ class Forecaster:
             p90=p90,
             source=f"bundle {self.manifest.version}{short}",
         )
+
+
+def _proved(rooms: BundledRooms, golden: Mapping[str, Any], tolerance: float) -> float:
+    """How far the rooms are from their golden rows; raises :class:`BundleError`."""
+    try:
+        ratio = rooms_ratio(rooms, golden)
+    except ValueError as error:
+        raise BundleError(str(error)) from error
+    if ratio > tolerance:
+        raise BundleError(f"the rooms answer their golden rows wrongly ({ratio:.1e} off)")
+    return ratio

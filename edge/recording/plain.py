@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge.control.override import Override
-from edge.messages import Command, Plan, Reading, WriteResult
+from edge.messages import MAPPINGS, Command, Plan, Reading, WriteResult
 
 
 def plain(value: Any) -> Any:
@@ -54,6 +54,6 @@ def override(data: Mapping[str, Any] | None) -> Override | None:
 def plan(data: Mapping[str, Any]) -> Plan:
     """A plan from its plain form."""
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-    for name in ("setpoint_w", "expected_c"):
-        values[name] = {key: tuple(row) for key, row in data[name].items()}
+    for name in MAPPINGS:
+        values[name] = {key: tuple(row) for key, row in data.get(name, {}).items()}
     return Plan(**values)

@@ -122,14 +122,17 @@ def test_what_the_broker_heard_of_cars_reaches_the_plan_and_its_absence_is_named
     grid = TimeGrid(start_s=900, slot_s=900, count=4)
     empty = Frame(grid=grid, columns={})
     planner = PlannerPorts(site, tmp_path, clock_at(1000.0))
-    assert "what the broker says is not known" in planner.surroundings(grid, empty, None).notes[0]
+    assert "what the broker says is not known" in planner.surroundings(None, grid, empty, None).notes[0]
     cache = FeedCache(tmp_path / FEEDS_NAME, writable=True)
     cache.note("ev.connected", 1.0, 990.0)
     cache.note("ev.vehicleSoc", 50.0, 990.0)
-    around = planner.surroundings(grid, empty, None)
+    around = planner.surroundings(None, grid, empty, None)
     assert around.missing_wh == {"ev.car": 30_000.0}
     assert around.is_connected == {"ev.car": True}
-    assert PlannerPorts(replace(site, evs=()), tmp_path, clock_at(1000.0)).surroundings(grid, empty, None).notes == ()
+    assert (
+        PlannerPorts(replace(site, evs=()), tmp_path, clock_at(1000.0)).surroundings(None, grid, empty, None).notes
+        == ()
+    )
     cache.close()
     ports.release()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,8 @@ def site(tmp_path: Path) -> Iterator[str]:
         prices=make_prices(grid, spot + 0.08, spot - 0.01),
         around=Surroundings(temperature_c={"room_tank_c": 50.0}),
     )
+    warm = {f"room_{level}_c": {"hall": (c,) * 96} for level, c in (("p10", 20.1), ("p50", 21.0), ("p90", 21.7))}
+    plan = replace(plan, **warm)
     status = {"time_s": 0.0, "speed": 1.0, "site": {"timezone": "UTC"}, "plan": to_json(plan), "no_plan": ""}
     (tmp_path / "state").mkdir()
     service = Service(tmp_path / "state" / "control.sock", {"status": lambda _: status})
@@ -91,3 +94,18 @@ def test_what_is_no_pair_of_objectives_is_refused(
 ) -> None:
     assert pems("plan", "--site", site, "--pareto", objectives) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_forecast_shows_the_rooms_beside_pv_and_load(site: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pems("forecast", "--site", site) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split("  ")[-3:] == ["hall p10 degC", "hall p50 degC", "hall p90 degC"]
+    assert len(rows) == 24
+    assert rows[0].split()[-3:] == ["20.1", "21.0", "21.7"]
+
+
+def test_the_forecast_as_json_carries_every_slot_of_the_rooms(site: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pems("forecast", "--site", site, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["room_p50_c"] == {"hall": [21.0] * 96}
+    assert len(data["pv_p50_w"]) == len(data["time_utc"]) == 96

@@ -135,6 +135,7 @@ def test_rooms_are_printed_as_the_sites_zones_with_their_errors(printed):
     assert zones[0]["air_wh_per_k"] * 3600.0 == pytest.approx(example_network(2).air_j_per_k[0], rel=0.3)
     assert set(zones[0]) == {
         "name",
+        "heat_w",
         "air_wh_per_k",
         "mass_wh_per_k",
         "air_mass_k_per_w",

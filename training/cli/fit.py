@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @quick_option
 @seed_option
 def fit(site_path: Path, table_path: Path, until: Any, out: Path, quick: bool, seed: int) -> None:
-    """Fit the PV and load models of a site.
+    """Fit the PV and load models of a site, and its rooms where the table has them.
 
     \b
     Example:
@@ -90,7 +90,10 @@ def _facts(trained: Trained) -> list[str]:
     arrays = "; ".join(
         f"tilt {a.tilt_deg:.0f} deg, azimuth {a.azimuth_deg:.0f} deg, {a.dc_w:.0f} W" for a in trained.plant.arrays
     )
-    lines = [f"  arrays: {arrays}"]
+    rooms = trained.training["rooms"]
+    known = f"{rooms['rows']} rows; within {rooms['error_k']:.2f} K over the day ahead" if trained.house else ""
+    lines = [f"  arrays: {arrays}", f"  rooms: {known or 'none, ' + rooms['reason']}"]
+    lines += [f"  doubtful: {doubt}" for doubt in rooms.get("doubts", ())]
     return lines + [
         f"  {model.signal}: {model.rows} rows; held-out weeks: pinball {model.metrics['pinball_w']:.1f} W, "
         f"P10-P90 holds {100 * model.metrics['coverage_80']:.0f} %"

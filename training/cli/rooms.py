@@ -70,7 +70,12 @@ def room_facts(fitted: FittedRooms) -> list[dict[str, Any]]:
         errors = (float(fitted.deviation_frac[field * count + room]) for field in range(len(fields)))
         known = {key: error if math.isfinite(error) else None for key, error in zip(fields, errors, strict=True)}
         rooms.append(
-            {"name": name, **{key: float(values[room]) for key, values in fields.items()}, "error_frac": known}
+            {
+                "name": name,
+                "heat_w": float(fitted.heat_w[room]) if math.isfinite(fitted.heat_w[room]) else None,
+                **{key: float(values[room]) for key, values in fields.items()},
+                "error_frac": known,
+            }
         )
     return rooms
 
@@ -82,6 +87,8 @@ def _lines(fitted: FittedRooms, rooms: list[dict[str, Any]]) -> list[str]:
     lines += [f"# doubtful: {doubt}" for doubt in fitted.doubts]
     for room in rooms:
         lines += ["[[zone]]", f'name = "{room["name"]}"']
+        heat_w = room["heat_w"]
+        lines.append("# no heater was measured: heat_w" if heat_w is None else f"heat_w = {heat_w:.4g}")
         for key, error in room["error_frac"].items():
             said = "not known from these data" if error is None else f"+- {100.0 * error:.0f} %"
             lines.append(f"{key} = {room[key]:.4g}  # {said}")
