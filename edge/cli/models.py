@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from edge.cli.options import clock_option, json_option, site_option, state_folder, state_option
-from edge.cli.talk import box_clock
+from edge.cli.options import clock_option, json_option, site_option, state_option
+from edge.cli.talk import facts_of
 from edge.clock import Clock
 
 
@@ -28,12 +28,7 @@ def command(site_path: Path, state: Path | None, as_json: bool, clock: Clock | N
     Example:
       pems models --site site.toml
     """
-    from edge.config import load_site
-    from edge.facts import Facts
-
-    site = load_site(site_path)
-    folder = state_folder(site_path, state)
-    found = Facts(site, folder, clock or box_clock(folder)).models()
+    found = facts_of(site_path, state, clock).models()
     if as_json:
         click.echo(json.dumps(found))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.cli.options import state_folder
 from edge.clock import Clock
@@ -12,6 +12,9 @@ from edge.errors import PlanError
 from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError
 from edge.messages import Plan, plan_from_json
+
+if TYPE_CHECKING:
+    from edge.facts import Facts
 
 
 def ask_status(site_path: Path, state: Path | None) -> dict[str, Any]:
@@ -35,6 +38,15 @@ def published_plan(status: Mapping[str, Any]) -> Plan:
 def no_plan_words(status: Mapping[str, Any]) -> str:
     """That there is no plan yet, with the planner's reason."""
     return f"there is no plan yet: {status['no_plan'] or 'the planner has not finished its first one'}"
+
+
+def facts_of(site_path: Path, state: Path | None, clock: Clock | None) -> Facts:
+    """What the box knows beyond this second, by its own clock unless another one is given."""
+    from edge.config import load_site
+    from edge.facts import Facts
+
+    site, folder = load_site(site_path), state_folder(site_path, state)
+    return Facts(site, folder, clock or box_clock(folder))
 
 
 def box_clock(folder: Path) -> Clock:

@@ -68,6 +68,14 @@ def test_a_day_with_holes_is_named_and_not_guessed(facts: Facts, tmp_path: Path)
     assert left_out[0]["why"] == "the battery's charge is not known"
 
 
+def test_a_day_without_a_price_is_named(facts: Facts, tmp_path: Path) -> None:
+    grid = TimeGrid(start_s=1717279200 - 20 * 86_400, slot_s=900, count=96)
+    columns = {name: np.full(96, 0.5) for name in ("grid_w", "battery_w", "soc_frac")}
+    data = day_costs(replace(SITE, folder=tmp_path), facts._prices, Frame(grid=grid, columns=columns), 30)
+    assert data["days"] == []
+    assert "price" in data["left_out"][0]["why"]
+
+
 def test_without_battery_or_prices_there_is_a_reason(facts: Facts, tmp_path: Path) -> None:
     empty = Frame(grid=TimeGrid(start_s=1717279200, slot_s=900, count=96), columns={})
     assert day_costs(replace(SITE, battery=None), facts._prices, empty, 30)["problem"] == "the site has no battery"
