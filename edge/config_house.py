@@ -51,13 +51,17 @@ class FurtherBattery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A load that may run at any power up to ``power_w`` between two times of the day, until its energy has flowed."""
+    """A load that may run at any power up to ``power_w`` between two times of the day, until its energy has flowed.
+
+    One that is ``uninterrupted`` runs through at ``power_w`` once begun.
+    """
 
     name: str
     energy_wh: float
     power_w: float
     earliest: str = "00:00"
     latest: str = "00:00"
+    uninterrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,8 @@ class Zone:
 
     ``sensor`` is the signal of its air temperature; without one ``room_<name>_c``. Where the file names neither
     capacities nor resistances, the bundle's room of this name gives them, and ``heat_w`` where that is absent, too.
+    A heater ``by = "relay"`` runs and rests for ``min_on_s`` and ``min_off_s`` at least, and each start is worth
+    ``start_eur``.
     """
 
     name: str
@@ -79,6 +85,9 @@ class Zone:
     most_c: float = 23.0
     by: Literal["electric", "heatpump", "relay"] = "electric"
     sensor: str = ""
+    min_on_s: float = 900.0
+    min_off_s: float = 900.0
+    start_eur: float = 0.002
 
     @property
     def signal(self) -> str:
@@ -114,6 +123,9 @@ class HotWater:
     cold_c: float = 12.0
     by: Literal["electric", "heatpump", "relay"] = "electric"
     sensor: str = "room_tank_c"
+    min_on_s: float = 900.0
+    min_off_s: float = 900.0
+    start_eur: float = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

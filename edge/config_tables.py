@@ -22,6 +22,7 @@ _TEXTS = ("str", "PriceSource", "WeatherSource", "BandDays")
 _LARGEST = 1e9  # W, Wh, EUR: no home has more
 _POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
 _NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
+_DWELL: _Check = (lambda v: 0 <= v <= 14_400, "must be 0..14400")
 _FRACTION: _Check = (lambda v: 0 <= v <= 1, "must be 0..1")
 _CHECKS: dict[str, _Check] = {
     "site.latitude_deg": (lambda v: -90 <= v <= 90, "must be -90..90"),
@@ -87,6 +88,12 @@ _CHECKS: dict[str, _Check] = {
     "zone.mass_out_k_per_w": _POSITIVE,
     "zone.solar_m2": _NOT_NEGATIVE,
     "zone.by": (lambda v: v in ("electric", "heatpump", "relay"), 'must be "electric", "heatpump" or "relay"'),
+    "zone.min_on_s": _DWELL,
+    "zone.min_off_s": _DWELL,
+    "zone.start_eur": _NOT_NEGATIVE,
+    "hotwater.min_on_s": _DWELL,
+    "hotwater.min_off_s": _DWELL,
+    "hotwater.start_eur": _NOT_NEGATIVE,
     "heatpump.heating_w": _POSITIVE,
     "heatpump.input_w": _POSITIVE,
     "heatpump.flow_c": (lambda v: 20 <= v <= 75, "must be 20..75"),

@@ -120,6 +120,7 @@ def run_control(run: Run) -> None:
 
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
+    from edge.control.dayplan import SLICE_S
     from edge.files import STORE_NAME
     from edge.foresight import with_rooms
     from edge.ipc import IpcError
@@ -130,7 +131,7 @@ def run_planner(run: Run) -> None:
     site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
     if site.battery is None:
         raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
-    optimiser = RecordingPlanner(site, run.tape(), log)
+    optimiser = RecordingPlanner(site, run.tape(), log, SLICE_S / run.clock.speed)
     forecaster = forecaster_of(site, log)
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from core_kernels.qp_parts import Numbers, Part
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Site
+from edge.control.rounding import State, Switch
 from edge.control.surroundings import Surroundings
 
 # The solver's aid on every power but the battery's: far below a cent a day.
@@ -53,7 +55,10 @@ class Thermometer(NamedTuple):
 
 
 class Component(NamedTuple):
-    """One component; ``draws`` tells by unknown what the house sees of it; below ``least_w`` it cannot run."""
+    """One component; ``draws`` tells by unknown what the house sees of it; below ``least_w`` it cannot run.
+
+    One with a ``switch`` is on or off; the rest of the programme has it as a mean power.
+    """
 
     name: str
     part: Part
@@ -62,6 +67,7 @@ class Component(NamedTuple):
     violations: tuple[str, ...] = ()
     least_w: float = 0.0
     thermometer: Thermometer | None = None
+    switch: Switch | None = None
 
     def power_w(self, step: FloatArray, columns: Mapping[str, int]) -> FloatArray:
         """What the house sees of it in each step, within its bounds; positive is consumption. [W]"""
@@ -77,6 +83,14 @@ class Component(NamedTuple):
             return np.empty(0)
         ahead = self.thermometer.offset_c + self.thermometer.scale * step[:, columns[self.thermometer.unknown]]
         return np.concatenate(([self.thermometer.now_c], ahead))
+
+
+def switch_of(name: str, unknown: str, power_w: float, spans_s: tuple[float, float], outlook: Outlook) -> Switch:
+    """A device that draws ``power_w`` or nothing; ``spans_s`` are its shortest run and rest, in whole steps."""
+    on_steps, off_steps = (max(math.ceil(span_s / outlook.grid.slot_s), 1) for span_s in spans_s)
+    allowed = np.ones(outlook.grid.count, dtype=np.bool_)
+    state = outlook.around.devices.get(name, State())
+    return Switch(name, f"{name}.{unknown}", power_w, on_steps, off_steps, 0.0, allowed, state)
 
 
 def others_w(components: Sequence[Component], step: FloatArray, columns: Mapping[str, int]) -> dict[str, FloatArray]:

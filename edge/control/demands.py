@@ -17,7 +17,8 @@ from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config import Site
 from edge.config_house import Ev, Load, day_s
-from edge.control.component import AID_EUR, THREE, Component, Outlook, one_phase
+from edge.control.component import AID_EUR, THREE, Component, Outlook, one_phase, switch_of
+from edge.control.rounding import Switch
 
 NAMED_WH = 10.0  # less than this is rounding
 _MARGIN_KWH = 1e-6
@@ -40,6 +41,7 @@ class Wanted(NamedTuple):
     max_w: float
     efficiency_frac: float
     phase_frac: tuple[float, ...]
+    uninterrupted: bool = False
 
 
 def local_day_s(times_s: FloatArray, zone: ZoneInfo) -> FloatArray:
@@ -100,7 +102,7 @@ def wanted_by(ev: Ev, missing_wh: float) -> Wanted:
 def wanted_by_load(load: Load, missing_wh: float) -> Wanted:
     """What a program wants."""
     known_wh = load.energy_wh if math.isnan(missing_wh) else missing_wh
-    return Wanted(f"load.{load.name}", load.energy_wh, known_wh, 0.0, load.power_w, 1.0, THREE)
+    return Wanted(f"load.{load.name}", load.energy_wh, known_wh, 0.0, load.power_w, 1.0, THREE, load.uninterrupted)
 
 
 def demand_of(wanted: Wanted, when: Window, outlook: Outlook) -> tuple[Demand, tuple[str, ...]]:
@@ -139,7 +141,14 @@ def demand(wanted: Wanted, when: Window, outlook: Outlook) -> Component:
         draws={f"{wanted.name}.power": Draw(1.0, wanted.phase_frac)},
         violations=violations,
         least_w=wanted.min_w,
+        switch=_program(wanted, when, outlook) if wanted.uninterrupted else None,
     )
+
+
+def _program(wanted: Wanted, when: Window, outlook: Outlook) -> Switch:
+    """The switch of a program that runs through once begun."""
+    run_s = SECONDS_PER_HOUR * wanted.energy_wh / wanted.max_w
+    return switch_of(wanted.name, "power", wanted.max_w, (run_s, 0.0), outlook)._replace(allowed=when.open)
 
 
 def demands(outlook: Outlook) -> tuple[Component, ...]:

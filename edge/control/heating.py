@@ -26,8 +26,9 @@ from core_kernels.qp_parts import Numbers, Part
 from core_kernels.thermal import ThermalNetwork, discretise
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
 from edge.config_house import HEATER, NETWORK, HeatBy, HeatPumpUnit, HotWater, Zone
-from edge.control.component import AID_EUR, Component, Outlook, Thermometer
+from edge.control.component import AID_EUR, Component, Outlook, Thermometer, switch_of
 from edge.control.demands import local_day_s
+from edge.control.rounding import Switch
 
 PUMP = "heatpump"
 BRINE_C = 0.0  # what the ground gives in winter, the reference point of the brine pumps' data sheets
@@ -163,7 +164,16 @@ def _zone(zone: Zone, source: Source, outlook: Outlook) -> Component:
         draws={f"{name}.heat": Draw(source.bus_per_heat)},
         violations=_outside(name, air_c, zone.least_c, zone.most_c),
         thermometer=Thermometer(f"{name}.air", 1.0, reference_c, air_c, zone.least_c, zone.most_c),
+        switch=_relay(name, zone, outlook),
     )
+
+
+def _relay(name: str, heated: Zone | HotWater, outlook: Outlook) -> Switch | None:
+    """The relay of what is heated by one."""
+    if heated.by != "relay":
+        return None
+    switch = switch_of(name, "heat", heated.heat_w, (heated.min_on_s, heated.min_off_s), outlook)
+    return switch._replace(start_eur=heated.start_eur)
 
 
 def _outside(name: str, now_c: float, least_c: float, most_c: float) -> tuple[str, ...]:
@@ -206,4 +216,5 @@ def _tank(tank: HotWater, source: Source, outlook: Outlook) -> Component:
         draws={f"{name}.heat": Draw(source.bus_per_heat)},
         violations=_outside(name, now_c, tank.least_c, tank.most_c),
         thermometer=Thermometer(f"{name}.stored", 1.0 / kwh_per_k, tank.cold_c, now_c, tank.least_c, tank.most_c),
+        switch=_relay(name, tank, outlook),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Site
 from edge.control import peak
 from edge.control.component import others_w
+from edge.control.dayplan import SLICE_S, exactly, scheduled, states, switched
 from edge.control.demands import given_wh, missing_wh
 from edge.control.hedge import Hedge, cycle_eur, hedge
 from edge.control.oracle import Linear
@@ -34,6 +35,7 @@ from edge.control.problem import (
 from edge.control.publish import Outcome, publish
 from edge.control.repair import optimise
 from edge.control.rollout import peak_w, rollout, wished_w
+from edge.control.rounding import Held
 from edge.control.solver import Solver
 from edge.control.surroundings import Surroundings
 from edge.control.worth import stored_curve, valued_by
@@ -51,6 +53,7 @@ class Memory:
     peak_w: float = math.nan
     told: tuple[TimeGrid, Mapping[str, FloatArray]] | None = None
     given_wh: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
 
 
 class Effort(NamedTuple):
@@ -61,9 +64,12 @@ class Effort(NamedTuple):
 
 
 class Mpc:
-    """Plans for one site; keeps the last answer to start the next from."""
+    """Plans for one site; keeps the last answer to start the next from.
 
-    def __init__(self, site: Site, memory: Memory | None = None) -> None:
+    ``slice_s`` is the time that HiGHS may take to improve the schedule of what can only be on or off.
+    """
+
+    def __init__(self, site: Site, memory: Memory | None = None, slice_s: float = SLICE_S) -> None:
         self._site, self._battery = site, battery_of(site)
         self._shape: Structure | None = None
         self._solver: Solver | None = None
@@ -71,14 +77,19 @@ class Mpc:
         self._start_s: int | None = None
         kept = memory or Memory()
         self._tail_eur_per_kwh, self._peak_w = kept.tail_eur_per_kwh, kept.peak_w
-        self._told, self._given_wh = kept.told, dict(kept.given_wh)
+        self._told, self._given_wh, self._held = kept.told, dict(kept.given_wh), dict(kept.held)
+        self._slice_s = slice_s
         self.effort = Effort(math.nan, math.nan)
 
     @property
     def memory(self) -> Memory:
         """What the next optimiser of this site should know."""
         return Memory(
-            tail_eur_per_kwh=self._tail_eur_per_kwh, peak_w=self._peak_w, told=self._told, given_wh=self._given_wh
+            tail_eur_per_kwh=self._tail_eur_per_kwh,
+            peak_w=self._peak_w,
+            told=self._told,
+            given_wh=self._given_wh,
+            held=self._held,
         )
 
     def plan(
@@ -102,13 +113,17 @@ class Mpc:
             raise PlanError("the prices are on another grid than the plan")
         known = inputs(pv, load, prices)
         valued = with_goals(known, self._site.goals)
-        around = self._sessions(around or Surroundings(), grid.start_s)
+        around = self._devices(self._sessions(around or Surroundings(), grid.start_s), known.grid)
         kept = self._hedge(around, known, reached_peak_w)
         peaks = self._peaks(grid, known, reached_peak_w if kept is None else max(reached_peak_w, kept.peak_w))
         posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around, kept)
         shape, solver = self._prepare(posed, known, grid.start_s)
         started_s = time.perf_counter()
         solved = optimise(shape, solver, posed, self._linear)
+        schedule = scheduled(shape, posed, solved, self._slice_s)
+        if schedule is not None:
+            solved = exactly(shape, optimise(shape, solver, posed, self._linear, schedule.fixed), schedule)
+            posed = posed._replace(violations=posed.violations + schedule.violations)
         self.effort = Effort(time.perf_counter() - started_s, solved.violation_w)
         values = water_values(shape, solved.y)
         self._remember(values, valued)
@@ -116,7 +131,7 @@ class Mpc:
         drawn_w = others_w(posed.components, step, columns)
         lived = rollout(wished_w(step, columns), soc_frac, known, self._site, self._battery, drawn_w)
         self._peak_w = peak_w(peaks, lived)
-        self._told = (known.grid, drawn_w)
+        self._told, self._held = (known.grid, drawn_w), {name: state.held for name, state in around.devices.items()}
         verdicts = (kept.words,) if kept is not None else ()
         found = Outcome(posed, known, lived, step, columns, float(values[0]), self._peak_w, verdicts=verdicts)
         # Only the plan itself knows of peaks and a reserve; else what energy is worth comes from the uncertain house.
@@ -149,6 +164,10 @@ class Mpc:
             grid, told_w = self._told
             self._given_wh = given_wh(self._site, grid, told_w, self._given_wh, start_s)
         return around.lacking({**missing_wh(self._site, self._given_wh), **around.missing_wh})
+
+    def _devices(self, around: Surroundings, grid: TimeGrid) -> Surroundings:
+        """With how the switched devices stand, if all that the last plans told was done."""
+        return replace(around, devices=states(self._told, self._held, grid, switched(self._site)))
 
     def _terminal(self, known: Inputs) -> float:
         """Worth of energy at the end: the last plan's water value a day before its end, else the price tail's."""

@@ -69,13 +69,19 @@ class Programme(NamedTuple):
         return self.shape.rows_by_step(bounds)[:, self.shape.layout.lines[name]]
 
 
-def optimise(shape: Structure, solver: Solver, posed: Problem, linear: Linear) -> Solved:
-    """The optimum that a house can do; raises :class:`PlanError` where none is found."""
+def optimise(
+    shape: Structure,
+    solver: Solver,
+    posed: Problem,
+    linear: Linear,
+    given: Fixed = Fixed({}, {}),  # noqa: B008 -- read only
+) -> Solved:
+    """The optimum that a house can do within the problem's bounds and those given; raises :class:`PlanError`."""
     programme = Programme(shape, posed)
     lowest = min(float(posed.slots.import_eur_per_kwh.min()), float(posed.slots.export_eur_per_kwh.min()))
     exact = lowest < 0.0 and posed.linear
     find = _exact(shape, linear) if exact else solver.solve
-    fixed = _directions(programme, find)
+    fixed = _directions(programme, find, given)
     answer, fixed = _one_leg(programme, find, fixed, EXACT_W if exact else SIMULTANEOUS_W)
     answer, fixed = _least_powers(programme, find, answer, fixed)
     return solver.solve(programme.vectors(fixed))._replace(x=answer.x) if exact else answer
@@ -108,21 +114,23 @@ def _one_leg(programme: Programme, find: Find, fixed: Fixed, noise_w: float) -> 
     return answer, fixed
 
 
-def _directions(programme: Programme, find: Find) -> Fixed:
+def _directions(programme: Programme, find: Find, given: Fixed) -> Fixed:
     """Where export pays more than import costs, settle each slot's direction at clamped prices first."""
     slots = programme.posed.slots
     most_eur = slots.import_eur_per_kwh - MIN_SPREAD_EUR_PER_KWH
     reverse = slots.export_eur_per_kwh > most_eur
+    fixed = Fixed(dict(given.low), dict(given.high))
     if not reverse.any():
-        return Fixed({}, {})
+        return fixed
     clamped = slots._replace(export_eur_per_kwh=np.minimum(slots.export_eur_per_kwh, most_eur))
-    answer = find(programme.vectors(Fixed({}, {}), clamped))
+    answer = find(programme.vectors(fixed, clamped))
     balance = programme.shape.rows_by_step(multiply(programme.shape.rows, answer.x))[:, BAL]
     imports = programme.shape.by_step(answer.x)[:, GI] >= balance - slots.net_load_kw
     # A slot whose load cannot be met without import keeps it, whatever the first pass said.
     closed = reverse & ~imports & ~(slots.net_load_kw > 0.0)
     balance_kw = slots.net_load_kw + np.where(reverse & imports, 0.0, slots.export_max_kw)
-    return Fixed({}, {"balance": balance_kw, "import": np.where(closed, 0.0, slots.import_max_kw)})
+    fixed.high["balance"], fixed.high["import"] = balance_kw, np.where(closed, 0.0, slots.import_max_kw)
+    return fixed
 
 
 def _least_powers(programme: Programme, find: Find, answer: Solved, fixed: Fixed) -> tuple[Solved, Fixed]:
@@ -137,9 +145,11 @@ def _least_powers(programme: Programme, find: Find, answer: Solved, fixed: Fixed
     try:
         return find(programme.vectors(fixed)), fixed
     except PlanError:  # the house has no room for a least power there: then not at all, a deadline is soft
-        forced = {name: low > 0.0 for name, low in fixed.low.items()}
-        high = {name: np.where(forced.get(name, False), 0.0, most) for name, most in fixed.high.items()}
-        return find(programme.vectors(Fixed({}, high))), Fixed({}, high)
+        for component in stepped:
+            name = f"{component.name}.power"
+            if name in fixed.low:
+                fixed.high[name] = np.where(fixed.low.pop(name) > 0.0, 0.0, fixed.high[name])
+        return find(programme.vectors(fixed)), fixed
 
 
 def _round(programme: Programme, component: Component, x: FloatArray, bounds: Vectors, fixed: Fixed) -> bool:

@@ -14,6 +14,7 @@ from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_HOUR, FloatArray
 from edge.config import Site
 from edge.config_house import HEATER
+from edge.control.rounding import State
 
 if TYPE_CHECKING:
     from core_kernels.bundle_rooms import BundledRooms
@@ -41,6 +42,7 @@ class Surroundings:
     missing_wh: Mapping[str, float] = field(default_factory=dict)
     soc_frac: Mapping[str, float] = field(default_factory=dict)
     import_limit_w: float = math.inf
+    devices: Mapping[str, State] = field(default_factory=dict)
     is_connected: Mapping[str, bool] = field(default_factory=dict)
     departure_s: Mapping[str, float] = field(default_factory=dict)
     setpoint_c: Mapping[str, float] = field(default_factory=dict)

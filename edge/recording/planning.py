@@ -11,6 +11,7 @@ from typing import Any
 
 from core_kernels.units import SECONDS_PER_DAY
 from edge.config import Site
+from edge.control.dayplan import SLICE_S
 from edge.control.mpc import Effort, Memory, Mpc
 from edge.errors import PlanError, StoreError
 from edge.log import Log
@@ -23,8 +24,8 @@ from edge.recording.tape import Tape
 class RecordingPlanner:
     """An optimiser with a recorder: ``plan`` takes the place of ``Mpc.plan``."""
 
-    def __init__(self, site: Site, tape: Tape, log: Log) -> None:
-        self._site, self._tape, self._log = site, tape, log
+    def __init__(self, site: Site, tape: Tape, log: Log, slice_s: float = SLICE_S) -> None:
+        self._site, self._tape, self._log, self._slice_s = site, tape, log, slice_s
         self._mpc: Mpc | None = None
         self._day = -1
 
@@ -52,7 +53,7 @@ class RecordingPlanner:
         if self._mpc is not None and day == self._day:
             return self._mpc, None
         memory = self._mpc.memory if self._mpc is not None else Memory()
-        self._mpc, self._day = Mpc(self._site, memory), day
+        self._mpc, self._day = Mpc(self._site, memory, self._slice_s), day
         return self._mpc, memory
 
     def _keep(self, issued_s: float, data: Mapping[str, Any]) -> None:

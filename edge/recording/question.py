@@ -10,6 +10,7 @@ import numpy as np
 from core_kernels.records import Forecast, Prices
 from core_kernels.timegrid import TimeGrid
 from edge.control.mpc import Memory
+from edge.control.rounding import Held
 from edge.control.surroundings import Surroundings
 
 
@@ -45,4 +46,5 @@ def memory(data: Mapping[str, Any]) -> Memory:
     if told is not None:
         rows = {name: np.array(row, dtype=np.float64) for name, row in told[1].items()}
         told = (grid(told[0]), rows)
-    return Memory(**{**data, "told": told})
+    held = {name: Held(*row) for name, row in data.get("held", {}).items()}
+    return Memory(**{**data, "told": told, "held": held})
