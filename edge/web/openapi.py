@@ -73,7 +73,7 @@ DOCUMENT: dict[str, Any] = {
         "/api/v1/plan": _read("The plan that control holds", 404),
         "/api/v1/log": _read("What happened, newest first", 422, parameters=[_LIMIT, _KIND]),
         "/api/v1/savings": _read("What the last days cost, without battery, by rules, with perfect foresight, and why"),
-        "/api/v1/models": _read("The models in force and the coverage of their bands"),
+        "/api/v1/models": _read("The models in force, stages, coverage, skill and drift"),
         "/api/v1/quality": _read("Scores and flags of the recorded signals"),
         "/api/v1/wear": _read("Written registers: counts and years left"),
         "/api/v1/links": _read("Links and their last commissioning"),

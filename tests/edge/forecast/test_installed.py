@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from edge.cli.bundle import group
+from edge.config import Bundle
 from edge.errors import BundleError, ConfigError
+from edge.facts import models as facts
 from edge.forecast import installed
 from edge.forecast.bundle import read_bundle
 
@@ -21,6 +24,21 @@ public_key = "bundle.pub"
 
 def read(workshop, **replaced):
     return read_bundle(workshop.bundle(**replaced), workshop.public)
+
+
+def test_the_facts_tell_models_calibration_and_stages_of_what_is_installed(workshop, site, tmp_path):
+    folder = tmp_path / "bundles"
+    for seq, version in ((5, "a"), (7, "b"), (8, "c")):
+        installed.install(read(workshop, seq=seq, version=version), folder)
+    installed.rollback(folder)
+    answer = facts.installed(replace(site, bundle=Bundle(path="bundles", public_key=str(workshop.public))))
+    assert answer["problem"] == ""
+    assert (answer["bundle"]["version"], answer["bundle"]["seq"]) == ("b", 7)
+    assert [model["signal"] for model in answer["bundle"]["models"]] == ["pv_w", "load_w"]
+    assert all(len(model["offsets_ratio"]) == 3 for model in answer["bundle"]["models"])
+    assert [(row["version"], row["stage"]) for row in answer["installed"]] == [
+        ("a", "previous"), ("b", "champion"), ("c", "withdrawn"),
+    ]  # fmt: skip
 
 
 def test_installing_moves_forward_only_and_rollback_goes_back_one(workshop, tmp_path):
