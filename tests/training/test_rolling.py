@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from training import cli
-from training.backtest import Span, backtest, issue_days
+from training.backtest import Span, _on_table_slots, backtest, issue_days
 from training.dataset import horizon
 from training.errors import SetupError, TrainingError
 from training.load_predictor import LoadPredictor
@@ -71,6 +71,16 @@ def test_a_season_that_was_never_seen_is_judged_alone(made):
     assert held_out["scores"]["persistence"] == seen["scores"]["persistence"]
     assert held_out["fits"][0]["rows"] < seen["fits"][0]["rows"]
     assert held_out["scores"]["ours"]["pinball"] != seen["scores"]["ours"]["pinball"]
+
+
+def test_rows_of_an_hourly_table_are_means_and_days_apart_leave_no_rows_between():
+    days = [(at_s, horizon(at_s, 96)) for at_s in (20.0 * DAY_S, 30.0 * DAY_S)]
+    quantiles = np.repeat(np.arange(192.0)[:, None], 3, axis=1)
+    table = _on_table_slots(quantiles, days, Span(0.0, 1e9), 3600)
+    assert list(table.columns) == ["time_utc", "p10", "p50", "p90"]
+    assert len(table) == 48
+    assert table["p50"].tolist() == [1.5 + 4.0 * hour for hour in range(48)]
+    assert (table["time_utc"].iloc[24] - table["time_utc"].iloc[0]).days == 10
 
 
 def test_a_run_that_was_stopped_goes_on_with_what_it_kept(made, tmp_path):
