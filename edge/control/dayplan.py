@@ -29,6 +29,8 @@ SLICE_S = 10.0
 _WINDOW, _STRIDE, _DEVICES = 8, 4, 2
 _QUESTION_S = 2.0
 _JUDGE_S = 20.0
+# How far roundings run ahead of the relaxed plan, in shortest runs.
+_AHEAD_FRACS = (0.0, 0.5, 1.0, 2.0, 3.0)
 _ROUNDS = 2
 
 
@@ -57,7 +59,7 @@ def decide(
 ) -> Decision:
     """The cheapest schedule found; ``duty_frac`` float64[devices, decided] is the relaxed plan's."""
     began_s = time.monotonic()
-    proposals = [rounded(switches, duty_frac, room_kw)]
+    proposals = [rounded(switches, duty_frac, room_kw, ahead_frac) for ahead_frac in _AHEAD_FRACS]
     before = [switch.state.before for switch in switches]
     if all(row is not None for row in before):
         proposals.append(np.array(before))

@@ -74,14 +74,17 @@ class Switch(NamedTuple):
         return np.array([bool(self.allowed[k : k + self.on_steps].all()) for k in range(n)])
 
 
-def rounded(switches: Sequence[Switch], duty_frac: FloatArray, room_kw: FloatArray) -> BoolArray:
+def rounded(
+    switches: Sequence[Switch], duty_frac: FloatArray, room_kw: FloatArray, ahead_frac: float = 0.0
+) -> BoolArray:
     """The schedule of all devices, bool[devices, n].
 
     ``duty_frac`` float64[devices, n] is the share of each step that the relaxed plan lets a device run, ``room_kw``
-    float64[n] what all of them may draw together; whom the plan owes most goes first.
+    float64[n] what all of them may draw together; whom the plan owes most goes first. Devices run ahead of the relaxed
+    plan by ``ahead_frac`` of their shortest run: a room at the edge of its band then swings above the edge, not across.
     """
     on = np.zeros(duty_frac.shape, dtype=np.bool_)
-    owed = np.zeros(len(switches))
+    owed = ahead_frac * np.array([float(switch.on_steps) for switch in switches])
     state = [switch.state.held for switch in switches]
     forced, may_start = [switch.forced() for switch in switches], [switch.may_start() for switch in switches]
     for k in range(duty_frac.shape[1]):
