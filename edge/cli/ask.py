@@ -14,6 +14,7 @@ from edge.cli.options import json_option, site_option, state_option
 from edge.cli.talk import ask_status, no_plan_words, published_plan
 from edge.errors import PlanError
 from edge.messages import Plan, plan_from_json, to_json
+from edge.switchwords import reason_words, schedule_words
 from edge.timetext import format_time
 from edge.wording import action_words, cents_words, local_words, power_words
 
@@ -66,6 +67,8 @@ def plan(site_path: Path, state: Path | None, pareto: str | None, as_json: bool)
         click.echo(f"Not kept: {violation}")
     for verdict in current.verdicts:
         click.echo(f"Found: {verdict}")
+    for line in schedule_words(current, zone):
+        click.echo(line)
     others = [*(f"{name} W" for name in current.setpoint_w), *(f"{name} degC" for name in current.expected_c)]
     _print_rows(
         ("local", "ct/kWh", "PV W", "load W", "battery W", "grid W", "SoC %", *others), _plan_rows(current, zone)
@@ -164,6 +167,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     if command is None:
         raise PlanError("the box has not finished its first cycle")
     current = plan_from_json(status["plan"]) if status["plan"] else None
+    zone = ZoneInfo(status["site"]["timezone"])
     answer = {
         "time_utc": format_time(status["time_s"]),
         "mode": status["mode"],
@@ -175,6 +179,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
         "no_plan_reason": status["no_plan"],
         "plan_violations": list(current.violations) if current else [],
         "plan_verdicts": list(current.verdicts) if current else [],
+        "switches": reason_words(current, status["time_s"], zone) if current else [],
         "findings": status["house"]["findings"],
     }
     if as_json:
@@ -189,6 +194,8 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
         click.echo(f"The plan: {current.reason}")
         for verdict in current.verdicts:
             click.echo(f"The plan found: {verdict}")
+        for line in answer["switches"]:
+            click.echo(f"Switched: {line}")
         if status["no_plan"]:
             click.echo(f"No newer plan: {status['no_plan']}")
     else:
