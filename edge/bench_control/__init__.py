@@ -22,7 +22,7 @@ def report(parts: tuple[str, ...], data: Path, homes: tuple[str, ...], span_days
 
 
 def _measured(part: str, data: Path, homes: tuple[str, ...], span_days: int) -> tuple[Row, ...]:
-    from edge.bench_control import emhass, loops, memory, peers, plans, reserve, zones
+    from edge.bench_control import emhass, loops, memory, peers, plans, relays, reserve, zones
 
     match part:
         case "plans":
@@ -31,6 +31,8 @@ def _measured(part: str, data: Path, homes: tuple[str, ...], span_days: int) -> 
             return memory.rows()
         case "peers":
             return (*peers.rows(), *zones.rows(), *emhass.rows())
+        case "relays":
+            return relays.rows()
         case "reserve":
             return reserve.rows(data, homes, span_days)
         case _:

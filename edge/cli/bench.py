@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GROUPS = ("cli", "replay", "devices", "control", "web", "kernels")
 
 
-_PARTS = ("plans", "memory", "peers", "loops", "reserve")
+_PARTS = ("plans", "memory", "peers", "loops", "reserve", "relays")
 
 
 @click.command()
