@@ -123,13 +123,18 @@ def inputs(pv: Forecast, load: Forecast, prices: Prices) -> Inputs:
 
 
 def terminal_value_eur_per_kwh(battery: Battery, known: Inputs) -> float:
-    """Worth of a kWh left at the end: what it saves in the deficits of a day like the last [EUR/kWh]."""
+    """Worth of a kWh left at the end: what it saves in the deficits of a day like the last [EUR/kWh].
+
+    A house without any deficit can but sell it, in that day's dearest hour.
+    """
     day = slice(-min(known.pv_w.size, SECONDS_PER_DAY // known.slot_s), None)
     deficit_w = np.maximum(known.load_w - known.pv_w, 0.0)[day]
-    price_eur_per_kwh = known.import_eur_per_kwh[day]
     total = float(deficit_w.sum())
-    mean = float((deficit_w * price_eur_per_kwh).sum()) / total if total > 0.0 else float(price_eur_per_kwh.mean())
-    return max(battery.leg_efficiency_frac * (mean - wear_eur_per_kwh(battery)), 0.0)
+    if total > 0.0:
+        earned_eur_per_kwh = float((deficit_w * known.import_eur_per_kwh[day]).sum()) / total
+    else:
+        earned_eur_per_kwh = float(known.export_eur_per_kwh[day].max())
+    return max(battery.leg_efficiency_frac * (earned_eur_per_kwh - wear_eur_per_kwh(battery)), 0.0)
 
 
 def with_goals(known: Inputs, goals: Goals) -> Inputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Site
 from edge.config_supply import Band, Tariff
 from edge.errors import StoreError
+from edge.ingest.price_tail import later_prices
 from edge.ingest.table import Table, read_table
 from edge.timetext import format_time
 
@@ -80,7 +82,7 @@ class PriceBook:
         return Prices(grid=grid, import_eur_per_kwh=import_eur, export_eur_per_kwh=export_eur, known=known)
 
     def forecast(self, grid: TimeGrid, issued_s: float) -> Prices:
-        """The prices as known at ``issued_s``; later ones are the last known day's at the same local hour.
+        """The prices as known at ``issued_s``; later ones are guessed from the last weeks (``price_tail``).
 
         From the first slot that the market's own table lacks all is NaN: a plan ends there. Raises
         :class:`StoreError` where that is the first slot of all.
@@ -95,7 +97,9 @@ class PriceBook:
         first = count if there.all() else int(np.argmin(there))
         if first == 0:
             raise StoreError(f"{self.source}: no price at {format_time(grid.start_s)}")
-        guessed = self._at(self._twins_s(starts_s[count:], known_until_s, grid.slot_s), grid.slot_s)
+        guessed = later_prices(
+            partial(self._at, slot_s=grid.slot_s), starts_s[count:], known_until_s, grid.slot_s, self.zone
+        )
         import_eur, export_eur = (
             np.concatenate((sure, np.where(np.isfinite(guess), guess, sure.mean())))
             for sure, guess in zip(published, guessed, strict=True)
@@ -112,18 +116,6 @@ class PriceBook:
         local = datetime.fromtimestamp(issued_s, self.zone)
         days = 2 if local.hour >= PUBLISHED_HOUR else 1
         return _midnight_s(local.date() + timedelta(days=days), self.zone)
-
-    def _twins_s(self, times_s: FloatArray, known_until_s: float, slot_s: int) -> FloatArray:
-        """For each later slot the one at the same local clock time on the last known day, float64[n] [s]."""
-        last = datetime.fromtimestamp(known_until_s - 1.0, self.zone).date()
-        twins = np.empty(times_s.size)
-        for k, time_s in enumerate(times_s.tolist()):
-            clock = datetime.fromtimestamp(time_s, self.zone).time()
-            twin_s = datetime.combine(last, clock, self.zone).timestamp()
-            if twin_s + slot_s > known_until_s:
-                twin_s = datetime.combine(last - timedelta(days=1), clock, self.zone).timestamp()
-            twins[k] = twin_s
-        return twins
 
     def _at(self, starts_s: FloatArray, slot_s: int) -> tuple[FloatArray, FloatArray]:
         """Import and export price of slots: constant within a market slot, the mean over several; NaN where absent."""

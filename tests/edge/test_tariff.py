@@ -147,7 +147,7 @@ def clock_book(start: str, hours: int) -> PriceBook:
 
 
 @pytest.mark.parametrize("issued", ["2024-03-30T10:00Z", "2024-10-26T10:00Z", "2024-06-01T10:00Z", "2024-06-01T18:00Z"])
-def test_an_unknown_price_is_the_last_known_days_at_the_same_local_hour(issued):
+def test_an_unknown_price_is_that_of_days_alike_at_the_same_local_hour(issued):
     grid = grid_of(issued, 192)
     prices = clock_book("2024-03-01T00:00Z", 24 * 300).forecast(grid, float(grid.start_s))
     local = [datetime.fromtimestamp(time_s, PRAGUE).hour / 10.0 for time_s in grid.starts_s()]

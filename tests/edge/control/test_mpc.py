@@ -198,7 +198,10 @@ def test_energy_left_at_the_end_is_worth_what_tomorrow_would_pay():
     known = inputs(arguments["pv"], arguments["load"], arguments["prices"])
     assert terminal_value_eur_per_kwh(BATTERY, known) == pytest.approx(LEG * (0.3 - 0.02))
     surplus = known._replace(pv_w=known.load_w + 1.0)
-    assert terminal_value_eur_per_kwh(BATTERY, surplus) == pytest.approx(LEG * (0.3 - 0.02))
+    sold_eur = float(surplus.export_eur_per_kwh.max())
+    assert terminal_value_eur_per_kwh(BATTERY, surplus) == pytest.approx(LEG * max(sold_eur - 0.02, 0.0))
+    free = surplus._replace(export_eur_per_kwh=np.zeros(96))
+    assert terminal_value_eur_per_kwh(BATTERY, free) == 0.0
     paid = known._replace(import_eur_per_kwh=known.import_eur_per_kwh - 1.0)
     assert terminal_value_eur_per_kwh(BATTERY, paid) == 0.0
 
