@@ -38,6 +38,7 @@ class Battery:
     ``rated_w`` is the power that 100 % on the inverter's registers means; ``charge_w`` and ``discharge_w`` only limit.
     ``full_efficiency_frac`` is the round trip at full power where it is lower than at half; above ``taper_start_frac``
     the charge limit falls to a tenth at the maximum; ``standby_w`` drains the cells; ``phase`` 0 means all of them.
+    A command begins only where it gains ``least_gain_eur`` over its lease; else the inverter goes on by itself.
     """
 
     capacity_wh: float
@@ -53,6 +54,7 @@ class Battery:
     taper_start_frac: float = 1.0
     standby_w: float = 0.0
     phase: int = 0
+    least_gain_eur: float = 0.0002
 
     @property
     def register_w(self) -> float:

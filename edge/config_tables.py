@@ -47,6 +47,7 @@ _CHECKS: dict[str, _Check] = {
     "battery.full_efficiency_frac": (lambda v: 0.3 <= v <= 1, "must be 0.3..1"),
     "battery.taper_start_frac": _FRACTION,
     "battery.standby_w": (lambda v: 0 <= v <= 500, "must be 0..500"),
+    "battery.least_gain_eur": (lambda v: 0 <= v <= 1, "must be 0..1"),
     "battery.phase": (lambda v: 0 <= v <= 3, "must be 0 (all) or 1..3"),
     "grid.phase_w": _POSITIVE,
     "grid.imbalance_w": _POSITIVE,

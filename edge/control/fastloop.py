@@ -7,9 +7,10 @@ loop does not hold the planned power but takes the best one for the net load of 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
-from core_kernels.units import W_PER_KW
+from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW
 from edge.config import Battery
 from edge.control.peak import Cap, cap_of
 from edge.control.words import IDLE_W, Marginals, explain, explain_bound, explain_peak
@@ -40,21 +41,42 @@ def wish(house: House, plan: Plan | None, battery: Battery, imported_wh: float =
     marginals = marginals_of(plan, slot, battery, house.soc_frac)
     if not all(map(math.isfinite, (*marginals, plan.battery_w[slot]))):
         return Command.native("the plan lacks a price or a power: the inverter's own rules")
-    best_w = free_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery)
+    planned_w = plan.battery_w[slot]
+    best_w = free_w = best_power_w(net_w, planned_w, marginals, battery)
     bound = explain_bound(free_w, net_w, house.soc_frac, battery, marginals)
     reason = bound or explain(free_w, net_w, marginals)
     if (cap := cap_of(plan, house.time_s, imported_wh)) is not None:
-        best_w = best_power_w(net_w, plan.battery_w[slot], marginals, battery, cap)
+        best_w = best_power_w(net_w, planned_w, marginals, battery, cap)
         if abs(best_w - free_w) > IDLE_W:
             reason = explain_peak(cap.peak_w, cap.peak_eur_per_kw)
-    if abs(best_w - self_consumption_w(net_w, battery)) <= SAME_W:
-        return Command.native(f"{reason}; so does the inverter by itself")
+    remark = _left_to_inverter(house, battery, best_w, lambda w: _pulled_eur(w, net_w, planned_w, marginals, cap))
+    if remark:
+        return Command.native(f"{reason}; {remark}")
     return Command(mode="power", battery_w=STEP_W * round(best_w / STEP_W), lease_s=LEASE_S, reason=reason)
+
+
+def _left_to_inverter(house: House, battery: Battery, best_w: float, hourly_eur: Callable[[float], float]) -> str:
+    """Why the best power needs no command; empty where it does."""
+    native_w = self_consumption_w(house.load_w - house.pv_w, battery)
+    if abs(best_w - native_w) <= SAME_W:
+        return "so does the inverter by itself"
+    gain_eur = (hourly_eur(native_w) - hourly_eur(best_w)) * LEASE_S / SECONDS_PER_HOUR
+    if gain_eur < battery.least_gain_eur and not is_forced(house, native_w):
+        return "it gains too little to be worth a command"
+    return ""
 
 
 def self_consumption_w(net_w: float, battery: Battery) -> float:
     """What the inverter's own rules do: cover a deficit, store a surplus [W]."""
     return min(max(net_w, -battery.charge_w), battery.discharge_w)
+
+
+def is_forced(house: House, native_w: float) -> bool:
+    """Claims that the battery runs otherwise than the inverter would by itself: then a command is in force already.
+
+    To begin one takes a gain, to go on with it none: prices that lie close together do not make the battery flap.
+    """
+    return math.isfinite(house.battery_w) and abs(house.battery_w - native_w) > SAME_W
 
 
 def marginals_of(plan: Plan, slot: int, battery: Battery, soc_frac: float) -> Marginals:
@@ -78,23 +100,28 @@ def best_power_w(
     piece's own stationary point.
     """
 
-    def hourly_eur(power_w: float) -> float:
-        return _hourly_eur(power_w, net_w, marginals) + (cap.excess_eur(net_w - power_w) if cap else 0.0)
-
-    def pulled_eur(power_w: float) -> float:
-        distance_kw = (power_w - planned_w) / W_PER_KW
-        return hourly_eur(power_w) + PULL_EUR_PER_KWH * distance_kw * distance_kw
-
     capped = {self_consumption_w(net_w - cap.allowed_w, battery)} if cap else set()
     corners = sorted({-battery.charge_w, battery.discharge_w, 0.0, self_consumption_w(net_w, battery), *capped})
     candidates = list(corners)
     for low, high in pairwise(corners):
         if high - low < STEP_W:
             continue
-        slope = (hourly_eur(high) - hourly_eur(low)) * W_PER_KW / (high - low)
+        rise_eur = _capped_eur(high, net_w, marginals, cap) - _capped_eur(low, net_w, marginals, cap)
+        slope = rise_eur * W_PER_KW / (high - low)
         stationary_w = planned_w - W_PER_KW * slope / (2.0 * PULL_EUR_PER_KWH)
         candidates.append(min(max(stationary_w, low), high))
-    return min(candidates, key=pulled_eur)
+    return min(candidates, key=lambda power_w: _pulled_eur(power_w, net_w, planned_w, marginals, cap))
+
+
+def _pulled_eur(power_w: float, net_w: float, planned_w: float, marginals: Marginals, cap: Cap | None) -> float:
+    """Cost of holding a power for an hour, with the weak pull to the planned one."""
+    distance_kw = (power_w - planned_w) / W_PER_KW
+    return _capped_eur(power_w, net_w, marginals, cap) + PULL_EUR_PER_KWH * distance_kw * distance_kw
+
+
+def _capped_eur(power_w: float, net_w: float, marginals: Marginals, cap: Cap | None) -> float:
+    """Cost of holding a power for an hour, a breach of the month's peak included."""
+    return _hourly_eur(power_w, net_w, marginals) + (cap.excess_eur(net_w - power_w) if cap else 0.0)
 
 
 def _hourly_eur(power_w: float, net_w: float, marginals: Marginals) -> float:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,3 +169,33 @@ def test_marginals_decide_by_losses_and_wear():
     assert marginals.store_below_eur_per_kwh == pytest.approx(0.19)
     assert marginals.covers
     assert marginals.stores
+
+
+def gaining(gain_eur: float, running_w: float) -> str:
+    """The mode where holding back for a kW's deficit gains so much over a lease, with the battery at a power now."""
+    reluctant = replace(BATTERY, least_gain_eur=0.002)
+    margin_eur_per_kwh = gain_eur / 0.25
+    worth = 0.2 + margin_eur_per_kwh  # using a stored kWh costs this much more than the import it saves
+    plan = make_plan(
+        battery_w=(0.0,) * 4,
+        price_import_eur_per_kwh=(0.2,) * 4,
+        water_value_eur_per_kwh=worth * BATTERY.leg_efficiency_frac,
+        wear_eur_per_kwh=0.0,
+    )
+    house = make_house(900.0, load_w=1000.0, battery_w=running_w)
+    return wish(house, plan, reluctant).mode
+
+
+def test_a_command_begins_only_where_it_gains_and_goes_on_without():
+    # The pull to the plan adds 0.0005 EUR: a kW of distance for a quarter of an hour.
+    assert gaining(0.0022, running_w=1000.0) == "power"
+    assert gaining(0.0014, running_w=1000.0) == "native"
+    assert gaining(0.0014, running_w=0.0) == "power"  # it is held back already
+    assert gaining(-0.02, running_w=0.0) == "native"
+
+
+def test_a_command_that_is_not_worth_it_says_so():
+    plan = make_plan(battery_w=(0.0,) * 4, price_import_eur_per_kwh=(0.2,) * 4, water_value_eur_per_kwh=0.2)
+    command = wish(make_house(900.0, load_w=1000.0, battery_w=1000.0), plan, replace(BATTERY, least_gain_eur=1.0))
+    assert command.mode == "native"
+    assert command.reason.endswith("it gains too little to be worth a command")
