@@ -160,11 +160,11 @@ def run_planner(run: Run) -> None:
                 ports.excuse(str(error))
             next_s = min(next_s, run.clock.now_s() + 60.0)
         else:
-            _look_back(lookback, run.clock, next_s, log)
+            look_back(lookback, run.clock, next_s, log)
         stop.wait_until(run.clock, next_s)
 
 
-def _look_back(lookback: Lookback, clock: Clock, next_s: float, log: Log) -> None:
+def look_back(lookback: Lookback, clock: Clock, next_s: float, log: Log) -> None:
     """Look back on yesterday while there is time; the next quarter hour tries again where it could not be kept."""
     now_s = clock.now_s()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping
@@ -23,13 +24,15 @@ from edge.config_supply import Tariff
 from edge.control.causes import CAUSES, checked_day, day_without, failures_kept
 from edge.control.ledger import Cost, Ledger
 from edge.control.regret import Rungs, kept, split
-from edge.errors import StoreError
+from edge.daemon import look_back
+from edge.errors import EdgeError, StoreError
 from edge.facts import Facts
 from edge.facts.savings import regrets
 from edge.files import STORE_NAME
 from edge.ingest.store import Store, StoreReader
 from edge.ingest.tariff import PriceBook
 from edge.ipc import IpcError
+from edge.log import Log
 from edge.lookback import Lookback
 from edge.messages import to_json
 from edge.planner_ports import PlannerPorts
@@ -250,3 +253,32 @@ def test_a_store_without_its_days_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="it is no JSON object"):
         reader.regrets("")
     reader.close()
+
+
+class Answer:
+    """Looks back as it is told: a day, nothing, or an error."""
+
+    def __init__(self, answer: Mapping[str, Any] | EdgeError | None) -> None:
+        self.answer = answer
+        self.free_wall_s = math.nan
+
+    def look(self, _now_s: float, free_wall_s: float) -> Mapping[str, Any] | None:
+        self.free_wall_s = free_wall_s
+        if isinstance(self.answer, EdgeError):
+            raise self.answer
+        return self.answer
+
+
+def test_the_planner_says_what_looking_back_found_and_survives_what_it_could_not_keep(
+    capsys: pytest.CaptureFixture[str], looked: Mapping[str, Any]
+) -> None:
+    clock = Clock(start_s=NOW_S, origin_s=time.monotonic(), speed=10.0)
+    found = Answer(looked)
+    for answer in (found, Answer(day_without(DAY, "no prices")), Answer(None), Answer(IpcError("control is away"))):
+        look_back(answer, clock, NOW_S + 600.0, Log("planner"))
+    assert 0.0 < found.free_wall_s <= 60.0
+    said = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert [row["event"] for row in said] == ["lookback", "lookback", "alarm"]
+    assert said[0]["text"] == f"{DAY}: {looked['total_gap_eur']:.2f} EUR were missed"
+    assert said[1]["text"] == "no prices"
+    assert said[2]["text"] == "yesterday is not looked back upon: control is away"
