@@ -53,6 +53,7 @@ _MAX_LOAD_RATIO = 30.0
 # The scale is the clear-sky power and this share of capacity: a ratio to the bare clear sky doubles at every dawn, a
 # share of capacity knows no season.
 _FLOOR_FRAC = 0.25
+_NEAR_H = 4.0  # no forecast knows the next hours as well as the sky of now; after four it does
 _RECENT_LOAD_DAYS = 14
 _LOAD_TAILS = {
     "load_1h": 4,
@@ -84,6 +85,16 @@ def _recent_clearness(issued_s: float, plant: PvPlant, starts_s: FloatArray, pai
     return {name: float(_clearness(*pair[:, starts_s >= first])[0]) for name, first in since.items()}
 
 
+def _near(columns: dict[str, FloatArray], clear_ratio: FloatArray) -> dict[str, FloatArray]:
+    """What the last clearness says of the next hours, and physics of all after: the sky of now fades out linearly."""
+    latest = columns["clearness_15m"]
+    share = np.where(np.isfinite(latest), np.maximum(1.0 - columns["horizon_h"] / _NEAR_H, 0.0), 0.0)
+    return {
+        "near_ratio": share * np.where(share > 0.0, latest, 0.0) * clear_ratio,
+        "far_physics_ratio": (1.0 - share) * columns["fc_physics_ratio"],
+    }
+
+
 def _pv_example() -> tuple[float, TimeGrid, Frame, PvPlant, Frame]:
     grid, history, _, weather = example_issue()
     location, arrays = Location(49.2, 16.6, 230.0), (PvArray(35.0, 180.0, 10000.0, 8000.0),)
@@ -93,7 +104,7 @@ def _pv_example() -> tuple[float, TimeGrid, Frame, PvPlant, Frame]:
 @registered(
     name="features.pv",
     unit="as featurespec.PV_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 4",
+    source="issue 3, item 7; grids of featurespec, revision 5",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_pv_example,
@@ -162,6 +173,7 @@ def pv_features_under(
     scale_w = np.where(future.clear_w > 0.0, future.clear_w + _FLOOR_FRAC * plant.capacity_w, 0.0)
     physics_w = columns["fc_plant_frac"] * plant.capacity_w
     columns["fc_power_frac"], columns["fc_physics_ratio"] = ratio(physics_w, future.clear_w), ratio(physics_w, scale_w)
+    columns |= _near(columns, ratio(future.clear_w, scale_w))
     return rounded_matrix((*PV_FEATURES, *extra_features(extra)), columns, scale_w)
 
 
@@ -173,7 +185,7 @@ def _load_example() -> tuple[float, TimeGrid, Frame, Calendar, Frame]:
 @registered(
     name="features.load",
     unit="as featurespec.LOAD_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 4",
+    source="issue 3, item 7; grids of featurespec, revision 5",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_load_example,

@@ -12,7 +12,7 @@ from core_kernels.folding import SLOT_S
 from core_kernels.records import FeatureMatrix
 from core_kernels.units import FloatArray
 
-REVISION = 4
+REVISION = 5
 DARK_FRAC = 0.02  # below this share of capacity a clear-sky power says nothing about clouds
 AROUND = {"": 0, "_m2h": -2, "_m1h": -1, "_p1h": 1, "_p2h": 2}  # hours around a slot that a forecast is looked up at
 
@@ -44,6 +44,8 @@ PV_FEATURES = (
     Feature("temp_air_1d_c", "degC", 0.5),
     Feature("fc_power_frac", "frac", 0.001),
     Feature("fc_physics_ratio", "ratio", 0.001),
+    Feature("near_ratio", "ratio", 0.001),
+    Feature("far_physics_ratio", "ratio", 0.001),
     Feature("fc_temp_air_c", "degC", 0.5),
     Feature("fc_wind_m_per_s", "m/s", 0.1),
     Feature("fc_dni_w_per_m2", "W/m2", 5.0),

@@ -25,6 +25,7 @@ from core_kernels.records import Float32Matrix
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
 from training.dataset import Samples
+from training.guard import Guard
 
 THREADS = 1  # two that wait for each other on a busy machine made a fit twenty times longer
 _FIXED = {"tree_method": "hist", "max_bin": 64, "base_score": 0.0, "nthread": THREADS}
@@ -47,7 +48,8 @@ class Recipe:
 class QuantileModel:
     """What one ONNX graph is made of; the boosters' thresholds lie between training values already.
 
-    ``targets`` says to which quantile (0, 1, 2) each booster adds; ``anchor`` is what they add to.
+    ``targets`` says to which quantile (0, 1, 2) each booster adds; ``anchor`` is what they add to; ``guard`` how far
+    the sum is believed.
     """
 
     signal: str
@@ -59,6 +61,7 @@ class QuantileModel:
     metrics: Mapping[str, float]
     targets: tuple[int, ...] = (0, 1, 2)
     anchor: Anchor | None = None
+    guard: Guard | None = None
 
     def tree_ratio(self, values: Float32Matrix) -> FloatArray:
         """What the trees alone say, float64[n, 3]."""
@@ -68,9 +71,10 @@ class QuantileModel:
         return total
 
     def raw_ratio(self, values: Float32Matrix) -> FloatArray:
-        """Ratios of trees and anchor, float64[n, 3], not yet calibrated or sorted."""
-        trees = self.tree_ratio(values)
-        return trees if self.anchor is None else trees + self.anchor.ratio(self.names, values)
+        """Ratios of trees, anchor and guard, float64[n, 3], not yet calibrated or sorted."""
+        ratio = self.tree_ratio(values)
+        ratio = ratio if self.anchor is None else ratio + self.anchor.ratio(self.names, values)
+        return ratio if self.guard is None else self.guard.blended(self.names, values, ratio)
 
     def quantiles_w(self, values: Float32Matrix, scale_w: FloatArray) -> FloatArray:
         """P10, P50, P90 [W], float64[n, 3]: offset, scale, sort, clip; the ONNX graph does the same in float32."""
@@ -147,6 +151,7 @@ def write_boosters(model: QuantileModel, folder: Path) -> None:
     document = {
         "targets": model.targets,
         "anchor": None if model.anchor is None else asdict(model.anchor),
+        "guard": None if model.guard is None else asdict(model.guard),
         "names": model.names,
         "offsets_ratio": model.offsets_ratio,
         "cap_w": model.cap_w,
@@ -177,4 +182,5 @@ def read_boosters(folder: Path, signal: str) -> QuantileModel:
         metrics=entry["metrics"],
         targets=tuple(entry["targets"]),
         anchor=None if entry["anchor"] is None else Anchor.from_document(entry["anchor"]),
+        guard=None if entry["guard"] is None else Guard.from_document(entry["guard"]),
     )

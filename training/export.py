@@ -2,7 +2,7 @@
 
 skl2onnx drives; the converter is ours, because the stock one turns several quantiles silently into one. The graph:
 
-    X -> trees (3 targets) -> + anchor -> + offset -> x scale_w -> sort -> clip to 0..cap -> q[N, 3]
+    X -> trees (3 targets) -> + anchor -> guard -> + offset -> x scale_w -> sort -> clip to 0..cap -> q[N, 3]
 
 ``offset`` is an overridable initializer, so that an online calibration can be fed without a new model.
 """
@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from core_kernels.quantiles import LEVELS_FRAC
 from training.anchor import MOST_RATIO
 from training.boosters import QuantileModel
+from training.export_guard import guarded
 
 OPSET = 18
 ML_OPSET = 3
@@ -126,10 +127,12 @@ def to_onnx(model: QuantileModel) -> bytes:
     )
     raw = trees.graph.output[0].name
     levels = len(LEVELS_FRAC)
-    anchor_nodes, anchor_initial, start = _anchored(model, raw)
+    anchor_nodes, anchor_initial, summed = _anchored(model, raw)
+    guard_nodes, guard_initial, start = guarded(model, summed)
     nodes = [
         *trees.graph.node,
         *anchor_nodes,
+        *guard_nodes,
         helper.make_node("Add", [start, "offset"], ["shifted"]),
         helper.make_node("Mul", ["shifted", "scale_w"], ["watts"]),
         helper.make_node("TopK", ["watts", "k"], ["sorted", "order"], axis=1, largest=0, sorted=1),
@@ -141,6 +144,7 @@ def to_onnx(model: QuantileModel) -> bytes:
         "zero": np.array(0.0, dtype=np.float32),
         "cap_w": np.array(model.cap_w, dtype=np.float32),
         **anchor_initial,
+        **guard_initial,
     }
     inputs: dict[str, list[str | int | None]] = {
         "X": ["N", len(model.names)],

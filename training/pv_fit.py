@@ -13,7 +13,8 @@ from scipy.optimize import least_squares
 
 from core_kernels.features import PvPlant
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, mids_s
-from core_kernels.pv import PvArray, clear_sky_power_w
+from core_kernels.plant import plant_of
+from core_kernels.pv import PvArray, Weather, plant_power_w
 from core_kernels.solar import Location, sun_position
 from core_kernels.units import FloatArray
 from training.boosters import QuantileModel, Recipe, Stage, quiet
@@ -31,6 +32,8 @@ _ISSUE_STEP_SLOTS = 29
 _KEEP_FRAC = 0.05
 _NEAR_SLOTS = 4
 _FACTOR_BOUNDS = (0.2, 1.5)
+_LIT_DEG = 82.0
+_LEAST_MEASURED, _MOST_MEASURED = 500, 4000  # rows with irradiance
 
 
 def plant_document(plant: PvPlant) -> dict[str, Any]:
@@ -99,20 +102,51 @@ def _oriented(hint: ArrayHint, tilt_deg: float, azimuth_deg: float, factor: floa
     )
 
 
-def identify(known: Censored, site: TrainingSite) -> PvPlant:
-    """The plant that explains the clear days: tilt and azimuth where the site leaves them open, and effective power.
+class Evidence(NamedTuple):
+    """Instants, the power at each, and the light that made it; without light a cloudless sky."""
 
-    Power that never arrives (losses, ageing, haze) is folded into each array's ``dc_w`` by one common factor. Power at
-    the inverter's limit is passed over.
-    Bounds: tilt 0..90, azimuth all around, factor 0.2..1.5 of the named power.
+    times_s: FloatArray
+    power_w: FloatArray
+    weather: Weather
+
+
+def _cloudless(known: Censored, location: Location) -> Evidence:
+    """Clear days in daylight, but for power at the inverter's limit."""
+    clear = clear_days(known.series, location)
+    kept = (sun_position(clear.times_s, location).zenith_deg < _LIT_DEG) & ~known.clipped[clear.slots]
+    return Evidence(np.ascontiguousarray(clear.times_s[kept]), clear.power_w[kept], Weather())
+
+
+def _measured(known: Censored, location: Location) -> Evidence | None:
+    """Daylight with measured irradiance, thinned; None where too little of it is known."""
+    frame, step = known.series.frame, max(known.series.table_slot_s // SLOT_S, 1)
+    if "ghi_w_per_m2" not in frame.columns:
+        return None
+    times_s = frame.grid.starts_s()[::step] + step * SLOT_S / 2.0
+    power_w, ghi = frame.column("pv_w")[::step], frame.column("ghi_w_per_m2")[::step]
+    lit = (sun_position(times_s, location).zenith_deg < _LIT_DEG) & ~known.clipped[::step]
+    rows = np.flatnonzero(lit & np.isfinite(power_w) & np.isfinite(ghi))
+    if rows.size < _LEAST_MEASURED:
+        return None
+    rows = rows[:: -(-rows.size // _MOST_MEASURED)]
+
+    unknown = np.full(frame.grid.count, np.nan)
+    temp_c, wind = (frame.columns.get(name, unknown)[::step][rows] for name in ("temp_air_c", "wind_m_per_s"))
+    temp_c, wind = np.where(np.isfinite(temp_c), temp_c, 15.0), np.where(np.isfinite(wind), wind, 1.0)
+    weather = Weather(ghi[rows], temp_air_c=temp_c, wind_m_per_s=wind)
+    return Evidence(times_s[rows], power_w[rows], weather)
+
+
+def identify(known: Censored, site: TrainingSite) -> PvPlant:
+    """The plant that explains the power under measured irradiance, or that of the clear days where there is none.
+
+    Tilt and azimuth where the site leaves them open, and effective power: what never arrives (losses, ageing, haze) is
+    folded into each array's ``dc_w`` by one common factor. Power at the inverter's limit is passed over. Bounds: tilt
+    0..90, azimuth all around, factor 0.2..1.5 of the named power.
     """
-    series = known.series
-    clear = clear_days(series, site.location)
-    sun = sun_position(clear.times_s, site.location)
-    daylight = (sun.zenith_deg < 82.0) & ~known.clipped[clear.slots]
-    times_s, power_w = np.ascontiguousarray(clear.times_s[daylight]), clear.power_w[daylight]
+    seen = _measured(known, site.location) or _cloudless(known, site.location)
     named_w = sum(hint.dc_w for hint in site.arrays)
-    top_w = max(1.3 * float(np.nanmax(series.frame.column("pv_w"))), 0.1 * named_w)
+    top_w = max(1.3 * float(np.nanmax(known.series.frame.column("pv_w"))), 0.1 * named_w)
 
     def arrays(x: FloatArray) -> tuple[PvArray, ...]:
         share_w = [top_w * hint.dc_w / named_w for hint in site.arrays]
@@ -120,8 +154,8 @@ def identify(known: Censored, site: TrainingSite) -> PvPlant:
         return tuple(_oriented(hint, float(x[0]), float(x[1]) % 360.0, float(x[2]), w) for hint, w in pairs)
 
     def residual(x: FloatArray) -> FloatArray:
-        modelled_w = clear_sky_power_w(times_s, site.location, arrays(x), site.linke_ratio)
-        return (modelled_w - power_w) / named_w
+        plant = plant_of(arrays(x))._replace(linke=site.linke_ratio)
+        return (plant_power_w(seen.times_s, site.location, plant, seen.weather) - seen.power_w) / named_w
 
     equator_deg = 180.0 if site.location.latitude_deg >= 0.0 else 0.0
     low, high = [0.0, equator_deg - 180.0, _FACTOR_BOUNDS[0]], [90.0, equator_deg + 180.0, _FACTOR_BOUNDS[1]]
@@ -163,6 +197,6 @@ def fit_plant(past: Series, site: TrainingSite, recipe: Recipe, stage: Stage = q
     """
     known = censored(past, site.location, site.export_w)
     stage(known.told())
-    stage("pv_w: identifying the array from its clear days")
+    stage("pv_w: identifying the array")
     plant = identify(known, site)
     return plant, fit_pv(past, known, plant, recipe, stage)

@@ -1,9 +1,10 @@
 """PV: boosters on what physics leaves unexplained, trusted as far as other weeks and later seasons bear it.
 
-Physics comes first: the anchor is its power under the forecast, and four boosters explain the rest of P10, P50, P90
-and of the mean. How far they are believed is decided on a later part of the past than they were fitted on, so that
-boosters that know one season alone cannot talk physics out of the next. P50 takes up a share of the mean, because the
-plan adds up energy; the offsets of P10 and P90 come from whole weeks that were held out.
+The anchor is the sky of now for the next hours and a share of physics after, and four boosters explain the rest of P10,
+P50, P90 and of the mean. How far all that is believed beside physics is decided on a later part of the past than it was
+fitted on, and falls with a row's distance from what it was fitted on (:mod:`training.guard`), so that boosters that
+know one season alone cannot talk physics out of the next. P50 takes up a share of the mean, because the plan adds up
+energy; the offsets of P10 and P90 come from whole weeks that were held out.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core_kernels.quantiles import uncross
+from core_kernels.records import Float32Matrix
 from core_kernels.units import FloatArray
 from training.anchor import Anchor
 from training.boosters import QuantileModel, Recipe, Stage, columns, fitted, quiet, used_names
 from training.dataset import Samples
+from training.guard import PHYSICS, Guard
 from training.residuals import GOALS, Boosters, assembled, honest_offsets, scores, shares
 from training.samples import chosen_rows
 from training.split import split_issues
 
 SIGNAL = "pv_w"
-PHYSICS = "fc_physics_ratio"
-PHYSICS_FRAC = 0.3  # what the boosters start from; all of it costs accuracy at home, none of it the next season
+# What the boosters start from: the sky of now, and a share of physics; all of it costs accuracy at home, none of it the
+# next season.
+_START_FRAC = {"near_ratio": 1.0, "far_physics_ratio": 0.3}
 MEAN_FRAC = 0.7  # of P50; the median of PV is a noisy thing to learn, and lies above the mean on bright days
 _TRUSTS_FRAC = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LATER_FRAC = 0.3  # of the issue times; what judges the boosters' trust
@@ -45,12 +49,13 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learned(Boosters):
-    """Boosters, and the physics they start from."""
+    """Boosters, what they start from, and what they know."""
 
     anchor: Anchor | None
+    guard: Guard | None
 
     def start(self, values: Any) -> FloatArray:
-        """What physics says of each row, float64[n]; 0 without a forecast."""
+        """What the anchor says of each row, float64[n]; 0 without one."""
         return np.zeros(values.shape[0]) if self.anchor is None else self.anchor.ratio(self.names, values)[:, 0]
 
 
@@ -69,7 +74,7 @@ def learn_pv(samples: Samples, cap_w: float, recipe: Recipe, stage: Stage = quie
 
 
 def _trust(samples: Samples, recipe: Recipe) -> float:
-    """The trust that the later part of the past speaks for, given boosters of the earlier; all without physics."""
+    """The most trust that the later part of the past speaks for, given boosters of the earlier; all without physics."""
     if np.isnan(samples.values[:, samples.names.index(PHYSICS)]).all():
         return 1.0
     edge_s = float(np.quantile(samples.issued_s, 1.0 - _LATER_FRAC))
@@ -80,11 +85,15 @@ def _trust(samples: Samples, recipe: Recipe) -> float:
     if early.actual_w.size == 0:
         return _TRUSTS_FRAC[1]
     learned = learn(early, recipe, _GOALS[-1:])
-    values = columns(late, learned.names)
-    start, residual = learned.start(values), learned.boosters[-1].inplace_predict(values)
+    names = learned.names
+    values = columns(late, names)
+    said = learned.start(values) + learned.boosters[-1].inplace_predict(values)
 
-    def loss(trust_frac: float) -> float:
-        error_w = (start + trust_frac * residual) * late.scale_w - late.actual_w
+    physics = np.nan_to_num(late.values[:, late.names.index(PHYSICS)].astype(np.float64))
+
+    def loss(most_frac: float) -> float:
+        trust = 1.0 if learned.guard is None else replace(learned.guard, most_frac=most_frac).trust_frac(names, values)
+        error_w = (trust * said + (1.0 - trust) * physics) * late.scale_w - late.actual_w
         return float(np.mean(error_w**2))
 
     return min(_TRUSTS_FRAC, key=loss)
@@ -94,13 +103,12 @@ def learn(samples: Samples, recipe: Recipe, goals: tuple[Goal, ...] = _GOALS) ->
     """Fit the residuals; a quantile's loss is in watts, the mean's in watts squared."""
     names = used_names(samples)
     values = columns(samples, names)
-    anchor = None
-    if PHYSICS in names:
-        seen = values[:, names.index(PHYSICS)]
-        mix = {PHYSICS: PHYSICS_FRAC}
-        anchor = Anchor.of((mix, mix, mix), {PHYSICS: float(np.median(seen[np.isfinite(seen)]))})
-    learned = Learned(names=names, boosters=(), anchor=anchor, rows=samples.actual_w.size)
-    label = samples.actual_w / samples.scale_w - learned.start(values)
+    mix = {name: share for name, share in _START_FRAC.items() if name in names}
+    anchor = Anchor.of((mix, mix, mix), {name: _typical(values[:, names.index(name)]) for name in mix}) if mix else None
+    came = samples.actual_w / samples.scale_w
+    guard = Guard.of(names, values, came)
+    learned = Learned(names=names, boosters=(), anchor=anchor, guard=guard, rows=came.size)
+    label = came - learned.start(values)
     size = samples.scale_w / samples.scale_w.mean()
     rounds = _ROUNDS * recipe.rounds
     params = {**_SHAPE, "seed": recipe.seed, "eta": _REACH / rounds}
@@ -108,10 +116,16 @@ def learn(samples: Samples, recipe: Recipe, goals: tuple[Goal, ...] = _GOALS) ->
     return replace(learned, boosters=boosters)
 
 
+def _typical(values: Float32Matrix) -> float:
+    """The median of what is known."""
+    return float(np.median(values[np.isfinite(values)]))
+
+
 def assemble(learned: Learned, choice: Choice, cap_w: float) -> QuantileModel:
     """The model as it is exported."""
-    heard = shares(choice.trust_frac, MEAN_FRAC)
-    return assembled(SIGNAL, learned, learned.anchor, heard, choice.offsets_ratio, cap_w)
+    model = assembled(SIGNAL, learned, learned.anchor, shares(1.0, MEAN_FRAC), choice.offsets_ratio, cap_w)
+    guard = None if learned.guard is None else replace(learned.guard, most_frac=choice.trust_frac)
+    return replace(model, guard=guard)
 
 
 def calibrated(learned: Learned, choice: Choice, held_out: Samples) -> Choice:

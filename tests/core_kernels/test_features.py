@@ -117,6 +117,29 @@ def test_forecast_weather_enters_as_power_and_cloudiness():
     assert np.isnan(weather_power_w(target, PLANT, None)).all()
 
 
+def test_the_sky_of_now_fades_into_physics_over_four_hours():
+    noon = grid(0.5, 0.25)
+    hours = TimeGrid(start_s=START_S, slot_s=3600, count=24)
+    weather = Frame(grid=hours, columns={"fc_ghi_w_per_m2": np.full(24, 400.0)})
+    past = grid(-7.5, 8)
+    history = Frame(grid=past, columns={"pv_w": 0.5 * sky(PLANT, past).clear_w})
+    matrix = pv_features(START_S + 43_200.0, noon, history, PLANT, weather)
+    clear_ratio = sky(PLANT, noon).clear_w / matrix.scale_w
+    near, far, physics = (column(matrix, name) for name in ("near_ratio", "far_physics_ratio", "fc_physics_ratio"))
+    assert near[[0, 8, 16]] == pytest.approx(0.5 * clear_ratio[[0, 8, 16]] * (1.0, 0.5, 0.0), abs=1e-3)
+    assert far[[0, 8, 16]] == pytest.approx(physics[[0, 8, 16]] * (0.0, 0.5, 1.0), abs=1e-3)
+
+
+def test_before_dawn_physics_alone_speaks_for_the_next_hours():
+    hours = TimeGrid(start_s=START_S, slot_s=3600, count=24)
+    weather = Frame(grid=hours, columns={"fc_ghi_w_per_m2": np.full(24, 400.0)})
+    matrix = pv_features(START_S, grid(0, 1), half_clear(), PLANT, weather)
+    lit = matrix.scale_w > 0.0
+    assert column(matrix, "near_ratio")[lit] == pytest.approx(0.0)
+    assert column(matrix, "far_physics_ratio")[lit] == pytest.approx(column(matrix, "fc_physics_ratio")[lit])
+    assert np.isnan(column(pv_features(START_S, grid(0, 1), half_clear(), PLANT), "far_physics_ratio")).all()
+
+
 def test_weather_is_not_stretched_over_gaps_or_past_its_ends():
     hours = TimeGrid(start_s=START_S, slot_s=3600, count=12)
     values = np.arange(12.0)
@@ -193,7 +216,7 @@ def test_numbers_of_the_features_have_not_changed_without_a_new_revision():
     matrix = pv_features(START_S + 43_200.0, grid(0.5, 1), half_clear_at_noon(), PLANT)
     sums = {name: float(np.nansum(column(matrix, name))) for name in ("clearness_3h", "clearness_slot_7d", "horizon_h")}
     assert sums == pytest.approx({"clearness_3h": 48.0, "clearness_slot_7d": 29.5, "horizon_h": 1140.0}, abs=1.0)
-    assert featurespec.REVISION == 4
+    assert featurespec.REVISION == 5
 
 
 def half_clear_at_noon():

@@ -7,6 +7,8 @@ import pytest
 
 from core_kernels.features import sky
 from core_kernels.folding import SLOTS_PER_DAY
+from core_kernels.irradiance import clear_sky
+from core_kernels.pv import PvArray, power_from_ghi_w
 from core_kernels.quantiles import coverage_frac
 from core_kernels.records import Frame
 from core_kernels.trees import tree_sums
@@ -41,6 +43,20 @@ def test_an_orientation_that_is_known_is_kept(made):
     array = identify(censored(made.series, site.location, math.inf), site).arrays[0]
     assert (array.tilt_deg, array.azimuth_deg, array.inverter_w) == (40.0, 160.0, 4000.0)
     assert array.dc_w == pytest.approx(4500.0, rel=0.03)
+
+
+def test_measured_irradiance_tells_the_orientation_without_a_clear_day(made):
+    grid = made.series.frame.grid
+    times_s = grid.starts_s() + 450.0
+    clear = clear_sky(times_s, made.site.location, made.site.linke_ratio).ghi_w_per_m2
+    ghi = clear * np.random.default_rng(9).uniform(0.3, 0.9, grid.count)
+    roof = (PvArray(25.0, 200.0, 4200.0, 6000.0),)
+    power_w = power_from_ghi_w(times_s, made.site.location, roof, ghi, np.full(grid.count, 15.0), np.ones(grid.count))
+    series = dataclasses.replace(made.series, frame=Frame(grid=grid, columns={"pv_w": power_w, "ghi_w_per_m2": ghi}))
+    array = identify(censored(series, made.site.location, math.inf), made.site).arrays[0]
+    assert array.tilt_deg == pytest.approx(25.0, abs=3.0)
+    assert array.azimuth_deg == pytest.approx(200.0, abs=3.0)
+    assert array.dc_w == pytest.approx(4200.0, rel=0.03)
 
 
 def test_too_few_sunny_days_are_said(made):
