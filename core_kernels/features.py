@@ -17,14 +17,21 @@ from core_kernels.featurespec import DARK_FRAC, LOAD_FEATURES, PV_FEATURES, roun
 from core_kernels.folding import (
     SLOT_S,
     SLOTS_PER_DAY,
-    IntArray,
     day_table,
     known_mean,
     neighbours,
     ratio,
-    weekday,
 )
-from core_kernels.issue import Calendar, clock_columns, clock_of, example_issue, issue_columns, quarter_s, tail_mean
+from core_kernels.issue import (
+    Calendar,
+    Clock,
+    clock_columns,
+    clock_of,
+    example_issue,
+    issue_columns,
+    quarter_s,
+    tail_mean,
+)
 from core_kernels.pv import LINKE_DEFAULT, PvArray
 from core_kernels.pv_plant import PvPlant, Sky, sky
 from core_kernels.quantiles import empirical
@@ -204,7 +211,7 @@ def load_features(
     history : Frame
         ``load_w`` and, where measured, ``temp_air_c``; ends at or before the issue. Missing is NaN.
     calendar : Calendar
-        Local time minus UTC of both grids.
+        Local time minus UTC of both grids, and the public holidays, which count as Sundays.
     weather : Frame, optional
         Forecast known at the issue: ``fc_temp_air_c``.
 
@@ -219,26 +226,27 @@ def load_features(
     scale_w = float(known_mean(load_w[starts_s >= issued_s - 7 * SECONDS_PER_DAY], 0)) if load_w.size else float("nan")
     clock = clock_of(issued_s, grid, history, calendar)
     share = ratio(load_w, np.full(load_w.size, scale_w), _MAX_LOAD_RATIO)
-    columns = _load_profile(day_table(share, clock.past, clock.end_slot, LOAD_DAYS), clock.wanted, clock.end_slot)
+    columns = _load_profile(day_table(share, clock.past, clock.end_slot, LOAD_DAYS), clock)
     for name, slots in _LOAD_TAILS.items():
         recent_w = tail_mean(history, "load_w", slots, issued_s)
         columns[name] = ratio(np.full(grid.count, recent_w), np.full(grid.count, scale_w), _MAX_LOAD_RATIO)
     day = share[(starts_s >= issued_s - SECONDS_PER_DAY) & np.isfinite(share)]
+    columns["is_holiday"] = clock.is_holiday(clock.wanted).astype(np.float64)
     columns["load_1d_least"] = np.full(grid.count, day.min() if day.size else np.nan)
     columns |= issue_columns(issued_s, grid, history, weather) | clock_columns(clock.wanted)
     return rounded_matrix(LOAD_FEATURES, columns, np.full(grid.count, scale_w))
 
 
-def _load_profile(table: FloatArray, wanted: IntArray, end_slot: int) -> dict[str, FloatArray]:
+def _load_profile(table: FloatArray, clock: Clock) -> dict[str, FloatArray]:
     """What the last weeks say about each wanted clock time, from a local day table of ratios."""
-    column = wanted % SLOTS_PER_DAY
+    column = clock.wanted % SLOTS_PER_DAY
     rows = np.arange(LOAD_DAYS)[:, None]
-    day = (end_slot - 1 - np.arange(SLOTS_PER_DAY)[None, :]) // SLOTS_PER_DAY - rows
-    weekdays = (day + 3) % 7
+    day = (clock.end_slot - 1 - np.arange(SLOTS_PER_DAY)[None, :]) // SLOTS_PER_DAY - rows
+    weekdays = clock.day_kind(day * SLOTS_PER_DAY)
     shape = (SLOTS_PER_DAY, 5, LOAD_DAYS)
     near = neighbours(table, 2).reshape(shape)
     smooth = known_mean(near, 1).T
-    wanted_day = weekday(wanted)
+    wanted_day = clock.day_kind(clock.wanted)
     known_days = weekdays[:, column]
     values = smooth[:, column]
     same_day = np.where(known_days == wanted_day, values, np.nan)

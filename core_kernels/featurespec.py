@@ -59,6 +59,7 @@ LOAD_FEATURES = (
     Feature("horizon_h", "h", 0.25),
     Feature("clock_h", "h", 0.25),
     Feature("weekday", "day", 1.0),
+    Feature("is_holiday", "bool", 1.0),
     Feature("load_1h", "ratio", 0.01),
     Feature("load_6h", "ratio", 0.01),
     Feature("load_1d", "ratio", 0.01),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, at_mids, known_mean, weekday
 from core_kernels.records import Frame
 from core_kernels.solar import FARTHEST_S, check_f64
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
+
+_SUNDAY = 6
 
 
 def quarter_s(issued_s: float, grid: TimeGrid, history: Frame) -> float:
@@ -30,10 +33,14 @@ def tail_mean(history: Frame, name: str, slots: int, issued_s: float) -> float:
 
 
 class Calendar(NamedTuple):
-    """Local time minus UTC at each slot start of the grid and of the history [s]; the kernels know no time zones."""
+    """Local time minus UTC at each slot start of the grid and of the history [s]; the kernels know no time zones.
+
+    ``holidays`` are the local days of public holidays, counted from 1970-01-01: nor do they know countries.
+    """
 
     grid_offset_s: FloatArray
     history_offset_s: FloatArray
+    holidays: tuple[int, ...] = ()
 
 
 class Clock(NamedTuple):
@@ -42,18 +49,28 @@ class Clock(NamedTuple):
     past: IntArray
     wanted: IntArray
     end_slot: int
+    holidays: tuple[int, ...] = ()
+
+    def is_holiday(self, local_slots: IntArray) -> npt.NDArray[np.bool_]:
+        """Claims that slots lie on a public holiday."""
+        return np.isin(local_slots // SLOTS_PER_DAY, self.holidays)
+
+    def day_kind(self, local_slots: IntArray) -> IntArray:
+        """Day of the week as people live it, Monday 0: a public holiday is a Sunday."""
+        return np.where(self.is_holiday(local_slots), _SUNDAY, weekday(local_slots))
 
 
 def clock_of(issued_s: float, grid: TimeGrid, history: Frame, calendar: Calendar) -> Clock:
     """The local slot numbers, for folding by clock time."""
-    for name, offset_s, slots in zip(calendar._fields, calendar, (grid, history.grid), strict=True):
+    offsets = (calendar.grid_offset_s, calendar.history_offset_s)
+    for name, offset_s, slots in zip(calendar._fields[:2], offsets, (grid, history.grid), strict=True):
         check_f64(name, offset_s, slots.count)
         if not (np.abs(offset_s) <= SECONDS_PER_DAY).all():
             raise ValueError(f"{name} must be finite, and a day at most")
     past = ((history.grid.starts_s() + calendar.history_offset_s) // SLOT_S).astype(np.int64)
     wanted = ((grid.starts_s() + calendar.grid_offset_s) // SLOT_S).astype(np.int64)
     since_count = int((issued_s - history.grid.end_s) // SLOT_S)
-    return Clock(past, wanted, int(past[-1]) + 1 + since_count if past.size else 0)
+    return Clock(past, wanted, int(past[-1]) + 1 + since_count if past.size else 0, calendar.holidays)
 
 
 def issue_columns(issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, FloatArray]:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from core_kernels.bundle_rooms import BundledRooms, bundled_from
@@ -36,7 +37,8 @@ _KEYS = frozenset(
         *("plant", "models", "training", "metrics", "calibration", "parity", "files"),
     }
 )
-_MAY = frozenset({"rooms"})
+_MAY = frozenset({"rooms", "holidays"})
+_MOST_HOLIDAYS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class ModelEntry:
 class Manifest:
     """What the device needs to know; ``document`` is the whole of it, for people and the registry.
 
-    ``rooms`` is there where training saw a house's rooms.
+    ``rooms`` is there where training saw a house's rooms, ``holidays`` (days since 1970) where the site has a country.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Manifest:
     files: Mapping[str, FileEntry]
     document: Mapping[str, Any]
     rooms: BundledRooms | None = None
+    holidays: tuple[int, ...] = ()
 
     def model(self, signal: str) -> ModelEntry:
         """The model of a signal; the manifest holds exactly one for each."""
@@ -126,6 +129,7 @@ def parse(raw: bytes) -> Manifest:
         files=files,
         document=document,
         rooms=bundled_from(document["rooms"]) if "rooms" in document else None,
+        holidays=_days(document.get("holidays", [])),
     )
 
 
@@ -163,6 +167,19 @@ def _items(value: Any, key: str, most: int) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not 1 <= len(value) <= most or not all(isinstance(v, dict) for v in value):
         raise ValueError(f"{key} must be a list of 1..{most} tables")
     return value
+
+
+def _days(value: Any) -> tuple[int, ...]:
+    """Days since 1970 of ISO dates, in order."""
+    if not isinstance(value, list) or len(value) > _MOST_HOLIDAYS:
+        raise ValueError(f"holidays must be at most {_MOST_HOLIDAYS} dates")
+    try:
+        days = tuple((date.fromisoformat(text) - date(1970, 1, 1)).days for text in value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"holidays must be ISO dates: {error}") from error
+    if list(days) != sorted(set(days)):
+        raise ValueError("holidays must be different dates, in order")
+    return days
 
 
 def _files(value: Any) -> dict[str, FileEntry]:

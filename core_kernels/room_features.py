@@ -93,7 +93,7 @@ def _example() -> tuple[float, TimeGrid, Frame, Room, Calendar, Frame]:
 @registered(
     name="features.room",
     unit="as featurespec.ROOM_FEATURES",
-    source="issue 3, item 7; grids of featurespec, revision 4",
+    source="issue 3, item 7; grids of featurespec, revision 5",
     reference="hand-made weeks in the tests",
     tolerance=0.0,
     example=_example,

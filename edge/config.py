@@ -151,6 +151,8 @@ class Site:
     longitude_deg: float
     altitude_m: float = 0.0
     timezone: str = "UTC"
+    country: str = ""
+    subdivision: str = ""
     linke_ratio: tuple[float, ...] = ()
     arrays: tuple[Array, ...] = ()
     battery: Battery | None = None
@@ -234,6 +236,8 @@ class _Head:
     longitude_deg: float
     altitude_m: float = 0.0
     timezone: str = "UTC"
+    country: str = ""
+    subdivision: str = ""
     linke_ratio: tuple[float, ...] = ()
 
 

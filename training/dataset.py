@@ -47,7 +47,7 @@ class Series:
     """A site's table on slots of 900 s; ``table_slot_s`` is the slot that the file came in.
 
     ``fc_issued_s`` says when each slot's forecast weather was issued (empty: always known), ``extra`` which further
-    columns of it the site wants as features.
+    columns of it the site wants as features, ``holidays`` the local days (since 1970) of public holidays.
     """
 
     frame: Frame
@@ -55,6 +55,7 @@ class Series:
     zone: ZoneInfo
     fc_issued_s: FloatArray = field(default_factory=lambda: np.empty(0))
     extra: tuple[str, ...] = ()
+    holidays: tuple[int, ...] = ()
 
     def offsets_s(self, grid: TimeGrid) -> FloatArray:
         """Local time minus UTC at each slot start [s]."""
@@ -187,7 +188,7 @@ class LoadSampler:
     def features(self, issued_s: float, grid: TimeGrid) -> FeatureMatrix:
         """One row a slot."""
         history = self._series.history(issued_s)
-        calendar = Calendar(self._part(grid), self._part(history.grid))
+        calendar = Calendar(self._part(grid), self._part(history.grid), self._series.holidays)
         return load_features(issued_s, grid, history, calendar, self._series.weather(grid, issued_s))
 
 

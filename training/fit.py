@@ -17,6 +17,7 @@ from core_kernels.records import FeatureMatrix
 from training.boosters import QuantileModel, Recipe, Stage, quiet, read_boosters, write_boosters
 from training.dataset import LoadSampler, PvSampler, Series, before, horizon
 from training.errors import SetupError
+from training.holiday_days import iso_dates
 from training.house_fit import House, fit_house, load_house, save_house
 from training.load_fit import fit_load
 from training.pv_fit import fit_plant, plant_document, plant_from
@@ -37,6 +38,7 @@ class Trained:
     rows: Mapping[str, FeatureMatrix]
     training: Mapping[str, Any]
     house: House | None = None
+    holidays: tuple[str, ...] = ()
 
 
 def file_sha256(path: Path) -> str:
@@ -77,7 +79,15 @@ def fit_site(
         "seed": recipe.seed,
         "params": asdict(recipe),
     }
-    return Trained(site=site.name, plant=plant, models=models, rows=rows, training=training, house=house)
+    return Trained(
+        site=site.name,
+        plant=plant,
+        models=models,
+        rows=rows,
+        training=training,
+        house=house,
+        holidays=tuple(iso_dates(series.holidays, until_s)),
+    )
 
 
 def save(trained: Trained, folder: Path) -> None:
@@ -95,6 +105,7 @@ def save(trained: Trained, folder: Path) -> None:
         "plant": plant_document(trained.plant),
         "training": trained.training,
         "models": [model.signal for model in trained.models],
+        "holidays": trained.holidays,
     }
     (folder / _MODEL_FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
 
@@ -119,5 +130,11 @@ def load(folder: Path) -> Trained:
     except (KeyError, TypeError, ValueError) as error:
         raise SetupError(f"{folder}: is damaged: {str(error).splitlines()[0]}") from error
     return Trained(
-        site=document["site"], plant=plant, models=models, rows=rows, training=document["training"], house=house
+        site=document["site"],
+        plant=plant,
+        models=models,
+        rows=rows,
+        training=document["training"],
+        house=house,
+        holidays=tuple(document["holidays"]),
     )

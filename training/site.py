@@ -28,7 +28,10 @@ class ArrayHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSite:
-    """Name, place, clock, haze of the twelve months, arrays, extra forecast columns and limit of export of a site."""
+    """Name, place, clock, haze of the twelve months, arrays, extra forecast columns and limit of export of a site.
+
+    ``country`` (ISO 3166) and ``subdivision`` say whose public holidays it keeps.
+    """
 
     name: str
     location: Location
@@ -37,6 +40,8 @@ class TrainingSite:
     arrays: tuple[ArrayHint, ...]
     extra: tuple[str, ...] = ()
     export_w: float = math.inf
+    country: str = ""
+    subdivision: str = ""
 
 
 def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
@@ -53,6 +58,9 @@ def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
         problems.append("site.name is missing")
     rows = data.get("array", [])
     arrays = tuple(_array(row, f"array[{i}]", problems) for i, row in enumerate(rows if isinstance(rows, list) else []))
+    country, subdivision = (head.get(key, "") for key in ("country", "subdivision"))
+    if not isinstance(country, str) or not isinstance(subdivision, str):
+        problems.append("site.country and site.subdivision must be texts")
     if needs_arrays and not arrays:
         problems.append("[[array]] is missing: at least dc_w is needed to train a PV model")
     extra = _extra(data.get("features", {}), problems)
@@ -69,6 +77,8 @@ def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
         arrays=arrays,
         extra=extra,
         export_w=export_w,
+        country=str(country),
+        subdivision=str(subdivision),
     )
 
 

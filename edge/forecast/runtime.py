@@ -118,7 +118,8 @@ class Forecaster:
         if known < _NEEDED_FRAC * wanted:
             reason = f"load known in {known} of {wanted} slots of {_NEEDED_DAYS} days"
             return self._baseline.load(issued_s, grid, history, reason)
-        matrix = load_features(issued_s, grid, history, calendar(self._zone, grid, history), weather)
+        local = calendar(self._zone, grid, history)._replace(holidays=self.manifest.holidays)
+        matrix = load_features(issued_s, grid, history, local, weather)
         quantiles, reason = self._ask("load_w", matrix)
         if quantiles is None:
             return self._baseline.load(issued_s, grid, history, reason)

@@ -238,3 +238,32 @@ def test_ratio_and_mean_keep_missing_missing():
     assert ratio(np.array([9.0]), np.array([1.0]))[0] == 3.0
     assert np.isnan(known_mean(np.array([np.nan]), 0))
     assert known_mean(np.array([np.nan, 2.0]), 0) == 2.0
+
+
+def test_a_public_holiday_is_known_as_one_and_lived_as_a_sunday():
+    past, target = grid(-28, 28), grid(0, 2)
+    day = (past.starts_s() // 86_400).astype(int)
+    quiet = (day + 3) % 7 >= 5
+    history = Frame(grid=past, columns={"load_w": np.where(quiet, 1000.0, 400.0)})
+    today = START_S // 86_400
+    plain = Calendar(np.zeros(target.count), np.zeros(past.count))
+    free = load_features(START_S, target, history, plain._replace(holidays=(today,)))
+    work = load_features(START_S, target, history, plain)
+    is_weekday = (today + 3) % 7 < 5
+    assert is_weekday
+    assert (column(free, "is_holiday")[:DAY] == 1.0).all()
+    assert (column(free, "is_holiday")[DAY:] == 0.0).all()
+    assert column(free, "load_slot_daytype")[DAY // 2] > 1.5 * column(work, "load_slot_daytype")[DAY // 2]
+    assert (column(free, "weekday") == column(work, "weekday")).all()
+
+
+def test_a_holiday_of_the_last_weeks_does_not_pass_for_a_working_day():
+    past, target = grid(-28, 28), grid(0, 1)
+    day = (past.starts_s() // 86_400).astype(int)
+    last_week = START_S // 86_400 - 7
+    free = ((day + 3) % 7 >= 5) | (day == last_week)
+    history = Frame(grid=past, columns={"load_w": np.where(free, 1000.0, 400.0)})
+    plain = Calendar(np.zeros(target.count), np.zeros(past.count))
+    told = column(load_features(START_S, target, history, plain._replace(holidays=(last_week,))), "load_slot_daytype")
+    untold = column(load_features(START_S, target, history, plain), "load_slot_daytype")
+    assert told[DAY // 2] < untold[DAY // 2]

@@ -123,3 +123,16 @@ def test_a_wrong_field_is_refused_by_name(path, value, says):
 def test_bytes_that_are_no_manifest_are_refused(raw, says):
     with pytest.raises(ValueError, match=says):
         parse(raw)
+
+
+def test_holidays_are_days_since_1970():
+    assert parse(changed(["holidays"], ["1970-01-02", "2026-12-25"])).holidays == (1, 20_812)
+    assert parse(canonical_bytes(DOCUMENT)).holidays == ()
+
+
+@pytest.mark.parametrize(
+    "dates", ["2026-12-25", [20_812], ["25.12.2026"], ["2026-12-25"] * 2, ["2026-12-26", "2026-12-25"], [""] * 2001]
+)
+def test_holidays_that_are_no_dates_in_order_are_refused(dates):
+    with pytest.raises(ValueError, match="holidays"):
+        parse(changed(["holidays"], dates))

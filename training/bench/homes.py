@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,11 +15,13 @@ from core_kernels.records import Frame
 from core_kernels.solar import Location
 from core_kernels.timegrid import TimeGrid
 from training.dataset import Series
+from training.holiday_days import holiday_days
 from training.site import TrainingSite
 
 _CITYLEARN = tuple(f"b{number}" for number in range(1, 11))
 LOAD_HOMES = ("emhass", "uci", "ausgrid", *_CITYLEARN)
 THERMAL_HOMES = ("flexhouse", "leprince_1", "leprince_2")
+_COUNTRIES = {"emhass": ("FR", ""), "uci": ("FR", ""), "ausgrid": ("AU", "NSW")}  # CityLearn's are Californian
 _RADIATOR_W_PER_K = 100.0  # Leprince measured the heating water only; the fit scales with whatever stands here
 _ROOM_C = 20.0
 
@@ -30,7 +33,14 @@ def bare_site(series: Series, location: Location | None = None) -> TrainingSite:
 
 
 def load_home(name: str, folder: Path) -> Series:
-    """A home's ``load_w``."""
+    """A home's ``load_w``, and the public holidays of its country."""
+    series = _load(name, folder)
+    country, subdivision = _COUNTRIES.get(name, ("US", "CA"))
+    grid = series.frame.grid
+    return replace(series, holidays=holiday_days(country, subdivision, grid.start_s, grid.end_s))
+
+
+def _load(name: str, folder: Path) -> Series:
     if name == "emhass":
         data = pd.read_parquet(folder / "home_emhass" / "emhass_30min.parquet")
         times = pd.DatetimeIndex(pd.to_datetime(data["t_utc"], utc=True))

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from core_kernels.features import sky
+from core_kernels.features import load_features, sky
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.config import parse_site
@@ -242,3 +242,17 @@ def test_other_slots_are_refused(site, week):
     hours = TimeGrid(start_s=ISSUED_S, slot_s=3600, count=24)
     with pytest.raises(ValueError, match="slots of 900 s"):
         Baseline(site).forecast(ISSUED_S, hours, week, None)
+
+
+def test_the_boxs_load_features_know_the_bundles_holidays(workshop, site, week, monkeypatch):
+    seen = []
+
+    def kept(*arguments, **named):
+        seen.append(arguments[3].holidays)
+        return load_features(*arguments, **named)
+
+    monkeypatch.setattr("edge.forecast.runtime.load_features", kept)
+    bundle = workshop.bundle(holidays=["2013-06-04", "2013-07-05"])
+    target = TimeGrid(start_s=ISSUED_S, slot_s=900, count=96)
+    Forecaster.load(bundle, workshop.public, site).forecast(ISSUED_S, target, week, None)
+    assert seen == [(ISSUED_S // 86_400, ISSUED_S // 86_400 + 31)]
