@@ -23,7 +23,7 @@ def number(text):
 
 def test_a_countrys_holidays_reach_years_beyond_the_data():
     days = holiday_days("CZ", "", NEW_YEAR_S, NEW_YEAR_S)
-    assert number("2026-10-28") in days  # Den vzniku samostatneho ceskoslovenskeho statu, law 245/2000
+    assert number("2026-10-28") in days  # law 245/2000
     assert number("2026-04-06") in days  # Easter Monday
     assert number(f"{2026 + AHEAD_YEARS}-12-24") in days
     assert number("2026-07-14") not in days
