@@ -180,6 +180,11 @@ class Site:
         return self.folder / text
 
     @property
+    def sensors(self) -> tuple[str, ...]:
+        """The signals of the temperatures of rooms and tank."""
+        return (*(zone.signal for zone in self.zones), *([self.hotwater.sensor] if self.hotwater else []))
+
+    @property
     def zone(self) -> ZoneInfo:
         """The site's local time, for tariffs, screens and calendar features only."""
         return ZoneInfo(self.timezone)

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core_kernels.signals import is_signal, signal
+
 HeatBy = Literal["electric", "heatpump", "relay"]
 
 MAX_ZONES = 17
 HEATER = "heat_w"
 NETWORK = ("air_wh_per_k", "mass_wh_per_k", "air_mass_k_per_w", "mass_out_k_per_w")
+_MOST = {"ev": 8, "load": 16, "store": 4, "zone": MAX_ZONES}  # what is planned within a quarter hour's first seconds
+_QUARTER_S, _DAY_S = 900, 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +163,8 @@ def day_s(text: str) -> int:
 
 def house_problems(values: dict[str, Any]) -> list[str]:
     """What is wrong between the tables and within them, each with its path."""
-    problems = _times(values) + _names(values)
+    problems = [*_times(values), *_names(values), *_counts(values), *_sensors(values)]
     zones: Sequence[Zone] = [zone for zone in values.get("zones", ()) if zone is not None]
-    if len(zones) > MAX_ZONES:
-        problems.append(f"zone: {len(zones)} zones are more than {MAX_ZONES}")
     problems += [
         f"zone[{i}].least_c must be below most_c" for i, zone in enumerate(zones) if zone.least_c >= zone.most_c
     ]
@@ -187,15 +189,60 @@ def _is_lacking(zone: Zone, values: dict[str, Any]) -> bool:
 
 
 def _times(values: dict[str, Any]) -> list[str]:
+    """Times that are none, and a window in which a program's energy cannot flow; a car has what it can get."""
     problems = []
-    for table, keys in (("ev", ("arrival", "departure")), ("load", ("earliest", "latest"))):
-        for i, row in enumerate(values.get(f"{table}s", ())):
-            for key in keys if row is not None else ():
-                try:
-                    day_s(getattr(row, key))
-                except ValueError as error:
-                    problems.append(f"{table}[{i}].{key} {error}")
+    for i, ev in _rows(values, "evs"):
+        problems += _no_times(f"ev[{i}]", arrival=ev.arrival, departure=ev.departure)
+        if ev.min_w > ev.charge_w:
+            problems.append(f"ev[{i}].min_w is above charge_w: it could never charge")
+    for i, load in _rows(values, "loads"):
+        wrong = _no_times(f"load[{i}]", earliest=load.earliest, latest=load.latest)
+        problems += wrong or _too_short(f"load[{i}]", load)
     return problems
+
+
+def _no_times(path: str, **times: str) -> list[str]:
+    problems = []
+    for key, text in times.items():
+        try:
+            day_s(text)
+        except ValueError as error:
+            problems.append(f"{path}.{key} {error}")
+    return problems
+
+
+def _too_short(path: str, load: Load) -> list[str]:
+    begin_s, end_s = day_s(load.earliest), day_s(load.latest)
+    length_s = (end_s - begin_s) % _DAY_S or _DAY_S
+    open_count = sum((start_s - begin_s) % _DAY_S < length_s for start_s in range(0, _DAY_S, _QUARTER_S))
+    most_wh = load.power_w * open_count * _QUARTER_S / 3600
+    if load.energy_wh <= most_wh:
+        return []
+    told = (
+        f"{path}: between {load.earliest} and {load.latest} at most {most_wh:.0f} Wh can flow, not {load.energy_wh:g}"
+    )
+    return [f"{told}: widen the window (earliest, latest), or look at power_w"]
+
+
+def _counts(values: dict[str, Any]) -> list[str]:
+    """More of a kind than can be planned in time."""
+    found = {table: len(values.get(f"{table}s", ())) for table in _MOST}
+    return [f"{table}: there are {found[table]}, at most {most} are planned" for table, most in _MOST.items()
+            if found[table] > most]  # fmt: skip
+
+
+def _sensors(values: dict[str, Any]) -> list[str]:
+    """Sensors that are no temperature of the table of signals."""
+    named = {f"zone[{i}].sensor": zone.sensor for i, zone in _rows(values, "zones") if zone.sensor}
+    if values.get("hotwater") is not None:
+        named["hotwater.sensor"] = values["hotwater"].sensor
+    return [f"{path} {text!r} is no temperature: a signal like room_living_c" for path, text in named.items()
+            if not (is_signal(text) and signal(text).unit == "degC")]  # fmt: skip
+
+
+def _rows(values: dict[str, Any], key: str) -> list[tuple[int, Any]]:
+    """The rows of a list that were understood, by their place in the file."""
+    return [(i, row) for i, row in enumerate(values.get(key, ())) if row is not None]
 
 
 def _names(values: dict[str, Any]) -> list[str]:

@@ -19,8 +19,14 @@ _EXPECTED = {
     "tuple[float, ...]": "a list of numbers",
 }
 _TEXTS = ("str", "PriceSource", "WeatherSource", "BandDays")
-_LARGEST = 1e9  # W, Wh, EUR: no home has more
-_POSITIVE: _Check = (lambda v: v > 0, "must be > 0")
+_LARGEST, _SMALLEST = 1e9, 1e-9  # W, Wh, EUR: no home has more; nothing that is told is smaller and not 0
+_SIZE: _Check = (lambda v: v >= 1, "must be >= 1 (W, Wh, litres: not kW)")
+_CAPACITY: _Check = (
+    lambda v: 0.1 <= v <= 1e6,
+    "must be 0.1..1e6 Wh/K (air of a room: about 30)",
+)
+_RESISTANCE: _Check = (lambda v: 1e-5 <= v <= 100, "must be 1e-5..100 K/W (a room to the outdoors: about 0.01)")
+_TEMPERATURE: _Check = (lambda v: -50 <= v <= 100, "must be -50..100 degC")
 _NOT_NEGATIVE: _Check = (lambda v: v >= 0, "must be >= 0")
 _DWELL: _Check = (lambda v: 0 <= v <= 14_400, "must be 0..14400")
 _FRACTION: _Check = (lambda v: 0 <= v <= 1, "must be 0..1")
@@ -29,14 +35,14 @@ _CHECKS: dict[str, _Check] = {
     "site.longitude_deg": (lambda v: -180 <= v <= 180, "must be -180..180"),
     "site.altitude_m": (lambda v: -500 <= v <= 9000, "must be -500..9000"),
     "site.linke_ratio": (lambda v: len(v) == 12 and all(1 <= x <= 10 for x in v), "must be twelve numbers of 1..10"),
-    "array.dc_w": _POSITIVE,
-    "array.inverter_w": _POSITIVE,
+    "array.dc_w": _SIZE,
+    "array.inverter_w": _SIZE,
     "array.tilt_deg": (lambda v: 0 <= v <= 90, "must be 0..90"),
     "array.azimuth_deg": (lambda v: 0 <= v < 360, "must be 0..360 (north 0, clockwise)"),
-    "battery.capacity_wh": _POSITIVE,
-    "battery.charge_w": _POSITIVE,
-    "battery.discharge_w": _POSITIVE,
-    "battery.rated_w": _POSITIVE,
+    "battery.capacity_wh": _SIZE,
+    "battery.charge_w": _SIZE,
+    "battery.discharge_w": _SIZE,
+    "battery.rated_w": _SIZE,
     "battery.efficiency_frac": (lambda v: 0.3 <= v <= 1, "must be 0.3..1"),
     "battery.soc_min_frac": _FRACTION,
     "battery.soc_max_frac": _FRACTION,
@@ -49,8 +55,8 @@ _CHECKS: dict[str, _Check] = {
     "battery.standby_w": (lambda v: 0 <= v <= 500, "must be 0..500"),
     "battery.least_gain_eur": (lambda v: 0 <= v <= 1, "must be 0..1"),
     "battery.phase": (lambda v: 0 <= v <= 3, "must be 0 (all) or 1..3"),
-    "grid.phase_w": _POSITIVE,
-    "grid.imbalance_w": _POSITIVE,
+    "grid.phase_w": _SIZE,
+    "grid.imbalance_w": _SIZE,
     "grid.load_phase_frac": (
         lambda v: len(v) == 3 and all(x >= 0 for x in v) and abs(sum(v) - 1) < 0.01,
         "must be three shares that add up to 1",
@@ -66,28 +72,30 @@ _CHECKS: dict[str, _Check] = {
     "mqtt.every_s": (lambda v: 1 <= v <= 3600, "must be 1..3600"),
     "link.unit": (lambda v: 1 <= v <= 247, "must be 1..247"),
     "ev.energy_wh": _NOT_NEGATIVE,
-    "ev.charge_w": _POSITIVE,
+    "ev.charge_w": _SIZE,
     "ev.min_w": _NOT_NEGATIVE,
     "ev.efficiency_frac": (lambda v: 0.5 <= v <= 1, "must be 0.5..1"),
-    "ev.capacity_wh": _POSITIVE,
+    "ev.capacity_wh": _SIZE,
     "ev.phases": (lambda v: v in (1, 3), "must be 1 or 3"),
     "ev.phase": (lambda v: 1 <= v <= 3, "must be 1..3"),
-    "store.capacity_wh": _POSITIVE,
-    "store.charge_w": _POSITIVE,
-    "store.discharge_w": _POSITIVE,
+    "store.capacity_wh": _SIZE,
+    "store.charge_w": _SIZE,
+    "store.discharge_w": _SIZE,
     "store.efficiency_frac": (lambda v: 0.3 <= v <= 1, "must be 0.3..1"),
     "store.soc_min_frac": _FRACTION,
     "store.soc_max_frac": _FRACTION,
     "store.replacement_eur_per_kwh": _NOT_NEGATIVE,
     "store.phase": (lambda v: 0 <= v <= 3, "must be 0 (all) or 1..3"),
     "load.energy_wh": _NOT_NEGATIVE,
-    "load.power_w": _POSITIVE,
-    "zone.heat_w": _POSITIVE,
-    "zone.air_wh_per_k": _POSITIVE,
-    "zone.mass_wh_per_k": _POSITIVE,
-    "zone.air_mass_k_per_w": _POSITIVE,
-    "zone.mass_out_k_per_w": _POSITIVE,
+    "load.power_w": _SIZE,
+    "zone.heat_w": _SIZE,
+    "zone.air_wh_per_k": _CAPACITY,
+    "zone.mass_wh_per_k": _CAPACITY,
+    "zone.air_mass_k_per_w": _RESISTANCE,
+    "zone.mass_out_k_per_w": _RESISTANCE,
     "zone.solar_m2": _NOT_NEGATIVE,
+    "zone.least_c": _TEMPERATURE,
+    "zone.most_c": _TEMPERATURE,
     "zone.by": (lambda v: v in ("electric", "heatpump", "relay"), 'must be "electric", "heatpump" or "relay"'),
     "zone.min_on_s": _DWELL,
     "zone.min_off_s": _DWELL,
@@ -95,24 +103,27 @@ _CHECKS: dict[str, _Check] = {
     "hotwater.min_on_s": _DWELL,
     "hotwater.min_off_s": _DWELL,
     "hotwater.start_eur": _NOT_NEGATIVE,
-    "heatpump.heating_w": _POSITIVE,
-    "heatpump.input_w": _POSITIVE,
+    "heatpump.heating_w": _SIZE,
+    "heatpump.input_w": _SIZE,
     "heatpump.flow_c": (lambda v: 20 <= v <= 75, "must be 20..75"),
     "heatpump.kind": (
         lambda v: v in ("air_regulated", "brine_regulated", "air_on_off", "brine_on_off", "water_on_off"),
         "is not a known kind of heat pump",
     ),
-    "hotwater.litres_count": _POSITIVE,
-    "hotwater.heat_w": _POSITIVE,
+    "hotwater.litres_count": _SIZE,
+    "hotwater.heat_w": _SIZE,
     "hotwater.draw_wh": _NOT_NEGATIVE,
     "hotwater.loss_w": _NOT_NEGATIVE,
+    "hotwater.least_c": _TEMPERATURE,
+    "hotwater.most_c": _TEMPERATURE,
+    "hotwater.cold_c": _TEMPERATURE,
     "hotwater.by": (lambda v: v in ("electric", "heatpump", "relay"), 'must be "electric", "heatpump" or "relay"'),
     "reserve.energy_wh": _NOT_NEGATIVE,
     "reserve.eur_per_kwh": _NOT_NEGATIVE,
     "goals.co2_eur_per_kg": _NOT_NEGATIVE,
     "goals.co2_kg_per_kwh": _NOT_NEGATIVE,
     "goals.self_consumption_eur_per_kwh": _NOT_NEGATIVE,
-    "goals.comfort_eur_per_h": _POSITIVE,
+    "goals.comfort_eur_per_h": (lambda v: 0 < v <= 1000, "must be above 0, at most 1000"),
     "goals.ramp_eur": _NOT_NEGATIVE,
     "web.port": (lambda v: 0 <= v <= 65535, "must be 0..65535"),
 }
@@ -124,6 +135,8 @@ def _coerce(path: str, value: Any, annotation: str, problems: list[str]) -> Any:
         if not abs(value) <= _LARGEST:
             problems.append(f"{path} must be a finite number, at most {_LARGEST:g}")
             return math.nan
+        if 0 < abs(value) < _SMALLEST:
+            problems.append(f"{path} is {value!r}: smaller than anything in a home; write 0, or look at its unit")
         return float(value)
     if annotation == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)

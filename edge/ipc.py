@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edge import strictjson
 from edge.errors import ConfigError, EdgeError
 from edge.messages import to_json
 
@@ -52,7 +53,7 @@ def _check_path(path: Path) -> None:
 
 def _answer(line: bytes, handlers: Mapping[str, Handler]) -> dict[str, Any]:
     try:
-        question = json.loads(line)
+        question = strictjson.loads(line)
         handler = handlers[question["verb"]]
         payload = dict(question.get("payload") or {})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -16,6 +16,8 @@ MINUS = "\N{MINUS SIGN}"
 W_PER_KW = 1000.0
 _IDLE_W = 50.0
 _OLD_AFTER_WALL_S = 10.0
+_NOT_TAKEN = ("failed", "ignored", "reverted")
+TROUBLED = (*_NOT_TAKEN, "refused", "unverifiable")
 
 
 def number(value: object) -> float:
@@ -62,9 +64,11 @@ def age_words(age_s: float) -> str:
     return f"{max(age_s, 0.0):.0f} s"
 
 
-def action_words(command: Mapping[str, Any]) -> str:
-    """What the battery is told to do."""
+def action_words(command: Mapping[str, Any], result: Mapping[str, Any] | None = None) -> str:
+    """What the battery is told to do; a way back to native that the inverter has not taken is not called done."""
     if command.get("mode") == "native":
+        if result and result.get("outcome") in _NOT_TAKEN:
+            return "The inverter shall follow its own rules, but has not gone back to them yet"
         return "The inverter follows its own rules"
     battery_w = number(command.get("battery_w"))
     if command.get("mode") != "power" or not math.isfinite(battery_w):

@@ -185,7 +185,7 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(to_json(answer)))
         return
-    click.echo(f"Battery: {action_words(command)}; the inverter says {status['mode']}")
+    click.echo(f"Battery: {action_words(command, status['result'])}; the inverter says {status['mode']}")
     click.echo(f"Because: {command['reason']}")
     for veto in command["vetoes"]:
         click.echo(f"Vetoed: {veto}")

@@ -15,6 +15,7 @@ from edge.cli.talk import ask_status, no_plan_words
 from edge.messages import plan_from_json, to_json
 from edge.timetext import format_time
 from edge.wording import (
+    TROUBLED,
     action_words,
     age_words,
     in_force,
@@ -84,8 +85,11 @@ def lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for label, name in _POWERS:
             yield label, power_line(name, number(house[name])) + _charge(name, house)
     if command is not None:
-        yield "Action", action_words(command)
+        result = status["result"] or {}
+        yield "Action", action_words(command, result)
         yield "Because", command["reason"]
+        if result.get("outcome") in TROUBLED:
+            yield "Inverter", f"{result['outcome']}: {result['detail']}"
         yield from (("Vetoed", veto) for veto in command["vetoes"])
     yield from _plan_lines(status, zone)
     for finding in (house or {}).get("findings", ()):

@@ -62,11 +62,10 @@ def surroundings_of(
     measured_w = net_load_w(history) if site.tariff.peak_eur_per_kw_month > 0.0 else np.empty(0)
     if not site.zones and site.hotwater is None:
         return Surroundings(measured_net_w=measured_w)
-    names = [zone.signal for zone in site.zones] + ([site.hotwater.sensor] if site.hotwater else [])
     return Surroundings(
         outdoor_c=on_grid(weather, OUTDOOR, grid),
         solar_w_per_m2=on_grid(weather, SUN, grid),
-        temperature_c={name: last_value(history, name, grid.start_s) for name in names},
+        temperature_c={name: last_value(history, name, grid.start_s) for name in site.sensors},
         measured_net_w=measured_w,
         identified=identified_of(rooms) if rooms is not None else {},
     )

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from edge import strictjson
 from edge.errors import FeedError
 from edge.timetext import format_time
 
@@ -122,9 +123,11 @@ def even_spans(day: date, values: Sequence[float]) -> tuple[Span, ...]:
 def json_answer(body: bytes) -> dict[str, Any]:
     """A JSON object; raises :class:`FeedError` for anything else, a web page for example."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        found = strictjson.loads(body)
+    except json.JSONDecodeError as error:
         raise FeedError(f"the answer is not JSON: {body[:40]!r}") from error
+    except (ValueError, RecursionError) as error:
+        raise FeedError(f"the answer is not to be taken: {error}") from error
     if not isinstance(found, dict):
         raise FeedError(f"the answer is no JSON object: {body[:40]!r}")
     return found

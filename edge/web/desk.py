@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from edge import strictjson
 from edge.errors import ConfigError
 from edge.log import Log
 from edge.web.door import SESSION_S, Session, Sessions, Tries, may_write
@@ -201,9 +201,9 @@ async def json_of(request: Request) -> Mapping[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise HTTPException(415, "application/json is expected")
     try:
-        found = json.loads(await body_of(request))
+        found = strictjson.loads(await body_of(request))
     except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "not JSON") from error
+        raise HTTPException(400, f"not JSON: {error}") from error
     if not isinstance(found, dict):
         raise HTTPException(400, "a JSON object is expected")
     return found

@@ -78,7 +78,7 @@ def state_of(status: Mapping[str, Any], override_power_w: float, override_minute
         numbers = (plan.price_import_eur_per_kwh[slot], plan.price_export_eur_per_kwh[slot])
         prices = dict(zip(_PRICES, (*numbers, plan.water_value_eur_per_kwh), strict=True))
     command, zone = status["command"] or {}, ZoneInfo(status["site"]["timezone"])
-    texts = (action_words(command), str(command.get("reason", "")), next_words(plan, now_s, zone))
+    texts = (action_words(command, status.get("result")), str(command.get("reason", "")), next_words(plan, now_s, zone))
     state = {
         **{name: number(house.get(name)) for name in _POWERS},
         "soc_percent": 100.0 * number(house.get("soc_frac")),

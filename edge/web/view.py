@@ -12,6 +12,7 @@ from edge.messages import Plan, plan_from_json
 from edge.wording import (
     MINUS,
     MISSING,
+    TROUBLED,
     action_words,
     age_words,
     cents_words,
@@ -120,7 +121,7 @@ def view_of(status: Mapping[str, Any], zone: ZoneInfo) -> View:
         speed=speed,
         age_s=age_s,
         live=live,
-        action=MISSING if old else action_words(command),
+        action=MISSING if old else action_words(command, _part(status, "result")),
         reason="" if old else str(command.get("reason", "")),
         notes=() if old else _notes(status),
         next_action=next_words(plan, now_s, zone),
@@ -141,7 +142,7 @@ def _notes(status: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [f"Guard: {veto}" for veto in command.get("vetoes") or ()]
     if notes and action_words(wish) != action_words(command):
         notes.append(f"Wanted: {action_words(wish)}. {wish.get('reason', '')}")
-    if result.get("outcome") in ("refused", "ignored", "failed", "reverted", "unverifiable"):
+    if result.get("outcome") in TROUBLED:
         notes.append(f"The inverter: {result['outcome']}. {result.get('detail', '')}")
     return tuple(notes)
 

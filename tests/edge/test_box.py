@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commanded import Commanded
 from fakes import good_readings, make_plan
@@ -19,7 +20,7 @@ from core_kernels.timegrid import TimeGrid
 from edge.box import ControlPorts, believed
 from edge.clock import Clock
 from edge.config import Battery, Link, Site
-from edge.config_house import Ev
+from edge.config_house import Ev, Zone
 from edge.config_supply import Mqtt, Tariff
 from edge.control.mpc import Effort
 from edge.cycle import control_cycle, judge
@@ -28,7 +29,7 @@ from edge.feeds.cache import FeedCache
 from edge.files import FEEDS_NAME, SOCKET_NAME, STORE_NAME
 from edge.ingest.store import Store, StoreReader
 from edge.ipc import IpcError, Service, claim
-from edge.messages import Command, CycleRecord, WriteResult, to_json
+from edge.messages import Command, CycleRecord, Reading, WriteResult, to_json
 from edge.planner_ports import PlannerPorts
 from edge.preflight import check_state, problems_of
 
@@ -93,6 +94,27 @@ def test_the_planners_excuse_stays_until_its_next_plan(tmp_path: Path) -> None:
     ask["publish_plan"]({"plan": to_json(make_plan())})
     assert ask["status"]({})["no_plan"] == ""
     ports.release()
+
+
+def test_the_temperatures_of_a_sites_rooms_are_kept_for_the_planner(tmp_path: Path) -> None:
+    room = Zone(name="living", heat_w=2000.0, air_wh_per_k=300.0, mass_wh_per_k=3000.0, air_mass_k_per_w=0.005,
+                mass_out_k_per_w=0.02)  # fmt: skip
+    noon_s = 1_717_236_000.0
+    ports = ControlPorts(replace(SITE, zones=(room,)), tmp_path, clock_at(noon_s), period_s=60.0)
+    for time_s in np.arange(noon_s, noon_s + 1000.0, 60.0).tolist():
+        rooms = [temperature(name, time_s, 21.0) for name in ("room_living_c", "room_hall_c")]
+        record = replace(cycle(time_s, WriteResult(outcome="unchanged", writes=0)), house=judge(rooms, time_s))
+        ports.record(record, rooms)
+    ports.release()
+    store = StoreReader(tmp_path / STORE_NAME)
+    window = store.window(noon_s + 900.0, 1)
+    store.close()
+    assert window.columns["room_living_c"][-1] == pytest.approx(21.0)
+    assert "room_hall_c" not in window.columns
+
+
+def temperature(name: str, time_s: float, value_c: float) -> Reading:
+    return replace(good_readings(time_s)[0], signal=name, value=value_c)
 
 
 def test_what_looking_back_found_is_kept_with_the_next_cycle(tmp_path: Path) -> None:

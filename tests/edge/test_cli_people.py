@@ -130,6 +130,24 @@ def test_an_alarm_or_an_old_cycle_ends_with_1(box: Box, capsys: pytest.CaptureFi
     assert "there is no plan yet: load forecast missing" in text
 
 
+def test_a_way_back_that_the_inverter_has_not_taken_is_not_called_done(
+    box: Box, capsys: pytest.CaptureFixture[str]
+) -> None:
+    native = Command.native("no plan in force")
+    box.status = answer(command=native, result=WriteResult(outcome="failed", writes=1, detail="no answer on the wire"))
+    assert pems("status", "--site", box.site) == 0
+    text = capsys.readouterr().out
+    assert "Action   The inverter shall follow its own rules, but has not gone back to them yet" in text
+    assert "Inverter failed: no answer on the wire" in text
+    pems("why", "--site", box.site)
+    assert "has not gone back to them yet; the inverter says charge" in capsys.readouterr().out
+    box.status = answer(command=native, result=WriteResult(outcome="unchanged", writes=0))
+    pems("status", "--site", box.site)
+    text = capsys.readouterr().out
+    assert "Action   The inverter follows its own rules" in text
+    assert "Inverter " not in text
+
+
 def test_a_fast_clock_and_a_slow_period_make_nothing_old() -> None:
     assert not is_old(answer(time_s=NOW_S + 120.0, speed=20.0))
     assert not is_old(answer(time_s=NOW_S + 120.0, period_s=60.0))

@@ -148,3 +148,51 @@ def test_a_report_is_found_by_another_spelling_of_the_link(tmp_path):
     assert store.reports.newest(Link(profile="p", url="serial:///dev/x")) == {"verdict": "refuse"}
     assert store.reports.newest(Link(profile="q", url="serial:///dev/x")) is None
     store.close()
+
+
+ROOM = {
+    "name": "living", "heat_w": 2000, "air_wh_per_k": 300, "mass_wh_per_k": 3000, "air_mass_k_per_w": 0.005,
+    "mass_out_k_per_w": 0.02,
+}  # fmt: skip
+WASHER = {"name": "washer", "energy_wh": 1500, "power_w": 2000}
+CAR = {"name": "car", "energy_wh": 20_000, "charge_w": 11_000}
+TANK = {"litres_count": 200, "heat_w": 2000, "draw_wh": 5000}
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"load": [{**WASHER, "earliest": "10:00", "latest": "10:30"}]},
+         "load[0]: between 10:00 and 10:30 at most 1000 Wh can flow, not 1500: widen the window (earliest,"),
+        ({"load": [{**WASHER, "earliest": "10:05", "latest": "10:10"}]}, "at most 0 Wh"),
+        ({"ev": [{**CAR, "min_w": 12_000}]}, "ev[0].min_w is above charge_w: it could never charge"),
+        ({"ev": [{**CAR, "name": f"car{i}"} for i in range(200)]}, "ev: there are 200, at most 8 are planned"),
+        ({"load": [{**WASHER, "name": f"load{i}"} for i in range(17)]}, "load: there are 17, at most 16 are planned"),
+        ({"zone": [{**ROOM, "air_wh_per_k": 1e-300}]},
+         "zone[0].air_wh_per_k is 1e-300: smaller than anything in a home; write 0, or look at its unit"),
+        ({"zone": [{**ROOM, "mass_wh_per_k": 0.001}]}, "zone[0].mass_wh_per_k must be 0.1..1e6 Wh/K"),
+        ({"zone": [{**ROOM, "mass_out_k_per_w": 1e-7}]}, "zone[0].mass_out_k_per_w must be 1e-5..100 K/W"),
+        ({"zone": [{**ROOM, "most_c": 2300}]}, "zone[0].most_c must be -50..100 degC"),
+        ({"zone": [{**ROOM, "sensor": "living room"}]},
+         "zone[0].sensor 'living room' is no temperature: a signal like room_living_c"),
+        ({"zone": [{**ROOM, "sensor": "pv_w"}]}, "zone[0].sensor 'pv_w' is no temperature"),
+        ({"hotwater": {**TANK, "sensor": "tank"}}, "hotwater.sensor 'tank' is no temperature"),
+        ({"battery": {**BATTERY, "capacity_wh": 0.01}}, "battery.capacity_wh must be >= 1 (W, Wh, litres: not kW)"),
+    ],
+)  # fmt: skip
+def test_what_no_home_has_is_refused_with_what_would_help(tables: dict[str, object], words: str) -> None:
+    (found,) = problems_of({"site": HEAD, **tables})
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"load": [{**WASHER, "earliest": "10:00", "latest": "10:45"}]},
+        {"load": [{**WASHER, "earliest": "22:00", "latest": "06:00"}, {**WASHER, "name": "dryer"}]},
+        {"ev": [{**CAR, "arrival": "23:00", "departure": "00:00"}]},
+        {"zone": [{**ROOM, "solar_m2": 0, "sensor": "temp_air_c"}], "hotwater": TANK},
+    ],
+)
+def test_what_just_fits_is_taken(tables: dict[str, object]) -> None:
+    parse_site({"site": HEAD, **tables}, "site.toml", Path())

@@ -56,7 +56,17 @@ def test_a_refusal_carries_its_words(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"garbage\n", b"[]\n", b"{}\n", b'{"verb": []}\n', b'{"verb":"echo","payload":3}\n', b"\xff\n"]
+    "line",
+    [
+        b"garbage\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"verb": []}\n',
+        b'{"verb":"echo","payload":3}\n',
+        b"\xff\n",
+        b'{"verb":"echo","payload":{"a":1,"a":2}}\n',
+        b'{"verb":"echo","payload":{"a":NaN}}\n',
+    ],
 )
 def test_garbage_is_refused_and_the_service_goes_on(path: Path, line: bytes) -> None:
     assert json.loads(raw(path, line))["ok"] is False

@@ -131,6 +131,8 @@ def test_the_page_takes_over_and_gives_back(rig: Rig) -> None:
         (b"[]", "application/json", 400),
         (b"\xff\xfe", "application/json", 400),
         (b"[" * 9000, "application/json", 400),
+        (b'{"mode": "hold", "mode": "discharge", "duration_s": 60}', "application/json", 400),
+        (b'{"mode": "discharge", "power_w": NaN, "duration_s": 60}', "application/json", 400),
         (b"{}", "text/plain", 415),
         (b'{"mode": "hold", "duration_s": 60, "until_s": 1e12}', "application/json", 422),
         (b"x" * 20_000, "application/json", 413),
