@@ -20,6 +20,7 @@ OPEN_TO_ROOMS = {
     "errors",
     "messages",
     "picture",
+    "strictjson",
     "timetext",
 }
 
