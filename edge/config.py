@@ -265,11 +265,6 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
             ZoneInfo(head.timezone)
         except (KeyError, ValueError, OSError):
             problems.append(f"site.timezone {head.timezone!r} is not a known time zone")
-    battery = values.get("battery")
-    if battery is not None and battery.soc_min_frac >= battery.soc_max_frac:
-        problems.append("battery.soc_min_frac must be below battery.soc_max_frac")
-    if battery is not None and battery.register_w < max(battery.charge_w, battery.discharge_w):
-        problems.append(f"battery.rated_w must be >= charge_w and discharge_w, got {battery.rated_w:g}")
     problems += house_problems(values)
     problems += supply_problems(values)
     if problems or head is None:

@@ -163,7 +163,7 @@ def day_s(text: str) -> int:
 
 def house_problems(values: dict[str, Any]) -> list[str]:
     """What is wrong between the tables and within them, each with its path."""
-    problems = [*_times(values), *_names(values), *_counts(values), *_sensors(values)]
+    problems = [*_battery(values.get("battery")), *_times(values), *_names(values), *_counts(values), *_sensors(values)]
     zones: Sequence[Zone] = [zone for zone in values.get("zones", ()) if zone is not None]
     problems += [
         f"zone[{i}].least_c must be below most_c" for i, zone in enumerate(zones) if zone.least_c >= zone.most_c
@@ -186,6 +186,16 @@ def _is_lacking(zone: Zone, values: dict[str, Any]) -> bool:
     rest = set(zone.absent) - {HEATER}
     given_by_bundle = values.get("bundle") is not None and rest == set(NETWORK)
     return bool(zone.absent) and not given_by_bundle
+
+
+def _battery(battery: Any) -> list[str]:
+    """Limits of the battery, where it was understood, that contradict each other."""
+    problems = []
+    if battery is not None and battery.soc_min_frac >= battery.soc_max_frac:
+        problems.append("battery.soc_min_frac must be below battery.soc_max_frac")
+    if battery is not None and battery.register_w < max(battery.charge_w, battery.discharge_w):
+        problems.append(f"battery.rated_w must be >= charge_w and discharge_w, got {battery.rated_w:g}")
+    return problems
 
 
 def _times(values: dict[str, Any]) -> list[str]:
