@@ -43,3 +43,14 @@ def test_the_example_and_the_documented_site_are_one_and_right():
     assert len(site.links) == 2
     example = (ROOT / "examples" / "site.toml").read_text().split("\n\n", 1)[1]
     assert example in (ROOT / "docs" / "install.md").read_text()
+
+
+def test_the_documented_table_of_signals_is_the_codes_own():
+    from core_kernels.signals import SIGNALS, is_extra
+
+    text = (ROOT / "docs" / "data.md").read_text().split("## Signals")[1].split("\n## ")[0]
+    rows = [f"| `{x.name}` | {x.unit} | {x.low:g} to {x.high:g} | {x.kind.name.lower()} |" for x in SIGNALS.values()]
+    assert [line for line in text.splitlines() if line.startswith("| `")] == rows
+    endings = [word.strip("`.") for word in text.split("one of the endings")[1].replace(",", " ").split()]
+    assert len(endings) == 8
+    assert all(is_extra(f"fc_some_word{ending}") for ending in endings)
