@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from commandline import pems
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx_bytes import part, value_info
 
@@ -184,3 +185,43 @@ def test_a_bundle_of_an_older_or_the_same_number_is_never_installed(workshop, tm
     older = read_bundle(workshop.bundle(name="older.zip", seq=seq, version="0-old"), workshop.public)
     with pytest.raises(BundleError, match=f"has seq {seq}, 5 was accepted before"):
         install(older, folder)
+
+
+SITE_TOML = """
+[site]
+name = "home"
+latitude_deg = 49.2
+longitude_deg = 16.6
+timezone = "Europe/Prague"
+
+[[array]]
+dc_w = 5000
+tilt_deg = 35
+azimuth_deg = 180
+
+[bundle]
+path = "state/bundles"
+public_key = "bundle.pub"
+"""
+
+
+@pytest.mark.parametrize(
+    "attack", ["flipped byte", "another key", "no signature", "zip-slip", "oversize", "another site", "other leaves"]
+)
+def test_the_command_line_refuses_a_tampered_bundle_and_the_one_in_force_stays(workshop, attack, capsys):
+    tamper, words = ATTACKS[attack]
+    (workshop.folder / "site.toml").write_text(SITE_TOML)
+    site_toml, state = str(workshop.folder / "site.toml"), workshop.folder / "state"
+    good = workshop.bundle(name="good.zip")
+    assert workshop.public.exists()
+    assert pems("bundle", "install", str(good), "--site", site_toml) == 0
+    before = {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
+    path = str(tamper(workshop))
+    capsys.readouterr()
+    for verb in ("verify", "install"):
+        assert pems("bundle", verb, path, "--site", site_toml) == BundleError.exit_code
+        told = capsys.readouterr()
+        assert words in told.err
+        assert told.out == ""
+        assert "Traceback" not in told.err
+    assert {path: path.read_bytes() for path in state.rglob("*") if path.is_file()} == before
