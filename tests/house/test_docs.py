@@ -1,5 +1,6 @@
 """What users can type is written down."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,13 @@ def test_the_documented_table_of_signals_is_the_codes_own():
     endings = [word.strip("`.") for word in text.split("one of the endings")[1].replace(",", " ").split()]
     assert len(endings) == 8
     assert all(is_extra(f"fc_some_word{ending}") for ending in endings)
+
+
+def test_no_example_has_a_question_mark_that_a_shell_would_take():
+    """Zsh ends with "no matches found" where a ? stands outside quotes; TOML and tables have theirs in quotes, too."""
+    places = [ROOT / "README.md", ROOT / "firmware_profiles" / "README.md", *(ROOT / "docs").rglob("*.md"),
+              *(ROOT / "edge" / "cli").rglob("*.py"), *(ROOT / "training" / "cli").rglob("*.py")]  # fmt: skip
+    bare = re.compile(r"^\s*(?:\S*/)?pems(?:-train)? .*\s[^\s'\"]+\?[^\s'\"]+")
+    found = [line for path in places for line in path.read_text().splitlines() if bare.match(line)]
+    assert found == []
+    assert bare.match("  pems device read --url serial:///dev/ttyUSB0?baud=9600")

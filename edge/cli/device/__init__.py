@@ -18,7 +18,7 @@ def group() -> None:
     \b
     Example:
       pems device scan --tcp 192.168.1.20
-      pems device read --profile growatt/sph --url serial:///dev/ttyUSB0?baud=9600
+      pems device read --profile growatt/sph --url 'serial:///dev/ttyUSB0?baud=9600'
     """
 
 
