@@ -33,6 +33,7 @@ _START_FRAC = {"near_ratio": 1.0, "far_physics_ratio": 0.3}
 MEAN_FRAC = 0.7  # of P50; the median of PV is a noisy thing to learn, and lies above the mean on bright days
 _TRUSTS_FRAC = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LATER_FRAC = 0.3  # of the issue times; what judges the boosters' trust
+_NEAR_BEST = 1.05  # of the least squared error: boosters that know the whole past are better than those judged here
 _SHAPE = {"max_depth": 6, "min_child_weight": 60.0, "colsample_bytree": 0.4, "subsample": 0.7, "lambda": 5.0}
 _REACH = 9.0  # learning rate times rounds
 _ROUNDS = 3
@@ -96,7 +97,8 @@ def _trust(samples: Samples, recipe: Recipe) -> float:
         error_w = (trust * said + (1.0 - trust) * physics) * late.scale_w - late.actual_w
         return float(np.mean(error_w**2))
 
-    return min(_TRUSTS_FRAC, key=loss)
+    losses = [loss(most_frac) for most_frac in _TRUSTS_FRAC]
+    return max(frac for frac, worth in zip(_TRUSTS_FRAC, losses, strict=True) if worth <= _NEAR_BEST * min(losses))
 
 
 def learn(samples: Samples, recipe: Recipe, goals: tuple[Goal, ...] = _GOALS) -> Learned:
