@@ -107,7 +107,7 @@ SITE = {"site": {"name": "t", "latitude_deg": 49.2, "longitude_deg": 16.6}}
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        ({"battery": {"capacity_wh": 0, "charge_w": 1, "discharge_w": 1}}, "battery.capacity_wh must be > 0"),
+        ({"battery": {"capacity_wh": 0, "charge_w": 1, "discharge_w": 1}}, "battery.capacity_wh must be >= 1"),
         (
             {"ev": [{"name": "a", "energy_wh": 1, "charge_w": 1, "arrival": "25:00"}]},
             r"ev\[0\].arrival .* time of the day",
@@ -148,7 +148,7 @@ def test_too_many_or_upside_down_zones_are_refused():
     }
     with pytest.raises(ConfigError) as caught:
         parse_site({**SITE, "zone": [{**zone, "name": f"z{i}"} for i in range(18)]}, "site.toml", Path())
-    assert "zone: 18 zones are more than 17" in str(caught.value)
+    assert "zone: there are 18, at most 17 are planned" in str(caught.value)
     assert "zone[17].least_c must be below most_c" in str(caught.value)
 
 

@@ -449,8 +449,8 @@ def test_without_a_rating_the_larger_limit_is_the_rating(stack):
 @pytest.mark.parametrize(
     ("rated_w", "problem"),
     [
-        (-1, "battery.rated_w must be > 0"),
-        (0, "battery.rated_w must be > 0"),
+        (-1, "battery.rated_w must be >= 1"),
+        (0, "battery.rated_w must be >= 1"),
         (4000, "battery.rated_w must be >= charge_w and discharge_w, got 4000"),
         (math.inf, "battery.rated_w must be a finite number"),
     ],
