@@ -31,7 +31,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 @pytest.mark.timeout(1200)
 def test_a_day_is_trained_controlled_and_billed_by_the_meter(tmp_path: Path) -> None:
     out, web_port = tmp_path / "demo", free_port()
-    command = [sys.executable, "-m", "edge.cli", "demo", "--days", "1", "--out", str(out), "--json"]
+    command = [sys.executable, "-m", "edge.cli", "demo", "--days", "1", "--speed", "720", "--out", str(out), "--json"]
     command += ["--web-port", str(web_port)]
     with (tmp_path / "log").open("wb") as log:
         demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=ENVIRONMENT)
