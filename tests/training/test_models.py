@@ -219,7 +219,7 @@ def test_scores_of_nothing_are_empty():
             "[site]\nname = 'x'\nlatitude_deg = 'north'\nlongitude_deg = 1\ntimezone = 'Mars/Base'",
             "latitude_deg must be a number",
         ),
-        ("[site]\nlatitude_deg = 1\nlongitude_deg = 1\n[[array]]\ndc_w = -1", "array\\[0\\].dc_w must be >= 1"),
+        ("[site]\nlatitude_deg = 1\nlongitude_deg = 1\n[[array]]\ndc_w = -1", "array\\[0\\].dc_w must be > 0"),
     ],
 )
 def test_a_site_that_cannot_be_trained_names_every_problem(tmp_path, text, says):
