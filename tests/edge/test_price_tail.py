@@ -60,6 +60,7 @@ def test_an_hour_that_the_last_day_lacks_is_not_known_of_it():
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="../shared/data is not here")
+@pytest.mark.training
 def test_on_the_czech_market_it_errs_by_less_than_five_sixths_of_what_the_last_day_does():
     book = PriceBook.load(DATA, make_site())
     ours, persistence = [], []
