@@ -13,6 +13,7 @@ HeatBy = Literal["electric", "heatpump", "relay"]
 
 MAX_ZONES = 17
 HEATER = "heat_w"
+TANK_ROOM_C = 20.0
 NETWORK = ("air_wh_per_k", "mass_wh_per_k", "air_mass_k_per_w", "mass_out_k_per_w")
 _MOST = {"ev": 8, "load": 16, "store": 4, "zone": MAX_ZONES}  # what is planned within a quarter hour's first seconds
 _QUARTER_S, _DAY_S = 900, 86_400
@@ -176,6 +177,11 @@ def house_problems(values: dict[str, Any]) -> list[str]:
         if row.soc_min_frac >= row.soc_max_frac
     ]
     heated = [*zones, *([values["hotwater"]] if values.get("hotwater") else [])]
+    tank = values.get("hotwater")
+    if tank is not None and not tank.cold_c < tank.least_c < tank.most_c:
+        problems.append("hotwater: cold_c, least_c and most_c must rise in this order")
+    if tank is not None and tank.most_c <= TANK_ROOM_C:
+        problems.append(f"hotwater.most_c must be above {TANK_ROOM_C:g}, the air around the tank")
     if values.get("heatpump") is None and any(item.by == "heatpump" for item in heated):
         problems.append('by = "heatpump" needs a [heatpump] table')
     return problems

@@ -103,8 +103,13 @@ def supply_problems(values: Mapping[str, Any]) -> list[str]:
             problems += _band_problems(f"band[{index}]", band)
     if isinstance(mqtt := values.get("mqtt"), Mqtt):
         problems += _mqtt_problems(mqtt)
-        zones = {zone.name for zone in values.get("zones") or () if zone is not None}
+        zones = {zone.name: zone.by for zone in values.get("zones") or () if zone is not None}
         problems += [f"mqtt.relays: there is no [[zone]] {name!r}" for name in mqtt.relays if name not in zones]
+        problems += [
+            f"mqtt.relays: [[zone]] {name!r} is heated by the heat pump, whose planned power says nothing of a relay"
+            for name in mqtt.relays
+            if zones.get(name) == "heatpump"
+        ]
     return problems
 
 

@@ -121,7 +121,7 @@ def scheduled(shape: Structure, posed: Problem, relaxed: Solved, slice_s: float)
     plain = programme.vectors(fixed)
     for switch in switches:  # a program that runs through takes whole steps: up to one more than its energy needs
         energy = f"{switch.name}.energy"
-        if energy in shape.layout.lines:
+        if switch.unknown == f"{switch.name}.power":  # a tank's energy is a balance, which has no slack to give
             more_kwh = switch.power_w / W_PER_KW * shape.slot_s / SECONDS_PER_HOUR
             fixed.high[energy] = programme.bound(plain.u, energy) + more_kwh
     squares = [square for component in posed.components for square in component.part.squares]

@@ -25,7 +25,7 @@ from core_kernels.qp_limits import Draw
 from core_kernels.qp_parts import Numbers, Part
 from core_kernels.thermal import ThermalNetwork, discretise
 from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
-from edge.config_house import HEATER, NETWORK, HeatBy, HeatPumpUnit, HotWater, Zone
+from edge.config_house import HEATER, NETWORK, TANK_ROOM_C, HeatBy, HeatPumpUnit, HotWater, Zone
 from edge.control.component import AID_EUR, Component, Outlook, Thermometer, switch_of
 from edge.control.demands import local_day_s
 from edge.control.rounding import Switch
@@ -33,7 +33,6 @@ from edge.control.rounding import Switch
 PUMP = "heatpump"
 BRINE_C = 0.0  # what the ground gives in winter, the reference point of the brine pumps' data sheets
 WATER_WH_PER_LITRE_K = 1.163
-AROUND_TANK_C = 20.0
 # Of the heat that is in walls and tank at the end, this part still serves later; the rest has leaked away by then.
 TERMINAL_HEAT_FRAC = 0.5
 NAMED_K = 0.5
@@ -191,14 +190,14 @@ def _tank(tank: HotWater, source: Source, outlook: Outlook) -> Component:
     if not np.isfinite(source.bus_per_heat).all():
         return _left_out(name, "there is no forecast of the outdoor temperature (fc_temp_air_c)")
     kwh_per_k = tank.litres_count * WATER_WH_PER_LITRE_K / W_PER_KW
-    loss_kw_per_k = tank.loss_w / W_PER_KW / (tank.most_c - AROUND_TANK_C)
+    loss_kw_per_k = tank.loss_w / W_PER_KW / (tank.most_c - TANK_ROOM_C)
     keep_frac = math.exp(-step_hours * loss_kw_per_k / kwh_per_k)
     day_s = local_day_s(outlook.grid.starts_s(), outlook.site.zone)
     drawing = (day_s >= _DRAW_S[0]) & (day_s < _DRAW_S[1])
     draw_kwh = np.where(
         drawing, tank.draw_wh / W_PER_KW * step_hours * SECONDS_PER_HOUR / (_DRAW_S[1] - _DRAW_S[0]), 0.0
     )
-    gained_kwh = (1.0 - keep_frac) * kwh_per_k * (AROUND_TANK_C - tank.cold_c)
+    gained_kwh = (1.0 - keep_frac) * kwh_per_k * (TANK_ROOM_C - tank.cold_c)
     numbers = Tank(
         keep_frac=keep_frac,
         stored_wh=W_PER_KW * kwh_per_k * (now_c - tank.cold_c),

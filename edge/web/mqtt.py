@@ -19,7 +19,7 @@ from edge.config_supply import Mqtt
 from edge.errors import EdgeError
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
 from edge.web.mqtt_login import read_secrets, tls_context
-from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, planned_w, relays, state_of
+from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, heaters_w, planned_w, relays, state_of
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # wall time
 _ANSWER_S = 10.0
@@ -52,7 +52,7 @@ class Bridge:
         self._mqtt, self._control, self._ears = mqtt, control, ears
         self._topics = Topics.of(site, mqtt)
         self._inbox = Inbox(site, mqtt, self._topics)
-        self._heaters_w = {zone.name: zone.heat_w for zone in site.zones if zone.name in mqtt.relays}
+        self._heaters_w = heaters_w(site, mqtt)
         self._secrets, self._tls = read_secrets(site, mqtt), tls_context(site, mqtt)
         self._numbers = {"power_w": 1000.0, "minutes": 60.0}
         self._failures = 0

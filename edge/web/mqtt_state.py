@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from edge.messages import Plan, plan_from_json, to_json
 from edge.wording import action_words, in_force, is_old, next_words, number
 
 SLOT_S, SHORTEST_S = 900.0, 60.0
+ANY_W = 60.0  # more than a solver leaves of nothing
 ONLINE, OFFLINE = "online", "offline"
 OVERRIDE_MODES = ("off", "native", "hold", "charge", "discharge")
 _LONGEST_TEXT = 255  # Home Assistant takes no longer state
@@ -101,6 +103,15 @@ def planned_w(status: Mapping[str, Any]) -> dict[str, float]:
     slot = int((now_s - plan["start_s"]) // plan["slot_s"])
     rows = plan.get("setpoint_w", {}).items()
     return {name: number(row[slot]) for name, row in rows if 0 <= slot < len(row)}
+
+
+def heaters_w(site: Site, mqtt: Mqtt) -> dict[str, float]:
+    """The power at which each switched heater runs the whole quarter hour; silent about one whose power nobody knows.
+
+    A room ``by = "relay"`` is planned as all or nothing, so that any power is all of it, whoever knows how much it is.
+    """
+    powers_w = {zone.name: ANY_W if zone.by == "relay" else zone.heat_w for zone in site.zones}
+    return {name: powers_w[name] for name in mqtt.relays if math.isfinite(powers_w[name])}
 
 
 def relays(status: Mapping[str, Any], planned: Mapping[str, float], heaters_w: Mapping[str, float]) -> dict[str, str]:

@@ -177,6 +177,8 @@ TANK = {"litres_count": 200, "heat_w": 2000, "draw_wh": 5000}
          "zone[0].sensor 'living room' is no temperature: a signal like room_living_c"),
         ({"zone": [{**ROOM, "sensor": "pv_w"}]}, "zone[0].sensor 'pv_w' is no temperature"),
         ({"hotwater": {**TANK, "sensor": "tank"}}, "hotwater.sensor 'tank' is no temperature"),
+        ({"hotwater": {**TANK, "least_c": 70, "most_c": 60}}, "hotwater: cold_c, least_c and most_c must rise"),
+        ({"hotwater": {**TANK, "least_c": 15, "most_c": 20}}, "hotwater.most_c must be above 20"),
         ({"battery": {**BATTERY, "capacity_wh": 0.01}}, "battery.capacity_wh must be >= 1 (W, Wh, litres: not kW)"),
     ],
 )  # fmt: skip

@@ -158,6 +158,16 @@ def test_relays_of_a_plan_are_on_or_off_for_a_day_and_keep_their_least_spells():
     assert np.array(plan.expected_c["zone.a"])[:97].min() > 20.0
 
 
+def test_a_tank_by_relay_is_heated_by_what_it_draws_and_by_nothing_else():
+    site = make_site(hotwater=TANK)
+    plan = winter_plan(site, Mpc(site, slice_s=0.0))
+    heated_wh = 0.25 * sum(plan.setpoint_w["hotwater"])
+    gained_wh = 200.0 * 1.163 * (plan.expected_c["hotwater"][-1] - plan.expected_c["hotwater"][0])
+    lost_wh = heated_wh - gained_wh - 4000.0
+    assert heated_wh > 4000.0
+    assert 0.4 * 24.0 * TANK.loss_w < lost_wh < 1.2 * 24.0 * TANK.loss_w
+
+
 def test_a_slice_of_nothing_gives_a_plan_that_keeps_the_fuse():
     site = make_site(zones=tuple(room(f"r{i}", 2000.0) for i in range(4)), grid=Grid(import_w=5500.0, export_w=5000.0))
     plan = winter_plan(site, Mpc(site, slice_s=0.0))

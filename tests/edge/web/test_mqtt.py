@@ -22,6 +22,7 @@ from edge import outside
 from edge.box import ControlPorts
 from edge.clock import Clock
 from edge.config import Battery, Site
+from edge.config_house import Zone
 from edge.config_supply import Mqtt, Tariff
 from edge.cycle import control_cycle, judge
 from edge.errors import ConfigError, FeedError
@@ -34,7 +35,7 @@ from edge.supply import said_of_house
 from edge.web.mqtt import Bridge, Ears
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
 from edge.web.mqtt_login import read_secrets, tls_context
-from edge.web.mqtt_state import Topics, discovery, planned_w, relays, slug, state_of
+from edge.web.mqtt_state import Topics, discovery, heaters_w, planned_w, relays, slug, state_of
 
 SITE = Site(
     name="Chata č. 5", latitude_deg=49.2, longitude_deg=16.6, timezone="Europe/Prague",
@@ -95,6 +96,21 @@ def test_what_rooms_shall_draw_is_read_from_the_plan_while_it_is_in_force() -> N
 def test_a_relay_is_on_for_its_share_of_the_quarter_hour(power_w: float, into_s: int, word: str) -> None:
     status = answer(time_s=NOW_S + into_s)
     assert relays(status, {"zone.living": power_w}, {"living": 1500.0, "attic": 800.0}) == {"living": word}
+
+
+def test_a_room_that_the_bundle_knows_is_switched_by_its_schedule_and_one_of_unknown_power_is_left_alone() -> None:
+    by_plan, by_share, unknown = (
+        Zone(name="living", heat_w=math.nan, by="relay"),
+        Zone(name="attic", heat_w=800.0),
+        Zone(name="bath", heat_w=math.nan),
+    )
+    heaters = heaters_w(
+        replace(SITE, zones=(by_plan, by_share, unknown)), Mqtt(host="x", relays=("living", "attic", "bath"))
+    )
+    assert set(heaters) == {"living", "attic"}
+    on = relays(answer(time_s=NOW_S + 899), {"zone.living": 3000.0, "zone.attic": 400.0}, heaters)
+    assert on == {"living": "ON", "attic": "OFF"}
+    assert relays(answer(), {"zone.living": 0.0}, heaters) == {"living": "OFF"}
 
 
 def test_a_text_is_no_longer_than_home_assistant_takes() -> None:
