@@ -520,6 +520,10 @@ def test_the_feeds_thread_survives_a_full_disk(tmp_path: Path, capsys: pytest.Ca
         ('[mqtt]\nhost = "h"\nprefix = "a/+"\nrooms = ["Living Room"]', "mqtt.prefix must be a topic"),
         ('[mqtt]\nhost = "h"\nrooms = ["Living Room"]', "mqtt.rooms: 'Living Room' must be"),
         ('[mqtt]\nhost = "h"\nrelays = ["attic"]', "mqtt.relays: there is no [[zone]] 'attic'"),
+        (
+            '[mqtt]\nhost = "h"\nrelays = ["attic"]\n[[zone]]\nname = "attic"\nby = "heatpump"',
+            "mqtt.relays: [[zone]] 'attic' is heated by the heat pump",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_named_by_its_path(toml: str, words: str, tmp_path: Path) -> None:
