@@ -32,6 +32,7 @@ from core_kernels.qp import (
     vectors,
 )
 from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
+from edge.control import highs
 from edge.errors import PlanError
 
 BoolArray = npt.NDArray[np.bool_]
@@ -70,32 +71,24 @@ class Impossible(NamedTuple):
 
 def opened(shape: Structure, bounds: Vectors) -> highspy.Highs:
     """HiGHS with the linear programme in it."""
-    model = highspy.HighsLp()
-    matrix = shape.rows
-    model.num_row_, model.num_col_ = matrix.shape
-    model.col_cost_ = bounds.q
-    model.col_lower_ = np.full(matrix.shape[1], -highspy.kHighsInf)
-    model.col_upper_ = np.full(matrix.shape[1], highspy.kHighsInf)
-    model.row_lower_, model.row_upper_ = bounds.l, bounds.u
-    model.offset_ = bounds.constant_eur
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
-    solver.setOptionValue("mip_feasibility_tolerance", INTEGER_TOLERANCE)
-    solver.setOptionValue("mip_rel_gap", 0.0)
-    solver.setOptionValue("mip_abs_gap", MIP_GAP_EUR)
-    solver.setOptionValue("mip_max_nodes", MIP_NODES_COUNT)
-    solver.passModel(model)
-    return solver
+    free = np.full(shape.rows.shape[1], highs.FREE)
+    return highs.opened(
+        highs.Columns(bounds.q, -free, free, bounds.constant_eur),
+        shape.rows,
+        (bounds.l, bounds.u),
+        {
+            "mip_feasibility_tolerance": INTEGER_TOLERANCE,
+            "mip_abs_gap": MIP_GAP_EUR,
+            "mip_max_nodes": MIP_NODES_COUNT,
+        },
+    )
 
 
 def run(solver: highspy.Highs) -> FloatArray | None:
     """Optimum of the programme; ``None`` where the search was ended before it was proven."""
     solver.run()
     status = solver.getModelStatus()
-    if status in (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit):
+    if status in highs.ENDED_EARLY:
         return None
     if status != highspy.HighsModelStatus.kOptimal:
         raise PlanError(f"HiGHS found no optimum: {solver.modelStatusToString(status)}")

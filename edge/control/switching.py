@@ -17,6 +17,7 @@ from scipy import sparse
 
 from core_kernels.qp import Structure, Vectors
 from core_kernels.units import W_PER_KW, FloatArray
+from edge.control import highs
 from edge.control.rounding import BoolArray, Switch
 from edge.errors import PlanError
 
@@ -26,7 +27,6 @@ LAST_SLOPE = 1.5  # of the parabola's own at the last knot
 GAP_EUR = 5e-4
 # Ends a question at the same place on every machine; the clock only where that machine is very slow.
 NODES_COUNT = 50
-_TRIED = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
 
 Squares = Sequence[tuple[str, float]]
 # Rows, columns and the one coefficient that stands in all these places.
@@ -100,10 +100,15 @@ class SwitchModel:
         binaries = np.zeros(starts_eur.size)
         cost = np.concatenate((bounds.q, slopes, binaries, starts_eur))
         low = np.concatenate(
-            (np.full(self._at.house, -highspy.kHighsInf), np.zeros(slopes.size), self._least.ravel(), binaries)
+            (np.full(self._at.house, -highs.FREE), np.zeros(slopes.size), self._least.ravel(), binaries)
         )
-        high = np.concatenate((np.full(self._at.house, highspy.kHighsInf), widths, self._most.ravel(), binaries + 1.0))
-        self._solver = _opened(cost, (low, high), blocks, bounds.constant_eur)
+        high = np.concatenate((np.full(self._at.house, highs.FREE), widths, self._most.ravel(), binaries + 1.0))
+        self._solver = highs.opened(
+            highs.Columns(cost, low, high, bounds.constant_eur),
+            sparse.vstack([block.matrix for block in blocks], format="csc"),
+            (np.concatenate([block.low for block in blocks]), np.concatenate([block.high for block in blocks])),
+            {"mip_abs_gap": GAP_EUR, "mip_max_nodes": NODES_COUNT},
+        )
         for column in range(self._at.first, self._at.first + binaries.size):
             self._solver.changeColIntegrality(column, highspy.HighsVarType.kInteger)
 
@@ -142,7 +147,7 @@ class SwitchModel:
         status, info = self._solver.getModelStatus(), self._solver.getInfo()
         if status == highspy.HighsModelStatus.kInfeasible:
             return None
-        if status != highspy.HighsModelStatus.kOptimal and status not in _TRIED:
+        if status != highspy.HighsModelStatus.kOptimal and status not in highs.ENDED_EARLY:
             raise PlanError(f"HiGHS gave up the day plan: {self._solver.modelStatusToString(status)}")
         if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
             return None
@@ -150,27 +155,6 @@ class SwitchModel:
         first = self._at.first
         on = answer[first : first + shape[0] * shape[1]].reshape(shape) > 0.5
         return Candidate(on, float(info.objective_function_value), answer)
-
-
-def _opened(
-    cost: FloatArray, box: tuple[FloatArray, FloatArray], blocks: Sequence[_Rows], constant_eur: float
-) -> highspy.Highs:
-    model, matrix = highspy.HighsLp(), sparse.vstack([block.matrix for block in blocks], format="csc")
-    model.num_row_, model.num_col_ = matrix.shape
-    model.col_cost_, (model.col_lower_, model.col_upper_) = cost, box
-    model.row_lower_ = np.concatenate([block.low for block in blocks])
-    model.row_upper_ = np.concatenate([block.high for block in blocks])
-    model.offset_ = constant_eur
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
-    solver.setOptionValue("mip_abs_gap", GAP_EUR)
-    solver.setOptionValue("mip_rel_gap", 0.0)
-    solver.setOptionValue("mip_max_nodes", NODES_COUNT)
-    solver.passModel(model)
-    return solver
 
 
 def _house(shape: Structure, columns: int) -> sparse.csc_matrix:
@@ -189,7 +173,7 @@ def _pieces(shape: Structure, squares: Squares) -> tuple[FloatArray, FloatArray,
         knots = np.sqrt(2.0 * KNOTS_EUR / weight_eur)
         inner = np.diff(KNOTS_EUR, prepend=0.0) / np.diff(knots, prepend=0.0)
         slopes.append(np.tile(np.append(inner, LAST_SLOPE * weight_eur * knots[-1]), 2 * n))
-        widths.append(np.tile(np.append(np.diff(knots, prepend=0.0), highspy.kHighsInf), 2 * n))
+        widths.append(np.tile(np.append(np.diff(knots, prepend=0.0), highs.FREE), 2 * n))
         row = i * n + np.arange(n)
         entries.append((row, width * np.arange(n) + shape.layout.columns[name], 1.0))
         pieces = (house + 2 * each * (i * n + np.arange(n)))[:, None] + np.arange(each)
@@ -215,7 +199,7 @@ def _switch(shape: Structure, switch: Switch, device: int, at: Programme) -> tup
     rest = switch.off_steps
     within = [(k[lag:], start[: n - lag], 1.0) for lag in range(min(rest, n))]
     rests = _matrix(n, at.size, *within, (k[rest:], on[: max(n - rest, 0)], 1.0))
-    free, never = np.full(n, highspy.kHighsInf), np.full(n, -highspy.kHighsInf)
+    free, never = np.full(n, highs.FREE), np.full(n, -highs.FREE)
     return (
         _Rows(follows, np.zeros(n), np.zeros(n)),
         _Rows(begins, -first, free),
