@@ -14,11 +14,11 @@ import numpy as np
 
 from core_kernels.figures import Row
 from core_kernels.qp import GI, Structure
-from core_kernels.units import SECONDS_PER_HOUR, W_PER_KW, FloatArray
+from core_kernels.units import SECONDS_PER_HOUR, FloatArray
 from edge.bench_control import windows as made
 from edge.config import Battery, Grid, Site
 from edge.config_house import Zone
-from edge.control.dayplan import decide
+from edge.control.dayplan import decide, duty_frac, model_of, room_kw
 from edge.control.mpc import new_structure
 from edge.control.oracle import Linear
 from edge.control.problem import Inputs, Problem, problem
@@ -50,9 +50,7 @@ class Day(NamedTuple):
 
     def model(self) -> SwitchModel:
         """A fresh mixed-integer programme of the day."""
-        bounds = Programme(self.shape, self.posed).vectors(Fixed({}, {}))
-        squares = [square for component in self.posed.components for square in component.part.squares]
-        return SwitchModel(self.shape, bounds, self.switches, squares, self.shape.steps)
+        return model_of(Programme(self.shape, self.posed), self.switches, Fixed({}, {}))
 
     def import_eur(self, found: Candidate) -> float:
         """What a schedule pays for import. [EUR]"""
@@ -128,12 +126,9 @@ def planned(day: Day, slice_s: float) -> Measured:
     """Our day plan within a slice of time, relaxation included."""
     began_s, clock_s = time.process_time(), time.monotonic()
     relaxed = optimise(day.shape, Solver(day.shape), day.posed, Linear())
-    step, columns = day.shape.by_step(relaxed.x), day.shape.layout.columns
-    duty = np.array([step[:, columns[switch.unknown]] * W_PER_KW / switch.power_w for switch in day.switches])
-    room_kw = np.maximum(day.posed.slots.import_max_kw - day.posed.slots.net_load_kw, 0.0)
-    model = day.model()
+    model, duty = day.model(), duty_frac(day.shape, relaxed, day.switches)
     left_s = slice_s - (time.monotonic() - clock_s)
-    on = decide(model, day.switches, np.clip(duty, 0.0, 1.0), room_kw, left_s).on
+    on = decide(model, day.switches, duty, room_kw(day.posed), left_s).on
     spent_s = time.process_time() - began_s
     return Measured(_known(model.judge(on, _JUDGE_S)), spent_s)
 

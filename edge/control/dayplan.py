@@ -9,15 +9,15 @@ the schedule before under the same inputs, and a slice of nothing still gives on
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from core_kernels.qp import Structure
 from core_kernels.timegrid import TimeGrid
-from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, W_PER_KW, FloatArray
-from edge.config import Site
+from core_kernels.units import SECONDS_PER_DAY, W_PER_KW, FloatArray
 from edge.control.problem import Problem
 from edge.control.repair import Fixed, Programme
 from edge.control.rounding import BoolArray, Held, State, Switch, kept, rounded
@@ -55,11 +55,11 @@ def decided_steps(count: int, slot_s: float) -> int:
 
 
 def decide(
-    model: SwitchModel, switches: Sequence[Switch], duty_frac: FloatArray, room_kw: FloatArray, slice_s: float
+    model: SwitchModel, switches: Sequence[Switch], relaxed_frac: FloatArray, free_kw: FloatArray, slice_s: float
 ) -> Decision:
-    """The cheapest schedule found; ``duty_frac`` float64[devices, decided] is the relaxed plan's."""
+    """The cheapest schedule found; ``relaxed_frac`` is the relaxed plan's duty, ``free_kw`` the room there is."""
     began_s = time.monotonic()
-    proposals = [rounded(switches, duty_frac, room_kw, ahead_frac) for ahead_frac in _AHEAD_FRACS]
+    proposals = [rounded(switches, relaxed_frac, free_kw, ahead_frac) for ahead_frac in _AHEAD_FRACS]
     before = [switch.state.before for switch in switches]
     if all(row is not None for row in before):
         proposals.append(np.array(before))
@@ -119,17 +119,11 @@ def scheduled(shape: Structure, posed: Problem, relaxed: Solved, slice_s: float)
         return None
     programme, fixed = Programme(shape, posed), Fixed({}, {})
     plain = programme.vectors(fixed)
-    for switch in switches:  # a program that runs through takes whole steps: up to one more than its energy needs
-        energy = f"{switch.name}.energy"
-        if switch.unknown == f"{switch.name}.power":  # a tank's energy is a balance, which has no slack to give
-            more_kwh = switch.power_w / W_PER_KW * shape.slot_s / SECONDS_PER_HOUR
-            fixed.high[energy] = programme.bound(plain.u, energy) + more_kwh
-    squares = [square for component in posed.components for square in component.part.squares]
-    model = SwitchModel(shape, programme.vectors(fixed), switches, squares, decided)
-    step, columns = shape.by_step(relaxed.x), shape.layout.columns
-    duty_frac = np.array([step[:decided, columns[switch.unknown]] * W_PER_KW / switch.power_w for switch in switches])
-    room_kw = np.maximum(posed.slots.import_max_kw - posed.slots.net_load_kw, 0.0)[:decided]
-    found = decide(model, switches, np.clip(duty_frac, 0.0, 1.0), room_kw, slice_s)
+    for switch in switches:
+        if switch.counted:
+            fixed.high[switch.counted] = programme.a_step_over(plain, switch.counted, switch.power_w)
+    model = model_of(programme, switches, fixed)
+    found = decide(model, switches, duty_frac(shape, relaxed, switches), room_kw(posed)[:decided], slice_s)
     powers_kw = {}
     for switch, on in zip(switches, found.on, strict=True):
         powers_kw[switch.unknown] = power_kw = np.where(on, switch.power_w / W_PER_KW, 0.0)
@@ -137,6 +131,24 @@ def scheduled(shape: Structure, posed: Problem, relaxed: Solved, slice_s: float)
         fixed.low[switch.unknown] = np.concatenate((power_kw, np.zeros(later.size)))
         fixed.high[switch.unknown] = np.concatenate((power_kw, later))
     return Schedule(fixed, powers_kw, found.violations)
+
+
+def model_of(programme: Programme, switches: Sequence[Switch], fixed: Fixed) -> SwitchModel:
+    """The mixed-integer programme of a problem, its switches decided as far as they reach."""
+    squares = [square for component in programme.posed.components for square in component.part.squares]
+    return SwitchModel(programme.shape, programme.vectors(fixed), switches, squares, switches[0].allowed.size)
+
+
+def duty_frac(shape: Structure, relaxed: Solved, switches: Sequence[Switch]) -> FloatArray:
+    """The share of each decided step that the relaxed plan lets a device run, float64[devices, decided]."""
+    step, columns = shape.by_step(relaxed.x), shape.layout.columns
+    shares = [step[: switch.allowed.size, columns[switch.unknown]] * W_PER_KW / switch.power_w for switch in switches]
+    return np.clip(shares, 0.0, 1.0)
+
+
+def room_kw(posed: Problem) -> FloatArray:
+    """What all devices may draw together in each step without the battery's help."""
+    return np.maximum(posed.slots.import_max_kw - posed.slots.net_load_kw, 0.0)
 
 
 def exactly(shape: Structure, solved: Solved, schedule: Schedule) -> Solved:
@@ -148,35 +160,21 @@ def exactly(shape: Structure, solved: Solved, schedule: Schedule) -> Solved:
     return solved._replace(x=x)
 
 
-def switched(site: Site) -> tuple[str, ...]:
-    """The names of all that can only be on or off."""
-    rooms = tuple(f"zone.{zone.name}" for zone in site.zones if zone.by == "relay")
-    tank = ("hotwater",) if site.hotwater is not None and site.hotwater.by == "relay" else ()
-    return (*rooms, *tank, *(f"load.{load.name}" for load in site.loads if load.uninterrupted))
-
-
 Told = tuple[TimeGrid, Mapping[str, FloatArray]]
 
 
-def states(told: Told | None, held: Mapping[str, Held], grid: TimeGrid, names: Iterable[str]) -> dict[str, State]:
+def states(told: Told | None, held: Mapping[str, Held], grid: TimeGrid) -> dict[str, State]:
     """How each device stands if all that the last plan told was done; ``held`` is how it stood at that plan's begin."""
     if told is None or told[0].slot_s != grid.slot_s:
         return {}
     begun, rows = told
     passed = (grid.start_s - begun.start_s) // grid.slot_s
     found = {}
-    for name in names:
-        if name not in rows or not 0 <= passed < rows[name].size:
+    for name, row_w in rows.items():
+        if not 0 <= passed < row_w.size:
             continue
-        on = rows[name] > 0.5 * rows[name].max()
+        on = row_w > 0.5 * row_w.max()
         rest = np.zeros(grid.count, dtype=np.bool_)
         rest[: on.size - passed] = on[passed : passed + grid.count]
-        found[name] = State(_after(held.get(name, Held()), on[:passed]), rest, passed == 0)
+        found[name] = State(reduce(Held.then, on[:passed].tolist(), held.get(name, Held())), rest, passed == 0)
     return found
-
-
-def _after(held: Held, on: BoolArray) -> Held:
-    """How a device stands after some steps."""
-    for is_on in on.tolist():
-        held = Held(is_on, held.steps + 1 if is_on == held.is_on else 1)
-    return held

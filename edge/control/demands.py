@@ -148,7 +148,8 @@ def demand(wanted: Wanted, when: Window, outlook: Outlook) -> Component:
 def _program(wanted: Wanted, when: Window, outlook: Outlook) -> Switch:
     """The switch of a program that runs through once begun."""
     run_s = SECONDS_PER_HOUR * wanted.energy_wh / wanted.max_w
-    return switch_of(wanted.name, "power", wanted.max_w, (run_s, 0.0), outlook)._replace(allowed=when.open)
+    switch = switch_of(wanted.name, "power", wanted.max_w, (run_s, 0.0), outlook)
+    return switch._replace(allowed=when.open, counted=f"{wanted.name}.energy")
 
 
 def demands(outlook: Outlook) -> tuple[Component, ...]:

@@ -18,7 +18,7 @@ from core_kernels.units import SECONDS_PER_DAY, FloatArray
 from edge.config import Site
 from edge.control import peak
 from edge.control.component import others_w
-from edge.control.dayplan import SLICE_S, exactly, scheduled, states, switched
+from edge.control.dayplan import SLICE_S, exactly, scheduled, states
 from edge.control.demands import given_wh, missing_wh
 from edge.control.hedge import Hedge, cycle_eur, hedge
 from edge.control.oracle import Linear
@@ -167,7 +167,7 @@ class Mpc:
 
     def _devices(self, around: Surroundings, grid: TimeGrid) -> Surroundings:
         """With how the switched devices stand, if all that the last plans told was done."""
-        return replace(around, devices=states(self._told, self._held, grid, switched(self._site)))
+        return replace(around, devices=states(self._told, self._held, grid))
 
     def _terminal(self, known: Inputs) -> float:
         """Worth of energy at the end: the last plan's water value a day before its end, else the price tail's."""

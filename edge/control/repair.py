@@ -64,6 +64,10 @@ class Programme(NamedTuple):
         total: FloatArray = self.shape.by_step(x)[:, [columns[name] for name in names]].sum(axis=1)
         return total
 
+    def a_step_over(self, bounds: Vectors, energy: str, power_w: float) -> FloatArray:
+        """What an energy may come to where only whole steps of a power are possible, float64[n] [kWh]."""
+        return self.bound(bounds.u, energy) + power_w / W_PER_KW * self.shape.slot_s / SECONDS_PER_HOUR
+
     def bound(self, bounds: FloatArray, name: str) -> FloatArray:
         """The bounds of a row or an unknown, float64[n]."""
         return self.shape.rows_by_step(bounds)[:, self.shape.layout.lines[name]]
@@ -74,7 +78,7 @@ def optimise(
     solver: Solver,
     posed: Problem,
     linear: Linear,
-    given: Fixed = Fixed({}, {}),  # noqa: B008 -- read only
+    given: Fixed | None = None,
 ) -> Solved:
     """The optimum that a house can do within the problem's bounds and those given; raises :class:`PlanError`."""
     programme = Programme(shape, posed)
@@ -114,12 +118,12 @@ def _one_leg(programme: Programme, find: Find, fixed: Fixed, noise_w: float) -> 
     return answer, fixed
 
 
-def _directions(programme: Programme, find: Find, given: Fixed) -> Fixed:
+def _directions(programme: Programme, find: Find, given: Fixed | None) -> Fixed:
     """Where export pays more than import costs, settle each slot's direction at clamped prices first."""
     slots = programme.posed.slots
     most_eur = slots.import_eur_per_kwh - MIN_SPREAD_EUR_PER_KWH
     reverse = slots.export_eur_per_kwh > most_eur
-    fixed = Fixed(dict(given.low), dict(given.high))
+    fixed = Fixed({}, {}) if given is None else Fixed(dict(given.low), dict(given.high))
     if not reverse.any():
         return fixed
     clamped = slots._replace(export_eur_per_kwh=np.minimum(slots.export_eur_per_kwh, most_eur))
@@ -169,6 +173,5 @@ def _round(programme: Programme, component: Component, x: FloatArray, bounds: Ve
         else:
             high[k] = 0.0
     fixed.low[name], fixed.high[name] = low, high
-    # Rounding up may go past what is wanted by less than one step of the least power.
-    fixed.high[energy] = programme.bound(bounds.u, energy) + least_kw * programme.shape.slot_s / SECONDS_PER_HOUR
+    fixed.high[energy] = programme.a_step_over(bounds, energy, component.least_w)
     return True

@@ -25,6 +25,10 @@ class Held(NamedTuple):
     is_on: bool = False
     steps: int = _FREE_STEPS
 
+    def then(self, is_on: bool) -> Held:
+        """What it is after a step on or off."""
+        return Held(is_on, self.steps + 1 if is_on == self.is_on else 1)
+
 
 class State(NamedTuple):
     """How a device stands at the plan's begin, and what the last plan has in mind for it from there, if that is known.
@@ -40,7 +44,8 @@ class State(NamedTuple):
 class Switch(NamedTuple):
     """A device that draws ``power_w`` or nothing, for at least ``on_steps`` and ``off_steps`` each.
 
-    ``unknown`` is its power in the programme; ``allowed`` bool[n] are the steps in which it may be on.
+    ``unknown`` is its power in the programme; ``allowed`` bool[n] are the steps in which it may be on; ``counted`` is
+    the unknown that counts its energy, where whole steps may run over what is wanted by less than one.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Switch(NamedTuple):
     start_eur: float
     allowed: BoolArray
     state: State = State()
+    counted: str = ""
 
     def within(self, steps: int) -> Switch:
         """The same in the first steps of its horizon."""
@@ -98,7 +104,7 @@ def rounded(
             if on[i, k]:
                 left_kw -= switch.power_w / W_PER_KW
                 owed[i] -= 1.0
-            state[i] = Held(bool(on[i, k]), held.steps + 1 if on[i, k] == held.is_on else 1)
+            state[i] = held.then(bool(on[i, k]))
     return on
 
 
@@ -119,11 +125,9 @@ def kept(switch: Switch, on: BoolArray) -> bool:
     """Claims that a schedule keeps the shortest run and rest of a device; the last spell may go on behind the end."""
     held = switch.state.held
     for is_on in on.tolist():
-        if is_on != held.is_on:
-            if held.steps < (switch.on_steps if held.is_on else switch.off_steps):
-                return False
-            held = Held(is_on, 0)
-        held = Held(is_on, held.steps + 1)
+        if is_on != held.is_on and held.steps < (switch.on_steps if held.is_on else switch.off_steps):
+            return False
+        held = held.then(is_on)
     return not bool((on & ~switch.allowed).any())
 
 

@@ -49,7 +49,7 @@ class _Rows(NamedTuple):
     high: FloatArray
 
 
-class Programme(NamedTuple):
+class ColumnMap(NamedTuple):
     """Where things stand among the columns: the house's, comfort's pieces, binaries, starts."""
 
     house: int
@@ -86,7 +86,7 @@ class SwitchModel:
         self, shape: Structure, bounds: Vectors, switches: Sequence[Switch], squares: Squares, decided: int
     ) -> None:
         slopes, widths, entries = _pieces(shape, squares)
-        self._at = Programme(shape.rows.shape[1], slopes.size, len(switches), decided)
+        self._at = ColumnMap(shape.rows.shape[1], slopes.size, len(switches), decided)
         equal = np.zeros(len(squares) * shape.steps)
         blocks = [
             _Rows(_house(shape, self._at.size), bounds.l, bounds.u),
@@ -184,7 +184,7 @@ def _pieces(shape: Structure, squares: Squares) -> tuple[FloatArray, FloatArray,
     return np.concatenate(slopes), np.concatenate(widths), entries
 
 
-def _switch(shape: Structure, switch: Switch, device: int, at: Programme) -> tuple[_Rows, ...]:
+def _switch(shape: Structure, switch: Switch, device: int, at: ColumnMap) -> tuple[_Rows, ...]:
     """A device's rows: its power follows its binary; starts count; runs and rests last."""
     n, k = at.decided, np.arange(at.decided)
     on, start = at.on(device), at.start(device)

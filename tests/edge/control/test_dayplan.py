@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from core_kernels.qp import Structure
 from edge.config import Grid, Site
 from edge.config_house import HotWater, Load, Zone
-from edge.control.dayplan import decide, states
+from edge.control.dayplan import decide, model_of, states
 from edge.control.mpc import Mpc, new_structure
 from edge.control.problem import Problem, inputs, problem
 from edge.control.repair import Fixed, Programme
 from edge.control.rounding import Held, State, Switch, kept, rounded, starts
 from edge.control.surroundings import Surroundings
-from edge.control.switching import GAP_EUR, SwitchModel
+from edge.control.switching import GAP_EUR
 from edge.messages import Plan
 
 HALF_HOUR_S = 1800.0
@@ -63,11 +63,6 @@ def posed_of(site: Site, count: int) -> tuple[Structure, Problem]:
     return new_structure(site, known, posed), posed
 
 
-def model_of(shape: Structure, posed: Problem, switches: list[Switch]) -> SwitchModel:
-    squares = [square for component in posed.components for square in component.part.squares]
-    return SwitchModel(shape, Programme(shape, posed).vectors(Fixed({}, {})), switches, squares, shape.steps)
-
-
 @st.composite
 def devices(draw: st.DrawFn) -> tuple[list[Switch], np.ndarray, np.ndarray]:
     count, n = draw(st.integers(1, 4)), draw(st.integers(1, 40))
@@ -107,7 +102,7 @@ def test_the_schedule_of_two_relays_is_the_best_of_all_schedules(start_eur):
     site = make_site(zones=(room("a", start_eur=start_eur), room("b", 1500.0, start_eur=start_eur)))
     shape, posed = posed_of(site, 5)
     switches = [component.switch for component in posed.components if component.switch]
-    model = model_of(shape, posed, switches)
+    model = model_of(Programme(shape, posed), switches, Fixed({}, {}))
     every = [np.array(row) for row in itertools.product((False, True), repeat=5)]
     fit = [np.array(pair) for pair in itertools.product(every, every) if all(map(kept, switches, pair))]
     best_eur = min(found.cost_eur for on in fit if (found := model.judge(on, 10.0)))
@@ -122,7 +117,7 @@ def test_the_model_counts_starts_and_comfort_as_they_are():
     site = make_site(zones=(room("a", start_eur=0.5),))
     shape, posed = posed_of(site, 8)
     switch = next(component.switch for component in posed.components if component.switch)
-    model = model_of(shape, posed, [switch])
+    model = model_of(Programme(shape, posed), [switch], Fixed({}, {}))
     once, twice = np.array([[0, 1, 1, 1, 1, 0, 0, 0]], bool), np.array([[0, 1, 1, 0, 0, 1, 1, 0]], bool)
     costs = [found.cost_eur for on in (once, twice) if (found := model.judge(on, 10.0))]
     assert costs[1] - costs[0] == pytest.approx(0.5, abs=0.05)
@@ -138,7 +133,7 @@ def test_a_plan_never_costs_more_than_the_schedule_before(seed):
     plain = [component.switch for component in posed.components if component.switch]
     before = rounded(plain, rng.uniform(0.0, 1.0, (3, 12)), np.full(12, 17.0))
     switches = [switch._replace(state=State(before=row)) for switch, row in zip(plain, before, strict=True)]
-    model = model_of(shape, posed, switches)
+    model = model_of(Programme(shape, posed), switches, Fixed({}, {}))
     old = model.judge(before, 10.0)
     decision = decide(model, switches, rng.uniform(0.0, 1.0, (3, 12)), np.full(12, 17.0), 0.0)
     new = model.judge(decision.on, 10.0)
@@ -192,12 +187,12 @@ def test_how_a_device_stands_follows_from_what_was_told():
     grid = make_grid(8)
     told = grid, {"zone.a": np.array([0.0, 900.0, 900.0, 900.0, 0.0, 0.0, 0.0, 0.0])}
     later = make_grid(8, start_s=grid.start_s + 3 * 900)
-    state = states(told, {"zone.a": Held(False, 5)}, later, ("zone.a", "zone.b"))
+    state = states(told, {"zone.a": Held(False, 5)}, later)
     assert state["zone.a"].held == Held(True, 2)
     assert state["zone.a"].before.tolist() == [True] + 7 * [False]
     assert "zone.b" not in state
-    assert states(None, {}, later, ("zone.a",)) == {}
-    assert states(told, {}, make_grid(8, slot_s=1800), ("zone.a",)) == {}
+    assert states(None, {}, later) == {}
+    assert states(told, {}, make_grid(8, slot_s=1800)) == {}
 
 
 def test_a_run_that_the_house_has_no_room_for_is_cut_short_by_name():
@@ -207,7 +202,7 @@ def test_a_run_that_the_house_has_no_room_for_is_cut_short_by_name():
     shape, posed = posed_of(site, 8)
     plain = next(component.switch for component in posed.components if component.switch)
     switch = plain._replace(on_steps=4, state=State(Held(True, 1)))
-    model = model_of(shape, posed, [switch])
+    model = model_of(Programme(shape, posed), [switch], Fixed({}, {}))
     decision = decide(model, [switch], np.zeros((1, 8)), np.full(8, 1.0), 0.0)
     assert not decision.on.any()
     assert decision.violations == ("zone.a is switched off before its shortest run is over",)
