@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from core_kernels.records import Frame
@@ -74,10 +75,13 @@ class Lookback:
         until_s = midnight_s(now_s, self.site.zone)
         if now_s - until_s < SLOT_S:  # control may not have closed the day's last quarter yet
             return None
-        window = self.ports.window(until_s, HISTORY_DAYS + 1)
-        day = local_days(window.grid, self.site.zone)[-1]
-        if not window.columns or self.ports.has_regret(day.name):
+        yesterday = datetime.fromtimestamp(until_s - 1.0, self.site.zone).date().isoformat()
+        if self.ports.has_regret(yesterday):  # asked every quarter hour: before five weeks are read
             return None
+        window = self.ports.window(until_s, HISTORY_DAYS + 1)
+        if not window.columns:
+            return None
+        day = local_days(window.grid, self.site.zone)[-1]
         started_s, limit_s = time.monotonic(), min(free_wall_s - SPARE_WALL_S, MOST_WALL_S)
         try:
             found = self._regret(window, day, now_s, limit_s)
