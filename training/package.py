@@ -89,35 +89,33 @@ def _document(trained: Trained, release: Release, files: dict[str, bytes]) -> di
     ]
     rooms = {} if trained.house is None else {"rooms": bundled_document(trained.house.rooms)}
     days = {"holidays": list(trained.holidays)} if trained.holidays else {}
-    return (
-        rooms
-        | days
-        | {
-            "schema": SCHEMA,
-            "name": trained.site,
-            "version": release.version,
-            "seq": release.seq,
-            "created": release.created,
-            "site": trained.site,
-            "min_device": MIN_DEVICE,
-            "runtime": {"onnxruntime": ">=1.28,<1.29", "opset": OPSET, "ml_opset": ML_OPSET},
-            "feature_code_sha256": digest(),
-            "plant": plant_document(trained.plant),
-            "models": models,
-            "training": dict(trained.training),
-            "metrics": {model.signal: dict(model.metrics) for model in trained.models},
-            "calibration": {"kind": "cqr", "held_out": "every fifth week"},
-            "parity": {
-                "file": GOLDEN_FILE,
-                "rows": GOLDEN_ROWS,
-                "rtol": TOLERANCE_RATIO,
-            },
-            "files": {
-                name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-                for name, content in files.items()
-            },
-        }
-    )
+    return {
+        **rooms,
+        **days,
+        "schema": SCHEMA,
+        "name": trained.site,
+        "version": release.version,
+        "seq": release.seq,
+        "created": release.created,
+        "site": trained.site,
+        "min_device": MIN_DEVICE,
+        "runtime": {"onnxruntime": ">=1.28,<1.29", "opset": OPSET, "ml_opset": ML_OPSET},
+        "feature_code_sha256": digest(),
+        "plant": plant_document(trained.plant),
+        "models": models,
+        "training": dict(trained.training),
+        "metrics": {model.signal: dict(model.metrics) for model in trained.models},
+        "calibration": {"kind": "cqr", "held_out": "every fifth week"},
+        "parity": {
+            "file": GOLDEN_FILE,
+            "rows": GOLDEN_ROWS,
+            "rtol": TOLERANCE_RATIO,
+        },
+        "files": {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            for name, content in files.items()
+        },
+    }
 
 
 def _require_same(house: House) -> None:
