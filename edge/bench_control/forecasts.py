@@ -11,6 +11,7 @@ from core_kernels.records import Forecast, Frame
 from core_kernels.signals import FORECAST_PREFIX
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
+from edge.control.surroundings import on_grid
 from edge.hindsight import Truth
 from edge.planning import Forecasts
 
@@ -42,21 +43,15 @@ class Archived:
         made = self._forecaster.forecast(issued_s, grid, history, weather)
         if weather is None or ARCHIVED not in weather.columns:
             return made
-        said_w = _on(weather, grid) * _missed_ratio(history.column("pv_w"), _on(weather, history.grid))
+        said_w = on_grid(weather, ARCHIVED, grid) * _missed_ratio(
+            history.column("pv_w"), on_grid(weather, ARCHIVED, history.grid)
+        )
         pv = made["pv_w"]
         blended_w = _ARCHIVED_FRAC * said_w + (1.0 - _ARCHIVED_FRAC) * pv.mean
         known = np.isfinite(said_w) & (pv.mean > 0.0)
         scale = np.where(known, blended_w, pv.mean) / np.where(pv.mean > 0.0, pv.mean, 1.0)
         p10, p50, p90, mean = (scale * column for column in (pv.p10, pv.p50, pv.p90, pv.mean))
         return made | {"pv_w": replace(pv, p10=p10, p50=p50, p90=p90, mean=mean, source=f"{pv.source}, archived")}
-
-
-def _on(weather: Frame, grid: TimeGrid) -> FloatArray:
-    """The archived forecast on a grid of the same slots; NaN beyond its table."""
-    index = (grid.starts_s() - weather.grid.start_s).astype(np.int64) // weather.grid.slot_s
-    inside = (index >= 0) & (index < weather.grid.count)
-    values_w: FloatArray = np.where(inside, weather.columns[ARCHIVED][np.where(inside, index, 0)], np.nan)
-    return values_w
 
 
 def _missed_ratio(measured_w: FloatArray, said_w: FloatArray) -> float:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from core_kernels.folding import known_mean
 from core_kernels.units import FloatArray
 
 DAYS_COUNT = 14
@@ -52,8 +53,8 @@ def guessed(past: FloatArray, days: list[date], later: npt.NDArray[np.bool_]) ->
         return np.empty(0)
     weekend = np.array([is_weekend(day) for day in days])
     recent = past[np.argmax(np.isfinite(past), axis=0), np.arange(past.shape[1])]
-    typical = np.where(later, _mean(past[weekend]), _mean(past[~weekend]))
-    last_typical = _mean(past[weekend == weekend[0]])
+    typical = np.where(later, known_mean(past[weekend], 0), known_mean(past[~weekend], 0))
+    last_typical = known_mean(past[weekend == weekend[0]], 0)
     guess = typical + LASTING_FRAC * (recent - last_typical)
     found: FloatArray = np.where(np.isfinite(guess), guess, recent)
     return found
@@ -83,11 +84,3 @@ def later_prices(
         past[known] = values
         found.append(guessed(past, days, later))
     return found[0], found[1]
-
-
-def _mean(values: FloatArray) -> FloatArray:
-    """Mean of what is known in each column; NaN where nothing is."""
-    known = np.isfinite(values)
-    count = known.sum(axis=0)
-    total: FloatArray = np.where(known, values, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
