@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,26 @@ class Row:
     error: float = math.nan
     target: str
     ok: bool
+
+
+def limit_row(name: str, pair: tuple[float, float], unit: str, reference: str, limit: float) -> Row:
+    """A figure that must not exceed a number; the reference stands beside it."""
+    value, other = pair
+    return Row(
+        name=name,
+        value=value,
+        unit=unit,
+        reference=reference,
+        reference_value=other,
+        ratio=value / other,
+        target=f"<= {limit:g} {unit}",
+        ok=value <= limit,
+    )
+
+
+def ratio_row(name: str, pair: tuple[float, float], unit: str, reference: str, most_ratio: float, target: str) -> Row:
+    """A figure that must not exceed a multiple of its reference; ``target`` says it in words."""
+    return replace(limit_row(name, pair, unit, reference, most_ratio * pair[1]), target=target)
 
 
 def machine() -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core_kernels.figures import Row
+from core_kernels.figures import Row, ratio_row
 from core_kernels.qp import vectors
 from edge.bench_control import windows as made
 from edge.bench_control.peers import ONE_THREAD, WINDOWS_COUNT, ask, started
@@ -97,19 +97,11 @@ def beside(process: subprocess.Popen[str], given: made.Windows) -> Iterator[Row]
         target=f"<= {100.0 * MOST_ERROR:g} %",
         ok=max(errors) <= MOST_ERROR,
     )
-    yield _row("time", ours, "ms", "its cached call", statistics.median(theirs_ms), MOST_CACHED_RATIO)
-    yield _row("time", ours, "ms", "its first call", float(first["ms"]), MOST_FIRST_RATIO)
-    yield _row("memory of the planner", planner_mb(), "MB", "its process", float(told["rss_mb"]), MOST_MEMORY_RATIO)
+    yield _row("time", (ours, statistics.median(theirs_ms)), "ms", "its cached call", MOST_CACHED_RATIO)
+    yield _row("time", (ours, float(first["ms"])), "ms", "its first call", MOST_FIRST_RATIO)
+    yield _row("memory of the planner", (planner_mb(), float(told["rss_mb"])), "MB", "its process", MOST_MEMORY_RATIO)
 
 
-def _row(name: str, value: float, unit: str, reference: str, reference_value: float, most_ratio: float) -> Row:
-    return Row(
-        name=f"EMHASS' battery problem: {name}",
-        value=value,
-        unit=unit,
-        reference=reference,
-        reference_value=reference_value,
-        ratio=value / reference_value,
-        target=f"<= 1/{1 / most_ratio:.0f}",
-        ok=value <= most_ratio * reference_value,
-    )
+def _row(name: str, pair: tuple[float, float], unit: str, reference: str, most_ratio: float) -> Row:
+    target = f"<= 1/{1 / most_ratio:.0f}"
+    return ratio_row(f"EMHASS' battery problem: {name}", pair, unit, reference, most_ratio, target)

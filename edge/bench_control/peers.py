@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core_kernels.figures import Row
+from core_kernels.figures import Row, ratio_row
 from core_kernels.qp_demand import Demand
 from core_kernels.units import W_PER_KW
 from edge.bench_control import windows as made
@@ -182,25 +182,8 @@ def beside(process: subprocess.Popen[str], peer: Peer) -> Iterator[Row]:
         if k % _OURS_PER_ROUND == 0:
             theirs_ms.append(float(ask(process, peer.name, k, stored_wh, parked)["ms"]))
     ours, theirs = statistics.median(ours_ms[_OURS_PER_ROUND:]), statistics.median(theirs_ms)
-    yield Row(
-        name=f"warm re-solve, {made.STEPS} x 15 min, {peer.problem}, median",
-        value=ours,
-        unit="ms",
-        reference=peer.name,
-        reference_value=theirs,
-        ratio=ours / theirs,
-        target=f"<= 1/{1 / peer.most_ratio:.0f}",
-        ok=ours <= peer.most_ratio * theirs,
-    )
+    name = f"warm re-solve, {made.STEPS} x 15 min, {peer.problem}, median"
+    yield ratio_row(name, (ours, theirs), "ms", peer.name, peer.most_ratio, f"<= 1/{1 / peer.most_ratio:.0f}")
     p99 = float(np.quantile(ours_ms[_OURS_PER_ROUND:], 0.99))
     if peer.name == PEERS[0].name:
-        yield Row(
-            name=f"warm re-solve, {peer.problem}, p99",
-            value=p99,
-            unit="ms",
-            reference="its median",
-            reference_value=ours,
-            ratio=p99 / ours,
-            target="<= 8",
-            ok=p99 <= 8.0 * ours,
-        )
+        yield ratio_row(f"warm re-solve, {peer.problem}, p99", (p99, ours), "ms", "its median", 8.0, "<= 8")

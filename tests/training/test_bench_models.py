@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core_kernels.figures import machine
-from training.bench import data_folder, limit_row, row
+from core_kernels.figures import limit_row, machine, ratio_row
+from training.bench import data_folder
 from training.bench.fit import home_year, main
 from training.bench.homes import load_home, thermal_home
 from training.bench.load import home_rows
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.training
 
 
 def test_a_row_is_met_up_to_its_share_of_the_reference():
-    assert row("x", (92.0, 100.0), "W", "other", 0.92, "<= 0.92x").ok
-    missed = row("x", (93.0, 100.0), "W", "other", 0.92, "<= 0.92x")
+    assert ratio_row("x", (92.0, 100.0), "W", "other", 0.92, "<= 0.92x").ok
+    missed = ratio_row("x", (93.0, 100.0), "W", "other", 0.92, "<= 0.92x")
     assert not missed.ok
     assert missed.ratio == pytest.approx(0.93)
     assert _line(missed) == "MISSED  x: 93 W; other 100, ratio 0.930; target <= 0.92x"

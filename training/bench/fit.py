@@ -11,14 +11,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from core_kernels.features import PvPlant, sky
-from core_kernels.figures import Row
+from core_kernels.figures import Row, limit_row
 from core_kernels.folding import SLOT_S, SLOTS_PER_DAY
 from core_kernels.pv import LINKE_DEFAULT, PvArray
 from core_kernels.records import Frame
 from core_kernels.solar import Location
 from core_kernels.thermal import ThermalInputs, example_network, simulate
 from core_kernels.timegrid import TimeGrid
-from training.bench import limit_row
 from training.boosters import Recipe, Stage, quiet
 from training.dataset import Series
 from training.errors import TrainingError

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core_kernels.figures import Row
+from core_kernels.figures import Row, ratio_row
 from core_kernels.folding import day_table
 from core_kernels.quantiles import empirical, pinball
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
 from training import evaluate
 from training.backtest import Span, issue_days
-from training.bench import data_folder, row
+from training.bench import data_folder
 from training.bench.homes import LOAD_HOMES, bare_site, load_home
 from training.boosters import Recipe, Stage, quiet
 from training.dataset import Series, actual_w
@@ -69,8 +69,8 @@ def home_rows(name: str, series: Series) -> list[Row]:
     week = scored([evaluate.mean_week(_SIGNAL, series, *day) for day in days])
     most = _UCI_RATIO if name == "uci" else 1.0
     return [
-        row(f"pinball, {name}", (ours[0], least), "W", "28-day empirical quantiles", most, f"<= {most:g}x"),
-        row(f"RMSE of P50, {name}", (ours[1], week[1]), "W", "7-day mean", 1.0, "<= 1x"),
+        ratio_row(f"pinball, {name}", (ours[0], least), "W", "28-day empirical quantiles", most, f"<= {most:g}x"),
+        ratio_row(f"RMSE of P50, {name}", (ours[1], week[1]), "W", "7-day mean", 1.0, "<= 1x"),
     ]
 
 

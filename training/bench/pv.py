@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from core_kernels.figures import Row
+from core_kernels.figures import Row, limit_row
 from training.backtest import Span, backtest
-from training.bench import data_folder, limit_row
+from training.bench import data_folder
 from training.bench.pv_tables import Files, aneo, china, gefcom, newcastle
 from training.boosters import Recipe, Stage, quiet
 from training.dataset import with_known_weather

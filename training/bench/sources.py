@@ -22,9 +22,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from core_kernels.figures import Row
+from core_kernels.figures import Row, limit_row, ratio_row
 from core_kernels.units import SECONDS_PER_DAY
-from training.bench import limit_row, row
 from training.boosters import Stage, quiet
 from training.cache import PartCache
 from training.energy_dataset import EnergyDataset
@@ -101,7 +100,7 @@ def _rows(plain: dict[str, float], year: dict[str, float], whole: dict[str, floa
     )
     return [
         limit_row(f"{what}, wall time", (year["wall_s"], plain["wall_s"]), "s", reference, _MOST_S),
-        row(
+        ratio_row(
             f"{what}, the client's processor time",
             (year["cpu_s"], plain["cpu_s"]),
             "s",

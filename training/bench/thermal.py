@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from core_kernels.figures import Row
+from core_kernels.figures import Row, limit_row
 from core_kernels.folding import SLOTS_PER_DAY
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import FloatArray
-from training.bench import data_folder, limit_row
+from training.bench import data_folder
 from training.bench.homes import THERMAL_HOMES, bare_site, thermal_home
 from training.boosters import Recipe, Stage, quiet
 from training.dataset import Series, actual_w, horizon
