@@ -1,6 +1,6 @@
 # Everything here needs only Python 3.11 (with venv), git and make. The environment lives in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench lock debian-packages clean
+.PHONY: help setup test test-appliance demo bench lock debian-packages clean
 VENV := .venv
 
 help: ## say what can be made
@@ -14,6 +14,9 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml scripts/setup
 
 test: setup ## the whole gate: static checks, tests with coverage, the wheel in an environment of its own
 	@scripts/check
+
+test-appliance: setup ## the appliance itself: built, booted, killed (root; minutes)
+	@scripts/check appliance
 
 demo: setup ## the whole product on this machine, three simulated days in about three minutes
 	@$(VENV)/bin/pems demo $(ARGS)
