@@ -64,7 +64,7 @@ SIGNALS: dict[str, Signal] = {
     name: Signal(name=name, unit=unit, low=low, high=high, kind=kind) for name, unit, low, high, kind in _ROWS
 }
 _ROOM = re.compile(r"room_[a-z0-9_]+_c\Z")
-_HEAT = re.compile(r"heat_[a-z0-9_]+_w\Z")
+_DRAWN = re.compile(r"(?:(?:heat|ev|load)_[a-z0-9_]+|heatpump|hotwater)_w\Z")  # into a room; by one consumer
 FORECAST_PREFIX = "fc_"
 _UNITS = {
     "_w_per_m2": "W/m2",
@@ -81,7 +81,7 @@ _MAX_EXTRA = 1e6
 
 
 def signal(name: str) -> Signal:
-    """Look a signal up; rooms, heaters and forecasts of anything with a unit are patterns. Raises ``KeyError``."""
+    """Look a signal up; rooms, consumers and forecasts of anything with a unit are patterns. Raises ``KeyError``."""
     if name in SIGNALS:
         return SIGNALS[name]
     base = name.removeprefix(FORECAST_PREFIX)
@@ -90,7 +90,7 @@ def signal(name: str) -> Signal:
         return Signal(name=name, unit=row.unit, low=row.low, high=row.high, kind=row.kind)
     if _ROOM.match(base):
         return Signal(name=name, unit="degC", low=-40.0, high=60.0, kind=Kind.MEAN)
-    if _HEAT.match(base):
+    if _DRAWN.match(base):
         return Signal(name=name, unit="W", low=0.0, high=_MAX_HOME_W, kind=Kind.MEAN)
     extra = _EXTRA.match(name)
     if extra:
@@ -101,7 +101,7 @@ def signal(name: str) -> Signal:
 def is_extra(name: str) -> bool:
     """Whether a name is forecast weather beyond the table, ``fc_<words>_<unit>``: a site has to ask for it by name."""
     base = name.removeprefix(FORECAST_PREFIX)
-    return bool(_EXTRA.match(name)) and base not in SIGNALS and not _ROOM.match(base) and not _HEAT.match(base)
+    return bool(_EXTRA.match(name)) and base not in SIGNALS and not _ROOM.match(base) and not _DRAWN.match(base)
 
 
 def is_signal(name: str) -> bool:

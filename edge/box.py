@@ -133,11 +133,11 @@ class ControlPorts:
             self._store.add_event(time_s, "override", text)
         house = record.house
         values = {name: float(getattr(house, name)) for name in _RECORDED}
-        self._store.add(house.time_s, values | self._temperatures(readings), house.flags)
+        self._store.add(house.time_s, values | self._further(readings), house.flags)
 
-    def _temperatures(self, readings: Sequence[Reading]) -> dict[str, float]:
-        """What the rooms and the tank of the site have, as far as a device says it; the planner starts from there."""
-        wanted = self._site.sensors
+    def _further(self, readings: Sequence[Reading]) -> dict[str, float]:
+        """Temperatures of the site's rooms and tank, and what its consumers draw, as far as a device says it."""
+        wanted = (*self._site.sensors, *self._site.consumers)
         return {r.signal: r.value if r.state == "good" else math.nan for r in readings if r.signal in wanted}
 
     def _note_trouble(self, previous: CycleRecord | None, record: CycleRecord) -> None:

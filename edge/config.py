@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from core_kernels.consumers import consumer_signal
 from edge.config_house import Ev, FurtherBattery, Goals, HeatPumpUnit, HotWater, Load, Reserve, Zone, house_problems
+from edge.config_links import Link, consumers, link_problems
 from edge.config_supply import Band, Mqtt, Tariff, Weather, supply_problems
 from edge.config_tables import section
 from edge.errors import ConfigError
-
-MODBUS_TCP_PORT = 502
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,33 +81,6 @@ class Grid:
         ``idle_grid_w`` is what the grid would carry with an idle battery, positive import.
         """
         return -max(self.import_w - idle_grid_w, 0.0), max(self.export_w + idle_grid_w, 0.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One device on one wire. ``serial:///dev/ttyUSB0?baud=9600`` or ``tcp://host:port``.
-
-    ``allow_control`` names ways of control that are used only with this permission: what is known of them is
-    disputed, or their mode stays for ever if this box dies. ``proxy`` is a Modbus TCP port (``tcp://127.0.0.1:1502``)
-    through which other programs share the link; they may write only where ``proxy_writes`` says so.
-    """
-
-    profile: str
-    url: str
-    unit: int = 1
-    allow_control: tuple[str, ...] = ()
-    proxy: str = ""
-    proxy_writes: bool = False
-
-    @property
-    def name(self) -> str:
-        """The link in one line, as reports on it are kept."""
-        return f"{self.profile} unit {self.unit} at {self.url}"
-
-    def is_named(self, name: str) -> bool:
-        """Whether a name is this link's, however its url was spelled then."""
-        device, found, url = name.partition(" at ")
-        return bool(found) and device == f"{self.profile} unit {self.unit}" and _place(url) == _place(self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,28 +155,15 @@ class Site:
         return (*(zone.signal for zone in self.zones), *([self.hotwater.sensor] if self.hotwater else []))
 
     @property
+    def consumers(self) -> tuple[str, ...]:
+        """The signals of what each consumer draws on which a plan decides, metered or not."""
+        named = consumers(self.evs, self.loads, self.zones, self.heatpump, self.hotwater)
+        return tuple(map(consumer_signal, named))
+
+    @property
     def zone(self) -> ZoneInfo:
         """The site's local time, for tariffs, screens and calendar features only."""
         return ZoneInfo(self.timezone)
-
-
-def _place(url: str) -> str:
-    """Where a url leads, without how to talk there; what is no url is its own place."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or MODBUS_TCP_PORT
-    except ValueError:
-        return url
-    if parts.scheme == "serial" and "\0" not in parts.path:
-        return port_key("serial", parts.path)
-    return port_key("tcp", parts.hostname, port) if parts.scheme == "tcp" and parts.hostname else url
-
-
-def port_key(kind: Literal["serial", "tcp"], place: str, port: int = 0) -> str:
-    """One for all spellings of the same port: links in ``/dev`` are followed, loopback is loopback."""
-    if kind == "serial":
-        return f"serial {os.path.realpath(place)}"
-    return f"tcp {_LOOPBACK[0] if place in _LOOPBACK else place.rstrip('.')} {port}"
 
 
 _TABLES: dict[str, type[Any]] = {
@@ -267,6 +224,7 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
             problems.append(f"site.timezone {head.timezone!r} is not a known time zone")
     problems += house_problems(values)
     problems += supply_problems(values)
+    problems += link_problems(values)
     if problems or head is None:
         raise ConfigError(source, problems)
     basics = {item.name: getattr(head, item.name) for item in fields(_Head)}

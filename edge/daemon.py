@@ -141,6 +141,7 @@ def run_planner(run: Run) -> None:
         solve=optimiser.plan,
         look=partial(ports.surroundings, forecaster.rooms),
         foresee=partial(with_rooms, site, forecaster.rooms),
+        consumers=site.consumers,
     )
     lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked)
     after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from core_kernels.consumers import without_consumers
 from core_kernels.records import Forecast, Frame
 from core_kernels.timegrid import TimeGrid, floor_s
 from edge.control.surroundings import Surroundings
@@ -77,20 +78,22 @@ class Planner:
     """The two models of a planning cycle: what will happen, and what to do about it.
 
     ``look`` says what measurements and weather tell of the house's rooms on the plan's grid, ``foresee`` adds to a plan
-    what the rooms will be under it.
+    what the rooms will be under it. ``consumers`` are the signals of what the plan itself decides: the load that is
+    forecast is without them.
     """
 
     forecaster: Forecasts
     solve: Callable[..., Plan]
     look: Callable[[TimeGrid, Frame, Frame | None], Surroundings] = nothing_seen
     foresee: Callable[[Plan, Frame, Frame | None], Plan] = nothing_foreseen
+    consumers: tuple[str, ...] = ()
 
 
 def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
     """Make and publish one plan; raises :class:`PlanError` where there is nothing to plan from."""
     issued_s = ports.now_s()
     grid = TimeGrid(start_s=floor_s(issued_s, SLOT_S), slot_s=SLOT_S, count=HORIZON_SLOTS)
-    history = clean(ports.window(issued_s, HISTORY_DAYS))
+    history = without_consumers(clean(ports.window(issued_s, HISTORY_DAYS)), planner.consumers)
     weather = ports.weather(issued_s, grid)
     forecasts = planner.forecaster.forecast(issued_s, grid, history, weather)
     soc_frac = ports.soc_frac()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core_kernels.consumers import HEAT_PUMP, HOT_WATER, consumer_signal
 from core_kernels.signals import is_extra
 from core_kernels.solar import Location, check_location
 from core_kernels.turbidity import linke_of
@@ -30,7 +31,8 @@ class ArrayHint:
 class TrainingSite:
     """Name, place, clock, haze of the twelve months, arrays, extra forecast columns and limit of export of a site.
 
-    ``country`` (ISO 3166) and ``subdivision`` say whose public holidays it keeps.
+    ``country`` (ISO 3166) and ``subdivision`` say whose public holidays it keeps; ``consumers`` are the signals of what
+    a plan decides, which is no part of the load that is learned.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TrainingSite:
     export_w: float = math.inf
     country: str = ""
     subdivision: str = ""
+    consumers: tuple[str, ...] = ()
 
 
 def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
@@ -79,6 +82,7 @@ def load_site(path: Path, needs_arrays: bool = True) -> TrainingSite:
         export_w=export_w,
         country=str(country),
         subdivision=str(subdivision),
+        consumers=_consumers(data),
     )
 
 
@@ -89,6 +93,21 @@ def _extra(table: object, problems: list[str]) -> tuple[str, ...]:
         problems.append(f"features.extra must be names such as fc_humidity_frac, with a unit, got {names!r}")
         return ()
     return tuple(dict.fromkeys(names))
+
+
+def _consumers(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The signals of cars, programs and electric heat, as far as the file is right: the device checks it whole."""
+    rows = [(table, row.get("name")) for table in ("ev", "load", "zone") for row in _tables(data, table)]
+    names = [f"{table}.{name}" for table, name in rows if isinstance(name, str)]
+    names += [table for table in (HEAT_PUMP, HOT_WATER) if _tables(data, table)]
+    return tuple(map(consumer_signal, names))
+
+
+def _tables(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The rows of a list, or the one table, but those that a heat pump heats."""
+    rows = data.get(key, [])
+    listed = rows if isinstance(rows, list) else [rows]
+    return [row for row in listed if isinstance(row, Mapping) and row.get("by") != HEAT_PUMP]
 
 
 def _location(head: Mapping[str, Any], problems: list[str]) -> Location:

@@ -20,7 +20,8 @@ from pymodbus.client import AsyncModbusTcpClient, ModbusTcpClient
 
 from core_kernels.figures import Row
 from edge.clock import Clock
-from edge.config import Link, Site
+from edge.config import Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.wear import MemoryLedger
 from edge.errors import DeviceUnreachable

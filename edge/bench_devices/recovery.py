@@ -12,7 +12,8 @@ from importlib.metadata import version
 from core_kernels.figures import Row
 from edge.bench_devices.faults import Theirs
 from edge.clock import Clock
-from edge.config import Link, Site
+from edge.config import Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.twin import Twin, open_device
 from edge.devices.wear import MemoryLedger

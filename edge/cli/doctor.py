@@ -18,7 +18,8 @@ from edge.cli.talk import no_plan_words
 from edge.messages import IN_FORCE, NEEDS_PERMISSION, to_json
 
 if TYPE_CHECKING:
-    from edge.config import Link, Site
+    from edge.config import Site
+    from edge.config_links import Link
     from edge.devices.wear import RegisterWear
 
 _BALANCE_TOLERANCE_W = 300.0

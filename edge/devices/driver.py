@@ -15,7 +15,7 @@ from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile
 from edge.devices.proxy import Port, Proxy, listener, registers_of
 from edge.devices.scheduler import Bus, Lane
-from edge.devices.signals import MAX_AGE_PERIODS, one_voice, readings
+from edge.devices.signals import MAX_AGE_PERIODS, METER, of_consumer, one_voice, readings
 from edge.devices.transport import Address, open_wire, parse_url
 from edge.devices.turns import Turn
 from edge.devices.unit import Unit
@@ -78,11 +78,16 @@ class Devices:
             self._poll(started_s + budget_s)
         self._note_guests()
         now_s = self._clock.now_s()
-        found = ((unit, readings(unit, now_s, cycle_s, self._rated_w)) for unit in self.units)
+        found = ((unit, self._listed(unit, now_s, cycle_s)) for unit in self.units)
         spoken = one_voice((unit, reading) for unit, listed in found for reading in listed)
         power_w = {reading.signal: reading.value for reading in spoken if reading.state == "good"}
         self._bus_w = power_w.get("grid_w", math.nan) + power_w.get("battery_w", math.nan)
         return spoken
+
+    def _listed(self, unit: Unit, now_s: float, cycle_s: float) -> list[Reading]:
+        """What a device says of the house, or of the one consumer that it stands before."""
+        said = readings(unit, now_s, cycle_s, self._rated_w)
+        return of_consumer(said, unit.measures) if unit.measures else said
 
     def write(self, command: Command) -> WriteResult:
         """Carry a command to the battery inverter; every failure is an outcome."""
@@ -173,7 +178,10 @@ def _units(site: Site, clock: Clock, links: dict[str, Bus], connect: Connect) ->
             continue
         bus = links.setdefault(key, Bus(Link(address, profile.link, clock, connect=connect), profile.link, clock))
         bus.share(entry.unit, profile.link)
-        units.append(Unit(profile, bus, entry.unit, clock, night))
+        if entry.measures and (profile.header.role != "meter" or METER not in profile.signals()):
+            problems.append(f"{where}.measures needs a meter of power, {profile.name} is none")
+            continue
+        units.append(Unit(profile, bus, entry.unit, clock, night, measures=entry.measures))
     if problems:
         raise ConfigError(site.name, problems)
     return units

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.clock import Clock
-from edge.config import Link, Site
+from edge.config import Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from core_kernels.consumers import consumer_signal
 from core_kernels.signals import Kind, Signal, signal
 from edge.devices.profile import Point
 from edge.devices.unit import Unit
@@ -14,6 +16,7 @@ MAX_AGE_S = 10.0
 MAX_AGE_PERIODS = 3.0
 OVERLOAD_RATIO = 1.5  # of its rating: what no inverter carries, even for a moment
 BELOW_ZERO_W, ERROR_FRAC = 30.0, 0.02
+METER = "grid_w"  # what a meter measures, whatever it stands before
 ASLEEP = "the inverter sleeps: the sun is low"
 
 
@@ -103,6 +106,22 @@ def _invalid(unit: Unit, name: str, measured_s: float, reason: str, cause: Cause
         device=unit.name,
         cause=cause,
     )
+
+
+def of_consumer(said: Iterable[Reading], consumer: str) -> list[Reading]:
+    """What a meter before one consumer says: its power, under the consumer's name; the rest is not the house's."""
+    row = signal(consumer_signal(consumer))
+    return [_renamed(reading, row) for reading in said if reading.signal == METER]
+
+
+def _renamed(reading: Reading, row: Signal) -> Reading:
+    if math.isnan(reading.value):
+        return replace(reading, signal=row.name)
+    value = _total(row, [reading.value])
+    if row.low <= value <= row.high:
+        return replace(reading, signal=row.name, value=value)
+    outside = f"{value:g} {row.unit} is outside {row.low:g}..{row.high:g}: is the meter the right way round?"
+    return replace(reading, signal=row.name, value=math.nan, state="invalid", reason=outside, cause="implausible")
 
 
 def one_voice(found: Iterable[tuple[Unit, Reading]]) -> list[Reading]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import serial
 
-from edge.config import MODBUS_TCP_PORT, port_key
+from edge.config_links import MODBUS_TCP_PORT, port_key
 from edge.devices.profile import LinkFacts
 from edge.errors import DeviceUnreachable
 

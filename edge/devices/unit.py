@@ -34,14 +34,23 @@ SERIAL_NUMBER = "serial_number"
 
 
 class Unit:
-    """One device on a link. ``is_night`` says whether an inverter may be asleep for want of sun."""
+    """One device on a link. ``is_night`` says whether an inverter may be asleep for want of sun, ``measures`` before
+    which consumer a meter stands instead of the house."""
 
     def __init__(
-        self, profile: Profile, bus: Bus, number: int, clock: Clock, is_night: Callable[[float], bool] = lambda _: False
+        self,
+        profile: Profile,
+        bus: Bus,
+        number: int,
+        clock: Clock,
+        is_night: Callable[[float], bool] = lambda _: False,
+        *,
+        measures: str = "",
     ) -> None:
         self.family = profile
         self.link = bus
         self.number = number
+        self.measures = measures
         self.name = f"{profile.name}#{number}"
         self._clock = clock
         self._is_night = is_night

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from edge.config import Link
+from edge.config_links import Link
 from edge.errors import StoreError
 from edge.ingest.schema import translated
 

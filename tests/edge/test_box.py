@@ -19,8 +19,9 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.box import ControlPorts, believed
 from edge.clock import Clock
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Site
 from edge.config_house import Ev, Zone
+from edge.config_links import Link
 from edge.config_supply import Mqtt, Tariff
 from edge.control.mpc import Effort
 from edge.cycle import control_cycle, judge
@@ -111,6 +112,22 @@ def test_the_temperatures_of_a_sites_rooms_are_kept_for_the_planner(tmp_path: Pa
     store.close()
     assert window.columns["room_living_c"][-1] == pytest.approx(21.0)
     assert "room_hall_c" not in window.columns
+
+
+def test_what_a_metered_car_draws_is_kept_for_the_planner(tmp_path: Path) -> None:
+    noon_s = 1_717_236_000.0
+    ports = ControlPorts(replace(SITE, evs=(Ev(name="car", energy_wh=9000.0, charge_w=11_000.0),)), tmp_path,
+                         clock_at(noon_s), period_s=60.0)  # fmt: skip
+    for time_s in np.arange(noon_s, noon_s + 1000.0, 60.0).tolist():
+        drawn = [temperature(name, time_s, 7200.0) for name in ("ev_car_w", "ev_guest_w")]
+        record = replace(cycle(time_s, WriteResult(outcome="unchanged", writes=0)), house=judge(drawn, time_s))
+        ports.record(record, drawn)
+    ports.release()
+    store = StoreReader(tmp_path / STORE_NAME)
+    window = store.window(noon_s + 900.0, 1)
+    store.close()
+    assert window.columns["ev_car_w"][-1] == pytest.approx(7200.0)
+    assert "ev_guest_w" not in window.columns
 
 
 def temperature(name: str, time_s: float, value_c: float) -> Reading:

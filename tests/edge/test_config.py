@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import Link, load_site, parse_site
+from edge.config import load_site, parse_site
+from edge.config_links import Link
 from edge.errors import ConfigError
 from edge.ingest.store import Store
 
@@ -198,3 +199,34 @@ def test_what_no_home_has_is_refused_with_what_would_help(tables: dict[str, obje
 )
 def test_what_just_fits_is_taken(tables: dict[str, object]) -> None:
     parse_site({"site": HEAD, **tables}, "site.toml", Path())
+
+
+def metered(measures: str, by: str = "electric", links: int = 1) -> dict[str, object]:
+    room = {"name": "bath", "heat_w": 1000, "air_wh_per_k": 30, "mass_wh_per_k": 900, "air_mass_k_per_w": 0.01}
+    link = {"profile": "eastron/sdm120", "url": "tcp://192.168.1.9", "measures": measures}
+    return {
+        "site": HEAD,
+        "ev": [{"name": "car", "energy_wh": 9000, "charge_w": 11_000}],
+        "zone": [{**room, "mass_out_k_per_w": 0.02, "by": by}],
+        "heatpump": {"heating_w": 8000},
+        "link": [link] * links,
+    }
+
+
+def test_a_site_knows_the_signals_of_what_its_plan_decides() -> None:
+    by_current = parse_site(metered("ev.car"), "site.toml", Path())
+    assert by_current.consumers == ("ev_car_w", "heat_bath_w", "heatpump_w")
+    by_pump = parse_site(metered("heatpump", by="heatpump"), "site.toml", Path())
+    assert by_pump.consumers == ("ev_car_w", "heatpump_w")
+    assert by_pump.links[0].measures == "heatpump"
+
+
+@pytest.mark.parametrize(("measures", "by"), [("ev.bus", "electric"), ("pool", "electric"), ("zone.bath", "heatpump")])
+def test_a_meter_of_what_the_site_does_not_have_is_refused(measures: str, by: str) -> None:
+    (problem,) = problems_of(metered(measures, by))
+    assert problem.startswith(f"link[0].measures {measures!r} is nothing that draws current of its own")
+    assert "the site has ev.car" in problem
+
+
+def test_two_meters_of_one_car_are_refused() -> None:
+    assert problems_of(metered("ev.car", links=2)) == ("link: ev.car is measured twice",)

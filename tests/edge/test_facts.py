@@ -14,7 +14,8 @@ from web_rig import NOW_S, SITE, fill, paused_clock
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
-from edge.config import Battery, Bundle, Link, Site, Tariff
+from edge.config import Battery, Bundle, Site, Tariff
+from edge.config_links import Link
 from edge.facts import Facts
 from edge.facts.history import yesterday
 from edge.facts.models import installed

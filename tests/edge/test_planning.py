@@ -45,7 +45,8 @@ class World:
     def window(self, until_s: float, days: int) -> Frame:
         grid = TimeGrid(start_s=1_700_000_100 - 900 * 4, slot_s=900, count=4)
         flags = {"pv_w": np.array([0, int(Flag.RANGE), 0, 0], dtype=np.uint16)}
-        return Frame(grid=grid, columns={"pv_w": np.arange(4.0), "load_w": np.ones(4)}, flags=flags)
+        columns = {"pv_w": np.arange(4.0), "load_w": np.ones(4), "ev_car_w": np.array([math.nan, 0.0, 0.75, 0.0])}
+        return Frame(grid=grid, columns=columns, flags=flags)
 
     def weather(self, issued_s: float, grid: TimeGrid) -> Frame | None:
         return None
@@ -83,6 +84,12 @@ def test_flagged_quarters_are_missing_to_the_models() -> None:
     assert np.isnan(flat.seen.column("pv_w")[1])
     assert flat.seen.column("pv_w")[2] == 2.0
     assert clean(flat.seen).column("load_w").tolist() == [1.0] * 4
+
+
+def test_the_load_is_forecast_without_what_the_plan_itself_decides() -> None:
+    flat = Flat()
+    planning_cycle(World(), Planner(forecaster=flat, solve=solve, consumers=("ev_car_w", "heatpump_w")))
+    assert flat.seen.column("load_w").tolist() == [1.0, 1.0, 0.25, 1.0]
 
 
 def test_an_unknown_state_of_charge_refuses_the_plan() -> None:

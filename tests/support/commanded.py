@@ -9,7 +9,8 @@ from hand_clock import HandClock
 from hand_wires import HandWire
 from wires import Action, mbap
 
-from edge.config import Battery, Grid, Link, Site
+from edge.config import Battery, Grid, Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.image import Values, respond
 from edge.devices.profile import Control, Profile

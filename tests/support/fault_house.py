@@ -13,7 +13,8 @@ from pathlib import Path
 from wires import RegisterBank
 
 from edge.clock import Clock
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Site
+from edge.config_links import Link
 from edge.devices import bus
 from edge.devices.driver import Devices
 from edge.devices.profile_file import load_profile

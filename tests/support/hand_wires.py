@@ -8,7 +8,8 @@ from hand_clock import HandClock
 from memory_wire import MemoryWire
 from wires import RegisterBank, Script
 
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.profile import Profile
 from edge.devices.profile_file import load_profile

@@ -10,7 +10,8 @@ from pathlib import Path
 from wires import Action, TcpServer, mbap
 
 from edge.clock import Clock
-from edge.config import Battery, Grid, Link, Site
+from edge.config import Battery, Grid, Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.image import ImageDevice, Served, respond
 from edge.devices.plant import HousePlant, PlantParams, Series

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from hand_clock import HandClock
 
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.image import ImageDevice, Served, Values
 from edge.devices.profile import Profile, Space

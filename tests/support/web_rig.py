@@ -19,7 +19,8 @@ from starlette.applications import Starlette
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
-from edge.config import Array, Battery, Link, Site, Tariff
+from edge.config import Array, Battery, Site, Tariff
+from edge.config_links import Link
 from edge.control.causes import CAUSES, day_without
 from edge.control.override import override_of
 from edge.errors import EdgeError

@@ -3,6 +3,7 @@ import stat
 
 import click
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -13,12 +14,14 @@ from edge.forecast.bundle import read_bundle
 from edge.forecast.runtime import Forecaster
 from training import cli
 from training.bundle_file import write_zip
+from training.cli.options import inputs
 from training.dataset import cut
 from training.errors import SetupError, TrainingError
 from training.fit import save
 from training.package import Release, build, sign_file, signed
 from training.progress import Stages
 from training.sign import load_key, make_key, public_path
+from training.site import load_site as load_training_site
 
 pytestmark = pytest.mark.training
 
@@ -195,6 +198,29 @@ def test_errors_are_lines_with_an_exit_code(capsys, monkeypatch, tmp_path, argum
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_a_metered_car_is_no_part_of_the_load_that_is_learned(made, tmp_path):
+    site, table = (tmp_path / name for name in ("site.toml", "table.parquet"))
+    car = '[[ev]]\nname = "car"\nenergy_wh = 9000\ncharge_w = 11000\n'
+    others = '[[zone]]\nname = "bath"\nby = "heatpump"\n[heatpump]\nheating_w = 8000\n[hotwater]\nby = "relay"\n'
+    site.write_text((made.folder / "site.toml").read_text() + car + others)
+    data = pd.read_parquet(made.folder / "table.parquet")
+    evening = data["time_utc"].dt.hour == 19
+    data["ev_car_w"] = np.where(evening, 7000.0, 0.0)
+    data["heat_bath_w"] = 5000.0  # from the heat pump: no current of its own
+    data["load_w"] += data["ev_car_w"]
+    data.to_parquet(table, index=False)
+    series, found = inputs(site, table)
+    assert found.consumers == ("ev_car_w", "heatpump_w", "hotwater_w")
+    np.testing.assert_allclose(series.frame.column("load_w"), made.series.frame.column("load_w"), atol=1e-9)
+
+
+@pytest.mark.parametrize("text", ["ev = 3", "[[ev]]\nenergy_wh = 1", "ev = [1]", "heatpump = [[1]]"])
+def test_what_the_box_would_refuse_of_a_consumer_is_none_to_training(made, text):
+    path = made.folder / "odd.toml"
+    path.write_text(text + "\n" + (made.folder / "site.toml").read_text())
+    assert load_training_site(path).consumers == ()
 
 
 def test_a_table_without_power_is_refused(made, tmp_path):

@@ -32,6 +32,7 @@ def inputs(
     site_path: Path, table_path: Path, wanted: tuple[str, ...] = ("pv_w", "load_w"), arrays: bool = True
 ) -> tuple[Series, TrainingSite]:
     """Table and site of a command; the table has a column that begins like one of ``wanted``."""
+    from core_kernels.consumers import without_consumers
     from training.holiday_days import holiday_days
     from training.read import read_series
     from training.site import load_site
@@ -42,7 +43,7 @@ def inputs(
         raise SetupError(f"{table_path}: has {'neither ' if len(wanted) > 1 else 'no '}{' nor '.join(wanted)}")
     grid = series.frame.grid
     days = holiday_days(site.country, site.subdivision, grid.start_s, grid.end_s)
-    return replace(series, holidays=days), site
+    return replace(series, frame=without_consumers(series.frame, site.consumers), holidays=days), site
 
 
 def recipe(quick: bool, seed: int) -> Recipe:

@@ -20,7 +20,8 @@ from edge.cli.options import FiniteFloatRange, clock_option, json_option, state_
 from edge.clock import Clock
 
 if TYPE_CHECKING:
-    from edge.config import Link, Site
+    from edge.config import Site
+    from edge.config_links import Link
     from edge.devices.commissioning.pulse import PulsePlan
     from edge.devices.commissioning.report import Report
     from edge.ingest.store import Store

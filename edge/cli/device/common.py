@@ -49,7 +49,8 @@ def open_devices(
 
 def site_of_one(profile: str, url: str, unit: int | None, rated_w: float | None, allow: Sequence[str] = ()) -> Site:
     """A site of one device; the battery is there only to give the registers' percent a meaning."""
-    from edge.config import Battery, Link, Site
+    from edge.config import Battery, Site
+    from edge.config_links import Link
     from edge.devices.profile_file import load_profile
 
     number = unit if unit is not None else load_profile(profile).link.default_unit

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from edge.config import Link
+from edge.config_links import Link
 from edge.messages import to_json
 
 State = Literal["ok", "unknown", "finding", "refuse"]

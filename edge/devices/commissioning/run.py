@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
-from edge.config import Link
+from edge.config_links import Link
 from edge.devices.commissioning.balance import SIGNALS, judge_balance
 from edge.devices.commissioning.blocks import compare_blocks
 from edge.devices.commissioning.deviceclock import judge_clock

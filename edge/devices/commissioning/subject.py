@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge.clock import Clock
-from edge.config import Link
+from edge.config_links import Link
 from edge.devices.blocks import Block
 from edge.devices.cost import RequestCost
 from edge.devices.planner import plan_reads

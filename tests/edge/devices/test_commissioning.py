@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from liars import SPH
 
-from edge.config import Link
+from edge.config_links import Link
 from edge.devices.commissioning.balance import Change, explanations, judge_balance
 from edge.devices.commissioning.blocks import Run, runs_of, shift_of
 from edge.devices.commissioning.deviceclock import judge_clock

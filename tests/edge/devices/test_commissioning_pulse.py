@@ -17,7 +17,8 @@ import pytest
 from boxes import free_port
 from liars import ANY_PORT, BATTERY, PARAMS, SITE, Backwards, House, Stubborn, fast_clock, serve
 
-from edge.config import Battery, Grid, Link, Site
+from edge.config import Battery, Grid, Site
+from edge.config_links import Link
 from edge.devices.commissioning.pulse import PARTS, PulsePlan, default_power_w, run_pulses
 from edge.devices.commissioning.report import Check
 from edge.devices.commissioning.run import Wishes, commission

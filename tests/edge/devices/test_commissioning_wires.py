@@ -29,7 +29,8 @@ from liars import (
 from wires import PtyServer, RegisterBank, rtu
 
 from edge.clock import Clock
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Site
+from edge.config_links import Link
 from edge.devices.commissioning.report import Check, Report
 from edge.devices.commissioning.run import Wishes, commission
 from edge.devices.commissioning.subject import Subject

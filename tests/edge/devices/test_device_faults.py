@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from wires import RegisterBank
 
 from core_kernels.signals import Kind, signal
-from edge.config import Battery, Link
+from edge.config import Battery
+from edge.config_links import Link
 from edge.devices.bonds import atoms
 from edge.devices.bus import Link as Wiring
 from edge.devices.cost import expected_cost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,13 +15,15 @@ from hand_clock import HandClock
 from hand_wires import golden_bank
 from wires import PtyServer, RegisterBank, TcpServer
 
-from edge.config import Battery, Link, Site, parse_site
+from edge.config import Battery, Site, parse_site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, StoreError
 from edge.messages import Command, Reading, RegisterWrite
 
 METER = "eastron/sdm630#1"
+METER_POWER = 52  # its grid_w, a float
 SPH = "growatt/sph#1"
 BATTERY = Battery(capacity_wh=10_000.0, charge_w=5000.0, discharge_w=5000.0)
 
@@ -45,7 +48,15 @@ class FullDisk(MemoryLedger):
 class House:
     """An SPH on a pty and a meter on TCP, with a hand-driven clock."""
 
-    def __init__(self, stack: ExitStack, *, vpp: bool = True, meter: bool = True, battery: Battery = BATTERY) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        *,
+        vpp: bool = True,
+        meter: bool = True,
+        battery: Battery = BATTERY,
+        beside: Sequence[Link] = (),
+    ) -> None:
         self.clock = HandClock(speed=1000.0)
         self.sph, self.meter = golden_bank("growatt/sph"), golden_bank("eastron/sdm630")
         self.set(30407, 0)
@@ -59,7 +70,7 @@ class House:
             self.tcp = stack.enter_context(TcpServer(self.meter.tcp))
             links.append(Link(profile="eastron/sdm630", url=self.tcp.url))
         self.ledger = FullDisk(self.clock)
-        self.site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=tuple(links))
+        self.site = Site(name="t", latitude_deg=49.0, longitude_deg=16.0, battery=battery, links=(*links, *beside))
         self.devices = Devices(self.site, self.clock, ledger=self.ledger)
         stack.callback(self.devices.close)
 
@@ -118,6 +129,45 @@ def test_a_golden_house_reads_as_stated(house):
     assert readings["battery_w"].value == pytest.approx(3141.5 - 7000.0)
     assert readings["soc_frac"].value == pytest.approx(0.73)
     assert readings["load_w"].value == pytest.approx(1234.5)
+
+
+def car_meter(stack: ExitStack, grid_w: float) -> Link:
+    """A meter of its own before the car."""
+    bank = golden_bank("eastron/sdm630")
+    bank.put(4, METER_POWER, *struct.unpack(">HH", struct.pack(">f", grid_w)))
+    server = stack.enter_context(TcpServer(bank.tcp))
+    return Link(profile="eastron/sdm630", url=server.url, measures="ev.car")
+
+
+@pytest.mark.parametrize(("metered_w", "car_w"), [(7200.0, 7200.0), (-12.0, 0.0)])
+def test_a_meter_before_the_car_says_what_the_car_draws_and_nothing_of_the_house(stack, metered_w, car_w):
+    house = House(stack, beside=(car_meter(stack, metered_w),)).ready()
+    readings = house.read()
+    assert readings["ev_car_w"].value == pytest.approx(car_w)
+    assert (readings["ev_car_w"].state, readings["ev_car_w"].unit) == ("good", "W")
+    assert readings["grid_w"].value == pytest.approx(-4321.5)
+    assert readings["grid_import_wh"].device == readings["grid_w"].device == METER
+
+
+def test_a_car_that_feeds_has_its_meter_the_wrong_way_round(stack):
+    reading = House(stack, beside=(car_meter(stack, -7200.0),)).ready().read()["ev_car_w"]
+    assert math.isnan(reading.value)
+    assert (reading.state, reading.cause) == ("invalid", "implausible")
+    assert "the right way round" in reading.reason
+
+
+def test_a_silent_meter_before_the_car_is_a_missing_car_never_a_still_one(stack):
+    link = Link(profile="eastron/sdm630", url="tcp://127.0.0.1:9", measures="ev.car")
+    reading = House(stack, beside=(link,)).ready().read()["ev_car_w"]
+    assert math.isnan(reading.value)
+    assert reading.state == "invalid"
+    assert reading.reason
+
+
+def test_only_a_meter_can_stand_before_a_consumer(stack):
+    link = Link(profile="sunspec/inverter", url="tcp://127.0.0.1:9", measures="ev.car")
+    with pytest.raises(ConfigError, match=r"link\[2\]\.measures needs a meter of power, sunspec/inverter is none"):
+        House(stack, beside=(link,))
 
 
 def test_the_meter_is_heard_before_the_inverter(house):

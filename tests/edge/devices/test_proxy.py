@@ -21,7 +21,8 @@ from pymodbus.client import ModbusTcpClient
 from wires import RegisterBank, TcpServer
 
 from edge.clock import Clock
-from edge.config import Link, Site, parse_site
+from edge.config import Site, parse_site
+from edge.config_links import Link
 from edge.devices import proxy as proxy_module
 from edge.devices.driver import Devices
 from edge.devices.proxy import take_question

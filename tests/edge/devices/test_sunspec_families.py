@@ -10,7 +10,8 @@ import pytest
 from pair import Pair
 
 from edge.clock import Clock
-from edge.config import Link, Site
+from edge.config import Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.image import ImageDevice, Values
 from edge.devices.profile_file import load_profile

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from edge.clock import Clock
-from edge.config import Battery, Link, Site
+from edge.config import Battery, Site
+from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.profile_file import load_profile
 from edge.devices.transport import parse_url
