@@ -17,6 +17,7 @@ OPEN_TO_ROOMS = {
     "config",
     "config_supply",
     "config_house",
+    "config_links",
     "errors",
     "messages",
     "picture",

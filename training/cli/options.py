@@ -31,7 +31,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 def inputs(
     site_path: Path, table_path: Path, wanted: tuple[str, ...] = ("pv_w", "load_w"), arrays: bool = True
 ) -> tuple[Series, TrainingSite]:
-    """Table and site of a command; the table has a column that begins like one of ``wanted``."""
+    """Table and site of a command; the table has a column of ``wanted``: a name, or how names begin (``room_``)."""
     from core_kernels.consumers import without_consumers
     from training.holiday_days import holiday_days
     from training.read import read_series
@@ -39,7 +39,8 @@ def inputs(
 
     site = load_site(site_path, needs_arrays=arrays)
     series = read_series(table_path, site.zone, site.extra)
-    if not any(name.startswith(wanted) for name in series.frame.columns):
+    prefixes = tuple(name for name in wanted if name.endswith("_"))
+    if not any(name in wanted or name.startswith(prefixes) for name in series.frame.columns):
         raise SetupError(f"{table_path}: has {'neither ' if len(wanted) > 1 else 'no '}{' nor '.join(wanted)}")
     grid = series.frame.grid
     days = holiday_days(site.country, site.subdivision, grid.start_s, grid.end_s)
