@@ -19,7 +19,8 @@ Foreign errors are translated at the door they come through.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class EdgeError(Exception):
@@ -75,6 +76,18 @@ class DeviceMismatch(DeviceError):
 
 class PlanError(EdgeError):
     """No plan could be made from what is known."""
+
+
+@contextmanager
+def sums_of(what: str) -> Iterator[None]:
+    """Numbers that the sums of ``what`` cannot take are a :class:`PlanError`, not the end of the process.
+
+    That is what Python's own arithmetic, NumPy (``LinAlgError`` is a ``ValueError``) and the kernels raise for them.
+    """
+    try:
+        yield
+    except (ArithmeticError, ValueError) as error:
+        raise PlanError(f"{what} cannot be computed: {error} ({type(error).__name__})") from error
 
 
 class FeedError(EdgeError):

@@ -129,7 +129,7 @@ class Client:
             raise IpcError(f"the box is not running (pems run --site ...): nobody answers at {self._path}") from error
         except OSError as error:
             raise IpcError(f"{self._path}: control does not answer ({error.strerror or error})") from error
-        if not line:
+        if not line.endswith(b"\n"):  # it died, perhaps in the middle of its answer
             raise IpcError(f"{self._path}: control closed the connection")
         answer = json.loads(line)
         if not answer["ok"]:

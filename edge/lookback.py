@@ -17,7 +17,7 @@ from edge.config import Site
 from edge.control.causes import day_without
 from edge.control.localday import LocalDay, local_days
 from edge.control.regret import Regret, kept
-from edge.errors import EdgeError, PlanError, StoreError
+from edge.errors import EdgeError, PlanError, StoreError, sums_of
 from edge.hindsight import regret
 from edge.ingest.tariff import PriceBook
 from edge.planning import HISTORY_DAYS, SLOT_S, Forecasts
@@ -84,7 +84,8 @@ class Lookback:
         day = local_days(window.grid, self.site.zone)[-1]
         started_s, limit_s = time.monotonic(), min(free_wall_s - SPARE_WALL_S, MOST_WALL_S)
         try:
-            found = self._regret(window, day, now_s, limit_s)
+            with sums_of("the day"):
+                found = self._regret(window, day, now_s, limit_s)
             body = kept(day.name, found, time.monotonic() - started_s)
         except OutOfTime:
             if self.asked_to_stop():

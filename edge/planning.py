@@ -15,7 +15,7 @@ from core_kernels.consumers import without_consumers
 from core_kernels.records import Forecast, Frame
 from core_kernels.timegrid import TimeGrid, floor_s
 from edge.control.surroundings import Surroundings
-from edge.errors import PlanError
+from edge.errors import PlanError, sums_of
 from edge.messages import Plan
 
 SLOT_S = 900
@@ -95,10 +95,13 @@ def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
     grid = TimeGrid(start_s=floor_s(issued_s, SLOT_S), slot_s=SLOT_S, count=HORIZON_SLOTS)
     history = without_consumers(clean(ports.window(issued_s, HISTORY_DAYS)), planner.consumers)
     weather = ports.weather(issued_s, grid)
-    forecasts = planner.forecaster.forecast(issued_s, grid, history, weather)
+    with sums_of("the forecast"):
+        forecasts = planner.forecaster.forecast(issued_s, grid, history, weather)
     soc_frac = ports.soc_frac()
     if math.isnan(soc_frac):
         raise PlanError("the battery's state of charge is not known")
+    with sums_of("what is known of rooms and cars"):
+        around = planner.look(grid, history, weather)
     plan = planner.solve(
         issued_s=issued_s,
         grid=grid,
@@ -107,10 +110,11 @@ def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
         load=forecasts["load_w"],
         prices=ports.prices(grid, issued_s),
         reached_peak_w=ports.reached_peak_w(history, issued_s),
-        around=planner.look(grid, history, weather),
+        around=around,
     )
     plan = replace(plan, source=f"{plan.source} on {sources_of(forecasts)}")
-    plan = planner.foresee(plan, history, weather)
+    with sums_of("what rooms will be under the plan"):
+        plan = planner.foresee(plan, history, weather)
     ports.publish(plan)
     return plan
 

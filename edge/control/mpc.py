@@ -39,7 +39,7 @@ from edge.control.rounding import Held
 from edge.control.solver import Solver
 from edge.control.surroundings import Surroundings
 from edge.control.worth import stored_curve, valued_by
-from edge.errors import PlanError
+from edge.errors import PlanError, sums_of
 from edge.messages import Plan
 
 RAMP_EUR = 2e-4
@@ -92,6 +92,7 @@ class Mpc:
             held=self._held,
         )
 
+    @sums_of("the plan")
     def plan(
         self,
         *,
@@ -113,7 +114,8 @@ class Mpc:
             raise PlanError("the prices are on another grid than the plan")
         known = inputs(pv, load, prices)
         valued = with_goals(known, self._site.goals)
-        around = self._devices(self._sessions(around or Surroundings(), grid.start_s), known.grid)
+        given = self._given(grid.start_s)
+        around = self._devices(self._lacking(around or Surroundings(), given), known.grid)
         kept = self._hedge(around, known, reached_peak_w)
         peaks = self._peaks(grid, known, reached_peak_w if kept is None else max(reached_peak_w, kept.peak_w))
         posed = problem(self._site, soc_frac, valued, self._terminal(valued), peaks, around, kept)
@@ -131,7 +133,8 @@ class Mpc:
         drawn_w = others_w(posed.components, step, columns)
         lived = rollout(wished_w(step, columns), soc_frac, known, self._site, self._battery, drawn_w)
         self._peak_w = peak_w(peaks, lived)
-        self._told, self._held = (known.grid, drawn_w), {name: state.held for name, state in around.devices.items()}
+        self._told, self._given_wh = (known.grid, drawn_w), given  # together: what was given counts until this plan
+        self._held = {name: state.held for name, state in around.devices.items()}
         verdicts = (kept.words,) if kept is not None else ()
         found = Outcome(posed, known, lived, step, columns, float(values[0]), self._peak_w, verdicts=verdicts)
         # Only the plan itself knows of peaks and a reserve; else what energy is worth comes from the uncertain house.
@@ -158,12 +161,16 @@ class Mpc:
         counts = grid.starts_s()[: known.pv_w.size] < end_s
         return peak.planned_peaks(tariff, reached_w, self._peak_w, counts, known.load_w - known.pv_w)
 
-    def _sessions(self, around: Surroundings, start_s: int) -> Surroundings:
-        """With what the running sessions still lack, by what the last plans told, where no meter says it."""
-        if self._told is not None:
-            grid, told_w = self._told
-            self._given_wh = given_wh(self._site, grid, told_w, self._given_wh, start_s)
-        return around.lacking({**missing_wh(self._site, self._given_wh), **around.missing_wh})
+    def _given(self, start_s: int) -> dict[str, float]:
+        """What the running sessions have had by the last plans, if all that they told was done. [Wh]"""
+        if self._told is None:
+            return self._given_wh
+        grid, told_w = self._told
+        return given_wh(self._site, grid, told_w, self._given_wh, start_s)
+
+    def _lacking(self, around: Surroundings, given: Mapping[str, float]) -> Surroundings:
+        """With what the running sessions still lack after what was given, where no meter says it."""
+        return around.lacking({**missing_wh(self._site, given), **around.missing_wh})
 
     def _devices(self, around: Surroundings, grid: TimeGrid) -> Surroundings:
         """With how the switched devices stand, if all that the last plans told was done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,25 @@ def test_the_load_is_forecast_without_what_the_plan_itself_decides() -> None:
     flat = Flat()
     planning_cycle(World(), Planner(forecaster=flat, solve=solve, consumers=("ev_car_w", "heatpump_w")))
     assert flat.seen.column("load_w").tolist() == [1.0, 1.0, 0.25, 1.0]
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    return np.linalg.inv(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"forecaster": SimpleNamespace(forecast=broken)}, "the forecast cannot be computed: Singular matrix"),
+        ({"look": broken}, "what is known of rooms and cars cannot be computed"),
+        ({"foresee": broken}, "what rooms will be under the plan cannot be computed"),
+    ],
+)
+def test_arithmetic_that_fails_anywhere_is_a_refusal_by_name_and_publishes_nothing(part, words) -> None:
+    world = World()
+    with pytest.raises(PlanError, match=words):
+        planning_cycle(world, Planner(**{"forecaster": Flat(), "solve": solve, **part}))
+    assert world.published == []
 
 
 def test_an_unknown_state_of_charge_refuses_the_plan() -> None:

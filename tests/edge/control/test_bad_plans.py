@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from energy import evening_w, make_forecast, make_grid, make_prices, make_site, sunny_w
+from energy import START_S, evening_w, make_forecast, make_grid, make_prices, make_site, sunny_w
 
 from edge.config import parse_site
 from edge.config_house import Ev, FurtherBattery, Goals
@@ -66,6 +66,48 @@ def test_prices_that_are_not_known_refuse_the_plan_by_name():
     grid = make_grid(96)
     with pytest.raises(PlanError, match="nothing to plan from: import price, export price missing"):
         ask(make_site(), grid, prices=make_prices(grid, math.nan, math.nan))
+
+
+@pytest.mark.parametrize(
+    ("around", "words"),
+    [
+        (Surroundings(is_connected={"ev.car": True}, departure_s={"ev.car": math.inf}), "infinity to integer"),
+        (Surroundings(missing_wh={"ev.car": math.inf}), "ev.car"),
+    ],
+)
+def test_numbers_that_the_sums_cannot_take_are_a_refusal_and_the_next_plan_is_made(around, words):
+    grid, mpc = make_grid(96), Mpc(make_site(evs=(CAR,)))
+    known = {
+        "issued_s": float(grid.start_s),
+        "grid": grid,
+        "soc_frac": 0.5,
+        "pv": make_forecast("pv_w", grid, sunny_w(grid)),
+        "load": make_forecast("load_w", grid, evening_w(grid)),
+        "prices": make_prices(grid, 0.3, 0.1),
+    }
+    with np.errstate(invalid="ignore"), pytest.raises(PlanError, match=f"the plan cannot be computed.*{words}"):
+        mpc.plan(**known, around=around)
+    np.testing.assert_allclose(mpc.plan(**known).battery_w, Mpc(make_site(evs=(CAR,))).plan(**known).battery_w)
+
+
+def test_a_plan_that_fails_does_not_count_twice_what_the_car_was_given():
+    mpc, grids = Mpc(make_site(evs=(CAR,))), [make_grid(96, START_S + 900 * k) for k in (0, 8, 12)]
+
+    def at(grid, load_w):
+        mpc.plan(
+            issued_s=float(grid.start_s),
+            grid=grid,
+            soc_frac=0.5,
+            pv=make_forecast("pv_w", grid, 0.0),
+            load=make_forecast("load_w", grid, load_w),
+            prices=make_prices(grid, np.where(grid.starts_s() < grids[1].start_s, 0.1, 0.3), 0.05),
+        )
+        return mpc.memory.given_wh.get("ev.car", 0.0)
+
+    assert at(grids[0], 500.0) == 0.0
+    with pytest.raises(PlanError):
+        at(grids[1], math.nan)
+    assert at(grids[2], 500.0) == pytest.approx(CAR.energy_wh, rel=0.01)
 
 
 @pytest.mark.parametrize("slot_s", [1800, 3600])
