@@ -172,7 +172,7 @@ def test_a_wrong_table_is_refused_with_its_path(tables, words):
 
 def test_the_tables_of_the_docs_are_a_site():
     text = (Path(__file__).resolve().parents[3] / "docs" / "house.md").read_text()
-    tables = tomllib.loads(text.split("```toml")[1].split("```")[0])
+    tables = tomllib.loads("".join(block.split("```")[0] for block in text.split("```toml")[1:3]))
     site = parse_site({**SITE, **tables}, "house.md", Path())
     assert (site.evs[0].name, site.zones[0].by, site.stores[0].name) == ("car", "heatpump", "garage")
     assert (site.heatpump, site.hotwater, site.reserve, site.goals) != (None, None, None, Goals())
