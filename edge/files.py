@@ -1,7 +1,8 @@
-"""What the files of a box's state folder are called, and how a file with a secret is read."""
+"""What the files of a box's state folder are called, how one is replaced for good, how one with a secret is read."""
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -12,6 +13,27 @@ SOCKET_NAME = "control.sock"
 FEEDS_NAME = "feeds.sqlite"
 RECORDER_NAME = "recorder"
 _OTHERS = 0o077
+
+
+def replace_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a file in place, whole: once this returns, no power cut brings the old one back; raises ``OSError``."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder last; raises ``OSError``."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def private_text(path: Path) -> str:

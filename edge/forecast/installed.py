@@ -14,16 +14,17 @@ change is a rename within the folder, with the data and the folder synced, so th
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import BundleError
+from edge.files import replace_whole, sync_folder
 from edge.forecast.bundle import Bundle
 
 CURRENT = "current"
 HIGHEST = "highest_seq"
+_READABLE = 0o644
 _NAME = re.compile(r"(\d{1,16})-([0-9A-Za-z][0-9A-Za-z.+-]{0,63})\.zip\Z")
 
 
@@ -80,8 +81,8 @@ def install(bundle: Bundle, folder: Path) -> Entry:
     name = f"{manifest.seq}-{manifest.version}.zip"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / name, bundle.raw)
-        _write(folder / HIGHEST, str(manifest.seq).encode("ascii"))
+        replace_whole(folder / name, bundle.raw, _READABLE)
+        replace_whole(folder / HIGHEST, str(manifest.seq).encode("ascii"), _READABLE)
         _point(folder, name)
     except OSError as error:
         raise BundleError(f"{folder}: cannot be written: {error.strerror}") from error
@@ -102,27 +103,9 @@ def rollback(folder: Path) -> Entry:
     return Entry(seq=previous.seq, version=previous.version, path=previous.path, is_current=True)
 
 
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    draft.replace(path)
-    _sync(path.parent)
-
-
 def _point(folder: Path, name: str) -> None:
     draft = folder / f".{CURRENT}.new"
     draft.unlink(missing_ok=True)
     draft.symlink_to(name)
     draft.replace(folder / CURRENT)
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)

@@ -6,7 +6,6 @@ Before there is a password, whoever can read the box's own log or console (the s
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from edge.errors import ConfigError, StoreError
+from edge.files import replace_whole
 
 MIN_PASSWORD_LENGTH = 10
 MAX_PASSWORD_LENGTH = 256
@@ -88,13 +88,7 @@ def _read(path: Path) -> str:
 
 def _write(path: Path, text: str) -> None:
     """A file for this user only, whole or not at all."""
-    new = path.with_suffix(".new")
     try:
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as handle:
-            handle.write(text + "\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-        new.replace(path)
+        replace_whole(path, f"{text}\n".encode("ascii"))
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
