@@ -16,15 +16,28 @@ from edge.cli.options import json_option
 if TYPE_CHECKING:
     from edge.bench import Report
 
-_GROUPS = ("cli", "replay", "devices", "control", "web", "kernels")
+_GROUPS = ("cli", "replay", "devices", "control", "web", "appliance", "kernels")
 
-
-_PARTS = ("plans", "memory", "peers", "loops", "reserve", "relays")
+_CONTROL = ("plans", "memory", "peers", "loops", "reserve", "relays")
+_APPLIANCE = ("powercut",)
 
 
 @click.command()
 @click.argument("group", type=click.Choice(_GROUPS))
-@click.option("--part", "parts", type=click.Choice(_PARTS), multiple=True, help="Of control. [default: all]")
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice((*_CONTROL, *_APPLIANCE)),
+    multiple=True,
+    help="Of control or appliance. [default: all]",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Of appliance's powercut: judge each so many-th disk.",
+)
 @click.option("--homes", default="", help="Of control: these measured homes, with commas. [default: all twelve]")
 @click.option(
     "--days", "span_days", type=click.IntRange(1, 60), default=60, show_default=True, help="Of control's loops."
@@ -33,7 +46,7 @@ _PARTS = ("plans", "memory", "peers", "loops", "reserve", "relays")
     "--data", type=click.Path(path_type=Path), default=Path("../shared/data"), show_default=True, help="Of control."
 )
 @json_option
-def command(group: str, as_json: bool, **control: Any) -> None:
+def command(group: str, as_json: bool, stride: int, **control: Any) -> None:
     """Measure a GROUP in one run, each row beside its reference; exit 1 when a target is missed.
 
     \b
@@ -46,7 +59,12 @@ def command(group: str, as_json: bool, **control: Any) -> None:
     from edge.bench import run
     from edge.messages import to_json
 
-    report = _control(**control) if group == "control" else run(group)
+    if group == "control":
+        report = _control(**control)
+    elif group == "appliance":
+        report = _appliance(control["parts"], stride)
+    else:
+        report = run(group)
     if as_json:
         told = to_json(report)
         click.echo(json.dumps(told if report.left_out else {k: v for k, v in told.items() if k != "left_out"}))
@@ -61,6 +79,20 @@ def command(group: str, as_json: bool, **control: Any) -> None:
     sys.exit(0 if all(row.ok for row in report.rows) else 1)
 
 
+def _appliance(parts: tuple[str, ...], stride: int) -> Report:
+    """The appliance's proofs; all of them unless some are chosen."""
+    from edge.bench_appliance import report
+
+    return report(_of("appliance", parts, _APPLIANCE), stride)
+
+
+def _of(group: str, parts: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """The chosen parts, or all of the group; one of another group is a wrong use."""
+    if foreign := [part for part in parts if part not in known]:
+        raise click.BadParameter(f"{', '.join(foreign)} is not of {group}: {', '.join(known)}", param_hint="--part")
+    return parts or known
+
+
 def _control(*, parts: tuple[str, ...], homes: str, span_days: int, data: Path) -> Report:
     """The control group's rows over the chosen homes."""
     from edge.bench_control import report
@@ -69,7 +101,7 @@ def _control(*, parts: tuple[str, ...], homes: str, span_days: int, data: Path) 
     names = tuple(homes.split(",")) if homes else HOMES
     if unknown := [name for name in names if name not in HOMES]:
         raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(HOMES)}", param_hint="--homes")
-    return report(parts or _PARTS, data, names, span_days)
+    return report(_of("control", parts, _CONTROL), data, names, span_days)
 
 
 def _kernels(as_json: bool) -> int:

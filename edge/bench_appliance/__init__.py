@@ -1,0 +1,25 @@
+"""``pems bench appliance``: the box's promises proved on real disks and machines, each part by a command."""
+
+from __future__ import annotations
+
+from core_kernels.figures import Row, machine
+from edge.bench import Report
+from edge.errors import EdgeError
+
+
+def report(parts: tuple[str, ...], stride: int) -> Report:
+    """The chosen parts; one that cannot be measured here is left out with its reason."""
+    rows: list[Row] = []
+    left_out: list[str] = []
+    for part in parts:
+        try:
+            rows.extend(_measured(part, stride))
+        except EdgeError as error:
+            left_out.append(f"{part}: {error}")
+    return Report(group="appliance", machine=machine(), rows=tuple(rows), left_out=tuple(left_out))
+
+
+def _measured(_part: str, stride: int) -> tuple[Row, ...]:
+    from edge.bench_appliance import cutrows
+
+    return cutrows.rows(stride)
