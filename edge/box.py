@@ -23,6 +23,7 @@ from edge.files import STORE_NAME
 from edge.ingest.store import Store
 from edge.log import Log
 from edge.messages import IN_FORCE, Cause, Command, CycleRecord, Plan, Reading, WriteResult, plan_from_json
+from edge.verified import VerifiedCycles
 from edge.writeledger import StoreLedger
 
 _MAX_LEASE_S = 3600.0
@@ -49,6 +50,7 @@ class ControlPorts:
         self._devices = Devices(site, clock, ledger=ledger, connect=self._trace.connect)
         for problem in self._devices.serve():
             self.alarm(problem)
+        self._verified = VerifiedCycles(commands=self._devices.writer is not None)
         self._obedience = Obedience(site.battery)
         self._quarter = QuarterImport()
         self._distrust = ""
@@ -122,6 +124,7 @@ class ControlPorts:
         previous, self._last, self._readings = self._last, record, readings
         self._mode, self._link_errors = self._devices.mode(), self._devices.link_errors()
         self._obedience.observe(record)
+        self._verified.observe(record, readings)
         self._note_trouble(previous, record)
         self._note_change(previous, record)
         while self._to_keep:
@@ -203,6 +206,7 @@ class ControlPorts:
             "readings": list(self._readings),
             "link_errors": self._link_errors,
             "alarms": list(self._alarms),
+            "verified": self._verified,
         }
 
     def _publish_plan(self, payload: Mapping[str, Any]) -> dict[str, Any]:

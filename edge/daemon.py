@@ -7,29 +7,23 @@ runs as its own unit with ``pems run --only NAME``.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from core_kernels.timegrid import floor_s
+from edge import notify
 from edge.clock import Clock
 from edge.config import Web, load_site
 from edge.cycle import control_cycle
 from edge.errors import ConfigError, EdgeError
-from edge.files import RECORDER_NAME
 from edge.log import Log
 from edge.planning import SLOT_S, Planner, planning_cycle
-from edge.recording.tape import Tape
-from edge.redact import without_secrets
+from edge.process import Run, Stop, is_set_anew, off_s
 
 if TYPE_CHECKING:
     from edge.lookback import Lookback
@@ -39,57 +33,9 @@ _RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick
 _QUICK_DEATH_S = 30.0
 _STOP_WITHIN_S = 15.0  # longer than control may need to be sure of its inverter and leave it
 _POLL_S = 0.1
-_CLOCK_STEP_S = 5.0
 _WEB_NICENESS = 5
 _WITHOUT_COMPILER = ("control", "web")
 KEYS_FOLDER = "keys"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """How a box is run: what ``pems run`` was told."""
-
-    site_path: Path
-    state: Path
-    clock: Clock
-    period_s: float = 1.0
-    parent: int | None = None
-    keeps_wall_time: bool = False  # the clock is this machine's own, not one shared with a twin
-
-    def tape(self) -> Tape:
-        """The flight recorder of this box, for one of its processes; it carries the site file as it stands."""
-        return Tape(self.state / RECORDER_NAME, without_secrets(self.site_path.read_text(encoding="utf-8")))
-
-    def command(self, only: str | None = None) -> list[str]:
-        """The command line of the box, or of one of its processes, whose parent is then this process."""
-        child = ("--only", only, "--parent", str(os.getpid())) if only else ()
-        return [
-            *(sys.executable, "-m", "edge.cli", "run", *child),
-            *("--site", str(self.site_path), "--state", str(self.state)),
-            *("--clock", self.clock.describe(), "--period", repr(self.period_s)),
-        ]
-
-
-class Stop:
-    """Set by SIGTERM and SIGINT, and for a child by the death of its parent (which may be gone already)."""
-
-    def __init__(self, parent: int | None = None) -> None:
-        self._event = threading.Event()
-        self._parent = parent
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- the handler's signature
-        self._event.set()
-
-    def asked(self) -> bool:
-        """Whether it is time to go."""
-        return self._event.is_set() or (self._parent is not None and os.getppid() != self._parent)
-
-    def wait_until(self, clock: Clock, time_s: float) -> None:
-        """Sleep to a simulated instant, in pieces, unless it is time to go."""
-        while not self.asked() and (left_s := clock.wall_s(time_s - clock.now_s())) > 0.0:
-            self._event.wait(min(left_s, _POLL_S))
 
 
 def run_control(run: Run) -> None:
@@ -100,7 +46,7 @@ def run_control(run: Run) -> None:
     from edge.recording.control import RecordingPorts
 
     site = load_site(run.site_path)
-    stop = Stop(run.parent)
+    stop = Stop.of(run)
     with claim(run.state):
         ports = ControlPorts(site, run.state, run.clock, period_s=run.period_s)
         recording = RecordingPorts(ports, run.tape())
@@ -110,8 +56,10 @@ def run_control(run: Run) -> None:
                 stop.wait_until(run.clock, run.clock.start_s)
                 while not stop.asked():
                     control_cycle(recording, site)
+                    notify.alive()
                     stop.wait_until(run.clock, (run.clock.now_s() // run.period_s + 1.0) * run.period_s)
             finally:
+                notify.stopping()
                 service.close()
                 recording.close()
         finally:
@@ -128,13 +76,15 @@ def run_planner(run: Run) -> None:
     from edge.planner_ports import PlannerPorts, forecaster_of
     from edge.recording.planning import RecordingPlanner
 
-    site, log, stop = load_site(run.site_path), Log("planner"), Stop(run.parent)
+    site, log, stop = load_site(run.site_path), Log("planner"), Stop.of(run)
     if site.battery is None:
-        raise ConfigError(str(run.site_path), ["battery is missing: there is nothing to plan"])
+        idle(run, stop, log)
+        return
     optimiser = RecordingPlanner(site, run.tape(), log, SLICE_S / run.clock.speed)
     forecaster = forecaster_of(site, log)
     while not (run.state / STORE_NAME).exists() and not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + run.period_s)
+    notify.ready()
     ports = PlannerPorts(site, run.state, run.clock)
     planner = Planner(
         forecaster=forecaster,
@@ -143,9 +93,9 @@ def run_planner(run: Run) -> None:
         foresee=partial(with_rooms, site, forecaster.rooms),
         consumers=site.consumers,
     )
-    lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked)
+    lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked_while_busy)
     after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended
-    stop.wait_until(run.clock, run.clock.start_s + after_s)
+    stop.wait_until(run.clock, run.clock.start_s + after_s, beat=notify.watchdog)
     while not stop.asked():
         next_s = floor_s(run.clock.now_s() - after_s, SLOT_S) + SLOT_S + after_s
         try:
@@ -162,7 +112,15 @@ def run_planner(run: Run) -> None:
             next_s = min(next_s, run.clock.now_s() + 60.0)
         else:
             look_back(lookback, run.clock, next_s, log)
-        stop.wait_until(run.clock, next_s)
+        stop.wait_until(run.clock, next_s, beat=notify.watchdog)
+
+
+def idle(run: Run, stop: Stop, log: Log) -> None:
+    """The planner of a site without a battery: it stands by, so that a box without a site of its own is whole."""
+    log.event("idle", "the site has no battery: there is nothing to plan")
+    notify.ready()
+    while not stop.asked():
+        stop.wait_until(run.clock, run.clock.now_s() + SLOT_S, beat=notify.watchdog)
 
 
 def look_back(lookback: Lookback, clock: Clock, next_s: float, log: Log) -> None:
@@ -187,7 +145,7 @@ def run_web(run: Run) -> None:
     from edge.web.keys import Keys
     from edge.web.serving import serve
 
-    site, log, stop = load_site(run.site_path), Log("web"), Stop(run.parent)
+    site, log, stop = load_site(run.site_path), Log("web"), Stop.of(run)
     os.nice(_WEB_NICENESS)
     web, keys = site.web or Web(), Keys(run.state / KEYS_FOLDER)
     front = Front(site_name=site.name, zone=site.zone, open_reads=web.open_reads, names=web.names)
@@ -199,7 +157,7 @@ def run_web(run: Run) -> None:
             log.event("setup", f"no password yet: open {address}setup, the code is {keys.setup_code()}")
 
     outside.start(site, run.state, run.clock, log, stop.asked)
-    serve(app, web.host, web.port, stop=stop.asked, announce=announce)
+    serve(app, web.host, web.port, stop=stop.asked, announce=announce, beat=notify.alive)
 
 
 _ENTRIES: dict[str, Callable[[Run], None]] = {"control": run_control, "planner": run_planner, "web": run_web}
@@ -226,8 +184,8 @@ def run_all(run: Run) -> int:
                 if code == ConfigError.exit_code and name != "web":
                     return code
                 log.event("restart", f"{name} ended with {code}; it is started again")
-            if run.keeps_wall_time and abs(off_s := time.time() - run.clock.now_s()) > _CLOCK_STEP_S:
-                log.event("clock", f"the time was set by {off_s:+.0f} s: all processes start anew")
+            if run.keeps_wall_time and is_set_anew(run.clock):
+                log.event("clock", f"the time was set by {off_s(run.clock):+.0f} s: all processes start anew")
                 run = replace(run, clock=Clock.real())
                 for name in reversed(PROCESSES):
                     children[name].stop()

@@ -28,7 +28,7 @@ def check_site(site: Site) -> list[str]:
     problems: list[str] = []
     checks: list[Callable[[], object]] = [
         lambda: _try_devices(site),
-        lambda: price_source(site) if price_name(site) else prices_of(site),
+        lambda: site.battery and (price_source(site) if price_name(site) else prices_of(site)),
         lambda: weather_of(site),
         lambda: site.mqtt and (read_secrets(site, site.mqtt), tls_context(site, site.mqtt)),
     ]

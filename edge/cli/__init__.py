@@ -19,6 +19,7 @@ _COMMANDS = {
     "doctor": ("edge.cli.doctor:command", "Links, signs, clocks, bundle, store, last plan, wear."),
     "feeds": ("edge.cli.feeds:command", "How prices and weather from outside fare."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
+    "health": ("edge.cli.health:group", "One verdict on this box: control, planner, models, disk, clock."),
     "log": ("edge.cli.log:command", "The box's decisions and alarms."),
     "models": ("edge.cli.models:command", "The models in force, their stages, and how they hold."),
     "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),

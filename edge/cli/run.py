@@ -39,8 +39,9 @@ def command(
       pems run --site site.toml --check
     """
     from edge.config import load_site
-    from edge.daemon import Run, run_all, run_one
+    from edge.daemon import run_all, run_one
     from edge.errors import ConfigError
+    from edge.process import Run
 
     site = load_site(site_path)
     run = Run(

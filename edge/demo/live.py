@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import Clock
-from edge.daemon import PROCESSES, Run
+from edge.daemon import PROCESSES
 from edge.demo.prepare import INITIAL_SOC_FRAC, DemoError, House
 from edge.files import SOCKET_NAME
 from edge.ipc import Client, IpcError
+from edge.process import Run
 
 HOUR_S = 3600
 _LEAD_S = 8.0  # wall seconds in which twin and box start before the first simulated second

@@ -17,6 +17,7 @@ from edge.errors import ConfigError
 REQUEST_WITHIN_S = 10.0
 MAX_CONNECTIONS = 128
 _STOP_POLL_S = 0.2
+_BEAT_EVERY_S = 2
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -78,12 +79,21 @@ def serve(
     *,
     stop: Callable[[], bool] | None = None,
     announce: Callable[[str], None] | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or until ``stop()`` says so; ``announce`` gets the page's address."""
+    """Serve until SIGTERM, SIGINT or until ``stop()`` says so; ``announce`` gets the page's address.
+
+    ``beat`` is called by the loop that answers requests, from the first round on, every few seconds.
+    """
+
+    async def beaten() -> None:
+        beat()
+
     with listen(host, port) as listener:
         config = uvicorn.Config(
             app, http=Impatient, ws="none", log_level="critical", access_log=False, server_header=False, lifespan="off",
             timeout_graceful_shutdown=1, limit_concurrency=MAX_CONNECTIONS, h11_max_incomplete_event_size=16_384,
+            callback_notify=beaten, timeout_notify=_BEAT_EVERY_S,
         )  # fmt: skip
         server = uvicorn.Server(config)
         if announce is not None:
