@@ -27,6 +27,7 @@ SIGNATURE_NAME = "manifest.sig"
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_FILES = 8
+MAX_HORIZON_POINTS = 361
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,31}\.(onnx|npz)\Z")
 SIGNALS = ("pv_w", "load_w")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}\Z")
@@ -122,7 +123,7 @@ def parse(raw: bytes) -> Manifest:
         site=_text(document, "site"),
         min_device=_text(document, "min_device", _VERSION),
         feature_code_sha256=_text(document, "feature_code_sha256", _SHA256),
-        plant=_plant(_table(document, "plant", {"location", "arrays", "linke"})),
+        plant=_plant(document["plant"]),
         models=_models(document["models"], files),
         parity_file=str(parity["file"]),
         parity_tolerance=_number(parity, "rtol", 0.0, 0.01),
@@ -197,7 +198,10 @@ def _files(value: Any) -> dict[str, FileEntry]:
     return files
 
 
-def _plant(data: Mapping[str, Any]) -> PvPlant:
+def _plant(value: Any) -> PvPlant:
+    keys = {"location", "arrays", "linke"}
+    shaded = {"horizon_deg"} if isinstance(value, dict) and "horizon_deg" in value else set()
+    data = _table({"plant": value}, "plant", keys | shaded)
     place = _table(data, "location", {"latitude_deg", "longitude_deg", "altitude_m"})
     linke = data["linke"]
     if not isinstance(linke, list) or len(linke) != 12:
@@ -221,7 +225,14 @@ def _plant(data: Mapping[str, Any]) -> PvPlant:
         _number(place, "longitude_deg", -180.0, 180.0),
         _number(place, "altitude_m", -500.0, 9000.0),
     )
-    return PvPlant(location, tuple(arrays), months)
+    return PvPlant(location, tuple(arrays), months, _horizon(data) if shaded else ())
+
+
+def _horizon(data: Mapping[str, Any]) -> tuple[float, ...]:
+    values = data["horizon_deg"]
+    if not isinstance(values, list) or not 2 <= len(values) <= MAX_HORIZON_POINTS or values[0] != values[-1]:
+        raise ValueError(f"plant.horizon_deg must be 2..{MAX_HORIZON_POINTS} numbers, the first as the last")
+    return tuple(_number({"plant.horizon_deg": value}, "plant.horizon_deg", 0.0, 90.0) for value in values)
 
 
 def _models(value: Any, files: Mapping[str, FileEntry]) -> tuple[ModelEntry, ...]:

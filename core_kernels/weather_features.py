@@ -11,7 +11,8 @@ import numpy as np
 from core_kernels.featurespec import AROUND, Feature
 from core_kernels.folding import at_mids, mids_s, ratio
 from core_kernels.irradiance import clear_sky
-from core_kernels.pv import power_from_ghi_w
+from core_kernels.plant import Weather
+from core_kernels.pv import plant_power_w
 from core_kernels.pv_plant import PvPlant
 from core_kernels.records import Frame
 from core_kernels.signals import is_extra
@@ -35,7 +36,9 @@ def weather_power_w(grid: TimeGrid, plant: PvPlant, weather: Frame | None) -> Fl
         return ghi
     temp_c, wind = at_mids(weather, "fc_temp_air_c", grid), at_mids(weather, "fc_wind_m_per_s", grid)
     temp_c, wind = np.where(np.isfinite(temp_c), temp_c, 15.0), np.where(np.isfinite(wind), wind, 1.0)
-    return power_from_ghi_w(mids_s(grid), plant.location, plant.arrays, ghi, temp_c, wind)
+    return plant_power_w(
+        mids_s(grid), plant.location, plant.physics, Weather(ghi, temp_air_c=temp_c, wind_m_per_s=wind)
+    )
 
 
 def _clear_ghi(grid: TimeGrid, plant: PvPlant, parts: int = 1) -> FloatArray:

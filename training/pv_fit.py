@@ -8,26 +8,26 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from core_kernels.features import PvPlant
-from core_kernels.folding import SLOT_S, SLOTS_PER_DAY, IntArray, mids_s
+from core_kernels.folding import SLOT_S
 from core_kernels.plant import plant_of
 from core_kernels.pv import PvArray, Weather, plant_power_w
 from core_kernels.solar import Location, sun_position
 from core_kernels.units import FloatArray
 from training.boosters import QuantileModel, Recipe, Stage, quiet
-from training.censor import DARK_DEG, Censored, censored
+from training.censor import Censored, censored
+from training.clear_days import clear_days
 from training.dataset import PvSampler, Series
 from training.errors import TrainingError
 from training.pv_learn import learn_pv
 from training.samples import gathered
+from training.shading import horizon_of, lit_slots
 from training.site import ArrayHint, TrainingSite
 
-_BIN_DAYS = 30
-_CLEAR_DAYS_A_BIN = 2
-_SMOOTH = 1.15  # variation over twice the maximum; a day without a cloud has 1
+_HORIZON_DAYS_A_MONTH = 6
+_HORIZON_SLOT_S = 1800  # longer means blur the moment at which the sun comes out
 _ISSUE_STEP_SLOTS = 29
 _KEEP_FRAC = 0.05
 _NEAR_SLOTS = 4
@@ -42,55 +42,15 @@ def plant_document(plant: PvPlant) -> dict[str, Any]:
         "location": plant.location._asdict(),
         "arrays": [array._asdict() for array in plant.arrays],
         "linke": list(plant.linke_ratio),
+        **({"horizon_deg": list(plant.horizon_deg)} if plant.horizon_deg else {}),
     }
 
 
 def plant_from(document: Mapping[str, Any]) -> PvPlant:
     """The plant of a document; ``KeyError`` or ``TypeError`` where that is not one."""
     arrays = tuple(PvArray(**array) for array in document["arrays"])
-    return PvPlant(Location(**document["location"]), arrays, tuple(document["linke"]))
-
-
-class ClearDays(NamedTuple):
-    """Slots on the smoothest days, their middles, and the power then."""
-
-    slots: IntArray
-    times_s: FloatArray
-    power_w: FloatArray
-
-
-def clear_days(series: Series, location: Location) -> ClearDays:
-    """The days whose power rises once and falls once: variation close to twice the maximum; spread over the year.
-
-    Raises
-    ------
-    TrainingError
-        Fewer than three whole days of PV.
-    """
-    grid = series.frame.grid
-    dark = sun_position(mids_s(grid), location).zenith_deg > DARK_DEG
-    power_w = np.where(dark, 0.0, series.frame.column("pv_w"))
-    solar_s = grid.starts_s() + location.longitude_deg * 240.0
-    first = int(np.argmax(solar_s % (SLOTS_PER_DAY * SLOT_S) < SLOT_S))
-    count = (grid.count - first) // SLOTS_PER_DAY
-    days_w = power_w[first : first + count * SLOTS_PER_DAY].reshape(count, SLOTS_PER_DAY)
-    top_w = days_w.max(axis=1, initial=0.0)  # NaN where a slot is missing
-    with np.errstate(invalid="ignore", divide="ignore"):
-        roughness = np.abs(np.diff(days_w, axis=1)).sum(axis=1) / (2.0 * top_w)
-        bright = np.isfinite(roughness) & (top_w > 0.4 * np.nanmax(power_w))
-    if bright.sum() < 3:
-        raise TrainingError(f"pv_w: only {bright.sum()} whole sunny days; at least 3 are needed to identify the array")
-    best = np.concatenate([_smoothest(roughness, bright, start) for start in range(0, count, _BIN_DAYS)])
-    smooth = best[roughness[best] < _SMOOTH]
-    best = smooth if smooth.size >= 3 else best
-    slots = (first + best[:, None] * SLOTS_PER_DAY + np.arange(SLOTS_PER_DAY)[None, :]).ravel()
-    return ClearDays(slots, grid.starts_s()[slots] + SLOT_S / 2.0, power_w[slots])
-
-
-def _smoothest(roughness: FloatArray, bright: npt.NDArray[np.bool_], start: int) -> IntArray:
-    """The smoothest bright days of one month; all seasons count, or winter's smooth noons would decide alone."""
-    month = start + np.flatnonzero(bright[start : start + _BIN_DAYS])
-    return month[np.argsort(roughness[month], kind="stable")][:_CLEAR_DAYS_A_BIN]
+    horizon_deg = tuple(document.get("horizon_deg", ()))
+    return PvPlant(Location(**document["location"]), arrays, tuple(document["linke"]), horizon_deg)
 
 
 def _oriented(hint: ArrayHint, tilt_deg: float, azimuth_deg: float, factor: float, top_w: float) -> PvArray:
@@ -138,6 +98,22 @@ def _measured(known: Censored, location: Location) -> Evidence | None:
 
 
 def identify(known: Censored, site: TrainingSite) -> PvPlant:
+    """The plant with what its clear days show of the horizon; found under a free one first, then behind its own."""
+    plant = explained(known, site)
+    if known.series.table_slot_s > _HORIZON_SLOT_S:
+        return plant
+    try:
+        clear = clear_days(known.series, site.location, _HORIZON_DAYS_A_MONTH)
+    except TrainingError:  # the plant came from measured irradiance, and no day was whole and sunny
+        return plant
+    horizon_deg = horizon_of(lit_slots(clear, plant))
+    if not horizon_deg:
+        return plant
+    plant = explained(known, site, horizon_deg)
+    return plant._replace(horizon_deg=horizon_of(lit_slots(clear, plant)))
+
+
+def explained(known: Censored, site: TrainingSite, horizon_deg: tuple[float, ...] = ()) -> PvPlant:
     """The plant that explains the power under measured irradiance, or that of the clear days where there is none.
 
     Tilt and azimuth where the site leaves them open, and effective power: what never arrives (losses, ageing, haze) is
@@ -154,7 +130,7 @@ def identify(known: Censored, site: TrainingSite) -> PvPlant:
         return tuple(_oriented(hint, float(x[0]), float(x[1]) % 360.0, float(x[2]), w) for hint, w in pairs)
 
     def residual(x: FloatArray) -> FloatArray:
-        plant = plant_of(arrays(x))._replace(linke=site.linke_ratio)
+        plant = plant_of(arrays(x))._replace(linke=site.linke_ratio, horizon_deg=horizon_deg)
         return (plant_power_w(seen.times_s, site.location, plant, seen.weather) - seen.power_w) / named_w
 
     equator_deg = 180.0 if site.location.latitude_deg >= 0.0 else 0.0
@@ -167,7 +143,7 @@ def identify(known: Censored, site: TrainingSite) -> PvPlant:
         for turn_deg in (-60.0, 60.0)
     ]  # fmt: skip
     best = min(fits, key=lambda fit: float(fit.cost))
-    return PvPlant(site.location, arrays(np.asarray(best.x)), site.linke_ratio)
+    return PvPlant(site.location, arrays(np.asarray(best.x)), site.linke_ratio, horizon_deg)
 
 
 def fit_pv(past: Series, known: Censored, plant: PvPlant, recipe: Recipe, stage: Stage = quiet) -> QuantileModel:

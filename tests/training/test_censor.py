@@ -10,7 +10,8 @@ from core_kernels.features import sky
 from core_kernels.folding import SLOTS_PER_DAY
 from core_kernels.records import Frame
 from training.censor import censored
-from training.pv_fit import clear_days, fit_plant, identify
+from training.clear_days import clear_days
+from training.pv_fit import fit_plant, identify
 
 pytestmark = pytest.mark.training
 NOON = 10 * SLOTS_PER_DAY + 44  # 11 h UTC of the eleventh day, near noon at 16.6 E
