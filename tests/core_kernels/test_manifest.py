@@ -93,6 +93,11 @@ def test_the_canonical_form_does_not_depend_on_the_order_of_keys():
         (("parity", "rtol"), 0.5, "rtol must be 0..0.01"),
         (("parity", "rtol"), "1", "rtol must be a number"),
         (("plant", "linke"), [3.0], "12 numbers"),
+        (("plant", "horizon_deg"), [0.0, 5.0], "the first as the last"),
+        (("plant", "horizon_deg"), [0.0], "plant.horizon_deg must be 2"),
+        (("plant", "horizon_deg"), [91.0, 91.0], "plant.horizon_deg must be 0"),
+        (("plant", "horizon_deg"), 3, "plant.horizon_deg must be 2"),
+        (("plant",), [], "plant must have the keys"),
         (("plant", "arrays"), [], "plant.arrays must be a list"),
         (("plant", "arrays", 0, "dc_w"), 0, "dc_w must be 1..1e"),
         (("plant", "arrays", 0, "colour"), 0, "plant.arrays must have the keys"),
@@ -136,3 +141,7 @@ def test_holidays_are_days_since_1970():
 def test_holidays_that_are_no_dates_in_order_are_refused(dates):
     with pytest.raises(ValueError, match="holidays"):
         parse(changed(["holidays"], dates))
+
+
+def test_a_plant_may_have_a_horizon():
+    assert parse(changed(["plant", "horizon_deg"], [0.0, 12.5, 0.0])).plant.horizon_deg == (0.0, 12.5, 0.0)
