@@ -33,6 +33,8 @@ from edge.errors import PlanError
 from edge.messages import Plan
 
 OBJECTIVES = {"co2": "kg", "export": "kWh", "discharge": "kWh", "peak": "kW"}
+# Of many ways with the same least the cheap one is taken: a dear one burns energy on both legs, which has to be undone.
+_TIE = 1e-3
 _TIGHT = 1e-6  # of the bound: HiGHS may miss it by so much
 
 
@@ -183,9 +185,10 @@ def _least(programme: _Programme) -> float:
     """The least of the other objective that any way has."""
     solver, q, count = programme.solver, programme.bounds.q, programme.weight.size
     columns = np.arange(count, dtype=np.int32)
-    solver.changeColsCost(count, columns, programme.weight)
+    costs = np.concatenate((q, np.zeros(count - q.size)))
+    solver.changeColsCost(count, columns, programme.weight + _TIE * costs)
     x = _on_one_leg(programme)
-    solver.changeColsCost(count, columns, np.concatenate((q, np.zeros(count - q.size))))
+    solver.changeColsCost(count, columns, costs)
     return float(programme.weight @ x)
 
 

@@ -93,13 +93,18 @@ def _reason(site: Site, found: Outcome) -> str:
     return explain(float(lived.battery_w[0]), float(known.load_w[0] - known.pv_w[0]) + others_w, marginals)
 
 
+def _short_wh(component: Component, name: str, short_kwh: FloatArray) -> float:
+    """By how much the worst of a component's deadlines is missed, within what it may be missed by. [Wh]"""
+    return W_PER_KW * float(np.minimum(short_kwh, component.numbers.high[name]).max())
+
+
 def _broken(component: Component, step: FloatArray, columns: Mapping[str, int]) -> list[str]:
     """What the optimum itself could not keep of a component's wishes, unless it was named before."""
     if component.violations:
         return []
     found = []
-    short = columns.get(f"{component.name}.short")
-    if short is not None and (missing_wh := W_PER_KW * float(step[:, short].max())) > SHORT_WH:
+    short = f"{component.name}.short"
+    if short in columns and (missing_wh := _short_wh(component, short, step[:, columns[short]])) > SHORT_WH:
         found.append(f"{component.name} goes {missing_wh:.0f} Wh short of its energy: the house's limits leave no way")
     if component.thermometer is not None:
         ahead_c = component.temperature_c(step, columns)

@@ -19,17 +19,16 @@ CAR = demand_part("ev.car", 0.25, 0.9, 0.0)
 
 def test_a_car_stands_behind_the_battery_in_every_step():
     shape = qp.structure(2, 900.0, 0.9, 0.0, parts=[CAR])
-    assert (shape.layout.width, shape.layout.height) == (8, 12)
+    assert (shape.layout.width, shape.layout.height) == (8, 11)
     rows = dense(shape.rows)
     plain = dense(qp.structure(2, 900.0, 0.9, 0.0).rows)
     np.testing.assert_array_equal(rows[:7, :5], plain[:7, :5])
-    np.testing.assert_array_equal(rows[12:19, 8:13], plain[7:14, 5:10])
+    np.testing.assert_array_equal(rows[11:18, 8:13], plain[7:14, 5:10])
     power, energy, short = (shape.layout.columns[f"ev.car.{name}"] for name in ("power", "energy", "short"))
-    flow, goal = (shape.layout.lines[f"ev.car.{name}"] for name in ("flow", "goal"))
+    flow = shape.layout.lines["ev.car.flow"]
     assert rows[qp.BAL, power] == -1.0
-    assert rows[flow, [power, energy]].tolist() == [-0.225, 1.0]
-    assert rows[12 + flow, [energy, 8 + power, 8 + energy]].tolist() == [-1.0, -0.225, 1.0]
-    assert rows[goal, [energy, short]].tolist() == [1.0, 1.0]
+    assert rows[flow, [power, energy, short]].tolist() == [-0.225, 1.0, -1.0]
+    assert rows[11 + flow, [energy, 8 + power, 8 + energy]].tolist() == [-1.0, -0.225, 1.0]
 
 
 def test_what_a_component_draws_is_not_exported():
