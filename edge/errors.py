@@ -5,7 +5,8 @@
     EdgeError                 exit code 1 at the CLI
       ConfigError             78  site.toml or a command's configuration; carries every problem at once
       ProfileError            78  a firmware profile
-      BundleError              1  a model bundle: signature, content, version
+      BundleError              1  a signed bundle, of models or of a release: signature, content, version
+      UpdateError              1  a release or a bundle could not be put in force, or there is none to go back to
       StoreError               1  the SQLite store, or a table
       DeviceError              1
         DeviceUnreachable         no link, no answer
@@ -47,7 +48,11 @@ class ProfileError(EdgeError):
 
 
 class BundleError(EdgeError):
-    """A model bundle that must not be used."""
+    """A signed bundle, of models or of a release, that must not be used."""
+
+
+class UpdateError(EdgeError):
+    """What was to be installed is not in force; what was in force before, is."""
 
 
 class StoreError(EdgeError):

@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from core_kernels.manifest import (
     FILE_NAME,
@@ -32,10 +30,10 @@ from core_kernels.manifest import (
 )
 from edge import __version__
 from edge.errors import BundleError
+from edge.signature import SIGNATURE_BYTES, check, load_public_key
 
 MAX_BUNDLE_BYTES = 32 * 1024 * 1024
-_SIGNATURE_BYTES = 64
-_LIMITS = {MANIFEST_NAME: MAX_MANIFEST_BYTES, SIGNATURE_NAME: _SIGNATURE_BYTES}
+_LIMITS = {MANIFEST_NAME: MAX_MANIFEST_BYTES, SIGNATURE_NAME: SIGNATURE_BYTES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +44,6 @@ class Bundle:
     files: Mapping[str, bytes]
     sha256: str
     raw: bytes
-
-
-def load_public_key(path: Path) -> Ed25519PublicKey:
-    """The key that must have signed; raises :class:`BundleError`."""
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise BundleError(f"{path}: public key cannot be read: {error.strerror}") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BundleError(f"{path}: is not a public key in PEM form") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise BundleError(f"{path}: is not an ed25519 public key")
-    return key
 
 
 def read_bundle(path: Path, public_key: Path) -> Bundle:
@@ -77,10 +62,7 @@ def verify(raw: bytes, key: Ed25519PublicKey) -> Bundle:
     missing = sorted({MANIFEST_NAME, SIGNATURE_NAME} - set(members))
     if missing:
         raise BundleError(f"{missing[0]} is missing")
-    try:
-        key.verify(members[SIGNATURE_NAME], signed_bytes(members[MANIFEST_NAME]))
-    except InvalidSignature as error:
-        raise BundleError("the signature is not by this key over this manifest") from error
+    check(key, members[SIGNATURE_NAME], signed_bytes(members[MANIFEST_NAME]))
     try:
         manifest = parse(members[MANIFEST_NAME])
     except ValueError as error:

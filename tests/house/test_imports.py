@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("devices", "ingest", "forecast", "control", "feeds", "web")
+ROOMS = ("devices", "ingest", "forecast", "control", "feeds", "web", "appliance")
 OPEN_TO_ROOMS = {
     "wording",
     "files",
@@ -21,6 +21,7 @@ OPEN_TO_ROOMS = {
     "errors",
     "messages",
     "picture",
+    "signature",
     "strictjson",
     "timetext",
 }

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge.errors import BundleError
 from edge.forecast import bundle as bundle_module
-from edge.forecast.bundle import load_public_key, read_bundle
+from edge.forecast.bundle import read_bundle
+from edge.signature import load_public_key
 
 
 def refused(workshop, path, says):
