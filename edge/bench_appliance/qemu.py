@@ -86,37 +86,32 @@ class Vm:
 
 
 class Monitor:
-    """QEMU's monitor (QMP): one command at a time; events are kept."""
+    """QEMU's monitor (QMP): one command at a time; events are kept, its greeting is not."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection, self._lines = connection, connection.makefile("rb")
+    def __init__(self, stream: socket.SocketIO) -> None:
+        self._stream = stream
         self.events: list[str] = []
-        self._lines.readline()  # its greeting
-        self.ask("qmp_capabilities")
 
     def ask(self, execute: str, **arguments: Any) -> Any:
         """The answer to a command; raises :class:`EdgeError` where it is refused."""
-        self._connection.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode() + b"\n")
-        while line := self._lines.readline():
-            said = json.loads(line)
-            if "event" in said:
-                self.events.append(said["event"])
-            elif "error" in said:
-                raise EdgeError(f"QEMU refuses {execute}: {said['error'].get('desc')}")
-            else:
-                return said["return"]
+        try:
+            self._stream.write(json.dumps({"execute": execute, "arguments": arguments}).encode() + b"\n")
+            for said in map(json.loads, self._stream):
+                if "event" in said:
+                    self.events.append(said["event"])
+                elif "error" in said:
+                    raise EdgeError(f"QEMU refuses {execute}: {said['error'].get('desc')}")
+                elif "return" in said:
+                    return said["return"]
+        except OSError as error:
+            raise EdgeError(f"QEMU ended before it answered {execute}: {error.strerror}") from error
         raise EdgeError(f"QEMU ended before it answered {execute}")
 
     def drain(self) -> tuple[str, ...]:
         """All events until QEMU ends."""
         with contextlib.suppress(OSError):
-            for line in self._lines:
-                self.events.append(json.loads(line).get("event", ""))
+            self.events.extend(said["event"] for said in map(json.loads, self._stream) if "event" in said)
         return tuple(self.events)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._lines.close()
 
 
 @contextlib.contextmanager
@@ -134,8 +129,13 @@ def powered_on(machine: Machine, folder: Path) -> Iterator[Vm]:
         console, monitor = (
             stack.enter_context(_connected(folder / name, process, folder)) for name in ("console", "qmp")
         )
-        vm = Vm(process, console, stack.enter_context(contextlib.closing(Monitor(monitor))))
+        stream = stack.enter_context(monitor.makefile("rwb", buffering=0))
+        vm = Vm(process, console, Monitor(stream))
         stack.callback(vm.close)
+        try:
+            vm.monitor.ask("qmp_capabilities")
+        except EdgeError as error:
+            raise _not_started(folder) from error
         yield vm
 
 
@@ -157,7 +157,11 @@ def _connected(path: Path, process: subprocess.Popen[bytes], folder: Path) -> so
         except OSError as error:
             connection.close()
             if process.poll() is not None or time.monotonic() > until_s:
-                raise EdgeError(f"QEMU does not start: {(folder / 'qemu.txt').read_text()[-400:]}") from error
+                raise _not_started(folder) from error
             time.sleep(_POLL_S)
         else:
             return connection
+
+
+def _not_started(folder: Path) -> EdgeError:
+    return EdgeError(f"QEMU does not start: {(folder / 'qemu.txt').read_text(encoding='utf-8')[-400:]}")
