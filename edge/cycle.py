@@ -67,7 +67,7 @@ def control_cycle(ports: Ports, site: Site) -> CycleRecord:
     """Run one cycle and return its record."""
     started_s = ports.now_s()
     readings = ports.read()
-    house = judge(readings, ports.now_s())
+    house = judge(readings, ports.now_s(), has_battery=site.battery is not None)
     plan = plan_in_force(ports.plan(), house.time_s)
     planned = wish_of(house, plan, site, ports.imported_wh(house.time_s, house.grid_w))
     wish = by_hand(ports.override(), house.time_s) or planned
@@ -108,14 +108,18 @@ def by_hand(override: Override | None, now_s: float) -> Command | None:
     return override.wish(now_s) if override is not None and override.holds(now_s) else None
 
 
-def judge(readings: Sequence[Reading], now_s: float) -> House:
-    """The process image of a cycle: good readings in range, everything else NaN with its flag."""
+def judge(readings: Sequence[Reading], now_s: float, *, has_battery: bool = True) -> House:
+    """The process image of a cycle: good readings in range, everything else NaN with its flag.
+
+    In a house that has none, the power of the battery is known without a reading.
+    """
     values: dict[str, float] = {}
     flags: dict[str, int] = {}
     findings: list[str] = []
     for reading in readings:
         values[reading.signal], flags[reading.signal] = _judge_one(reading, findings)
-    grid_w, pv_w, battery_w = (values.get(name, math.nan) for name in ("grid_w", "pv_w", "battery_w"))
+    grid_w, pv_w = (values.get(name, math.nan) for name in ("grid_w", "pv_w"))
+    battery_w = values.get("battery_w", math.nan) if has_battery else 0.0
     metered_w = values.get("load_w", math.nan)
     return House(
         time_s=now_s,

@@ -69,6 +69,7 @@ def run_control(run: Run) -> None:
 def run_planner(run: Run) -> None:
     """A plan at every quarter hour; when one fails, the next try comes a minute later."""
     from edge.control.dayplan import SLICE_S
+    from edge.control.problem import decides
     from edge.files import STORE_NAME
     from edge.foresight import with_rooms
     from edge.ipc import IpcError
@@ -77,7 +78,7 @@ def run_planner(run: Run) -> None:
     from edge.recording.planning import RecordingPlanner
 
     site, log, stop = load_site(run.site_path), Log("planner"), Stop.of(run)
-    if site.battery is None:
+    if not decides(site):
         idle(run, stop, log)
         return
     optimiser = RecordingPlanner(site, run.tape(), log, SLICE_S / run.clock.speed)
@@ -116,8 +117,8 @@ def run_planner(run: Run) -> None:
 
 
 def idle(run: Run, stop: Stop, log: Log) -> None:
-    """The planner of a site without a battery: it stands by, so that a box without a site of its own is whole."""
-    log.event("idle", "the site has no battery: there is nothing to plan")
+    """The planner of a site with nothing to decide: it stands by, so that a box without a site of its own is whole."""
+    log.event("idle", "the site has no battery, car, program or room: there is nothing to plan")
     notify.ready()
     while not stop.asked():
         stop.wait_until(run.clock, run.clock.now_s() + SLOT_S, beat=notify.watchdog)

@@ -72,6 +72,8 @@ class Lookback:
 
         ``free_wall_s`` is the wall time until the next plan is due.
         """
+        if self.site.battery is None:  # nothing was decided that hindsight could judge
+            return None
         until_s = midnight_s(now_s, self.site.zone)
         if now_s - until_s < SLOT_S:  # control may not have closed the day's last quarter yet
             return None

@@ -60,7 +60,9 @@ class PlannerPorts:
         return month_peak_w(history.column("grid_w"), history.grid, issued_s, self._site.zone)
 
     def soc_frac(self) -> float:
-        """What control last read; NaN where it could not."""
+        """What control last read; NaN where it could not; 0 where there is no battery."""
+        if self._site.battery is None:
+            return 0.0
         house = self._control.ask("status")["house"]
         value = house["soc_frac"] if house else None
         return math.nan if value is None else float(value)

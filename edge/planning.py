@@ -55,7 +55,7 @@ class PlanningPorts(Protocol):
         ...
 
     def soc_frac(self) -> float:
-        """The battery's charge now; NaN where unknown."""
+        """The battery's charge now; NaN where unknown, 0 without a battery."""
         ...
 
     def publish(self, plan: Plan) -> None:

@@ -16,7 +16,7 @@ from edge.errors import PlanError
 from edge.messages import Plan, plan_from_json, to_json
 from edge.switchwords import reason_words, schedule_words
 from edge.timetext import format_time
-from edge.wording import action_words, cents_words, local_words, power_words
+from edge.wording import MISSING, action_words, cents_words, local_words, power_words
 
 _HOUR_SLOTS = 4
 _CLOCK = "%a %H:%M"
@@ -86,7 +86,7 @@ def _plan_rows(current: Plan, zone: ZoneInfo) -> list[tuple[str, ...]]:
                 local_words(current.start_s + i * current.slot_s, zone, _CLOCK),
                 f"{100 * _mean(current.price_import_eur_per_kwh[span]):.1f}",
                 *(f"{_mean(values[span]):.0f}" for values in powers),
-                f"{100 * current.soc_frac[end]:.0f}",
+                f"{100 * current.soc_frac[end]:.0f}" if math.isfinite(current.soc_frac[end]) else MISSING,
                 *(f"{_mean(values[span]):.0f}" for values in current.setpoint_w.values()),
                 *(f"{values[end]:.1f}" for values in current.expected_c.values()),
             )
@@ -190,7 +190,8 @@ def why(site_path: Path, state: Path | None, as_json: bool) -> None:
     for veto in command["vetoes"]:
         click.echo(f"Vetoed: {veto}")
     if current is not None:
-        click.echo(f"Energy in the battery is worth {cents_words(current.water_value_eur_per_kwh)} to the plan")
+        if math.isfinite(current.soc_frac[0]):
+            click.echo(f"Energy in the battery is worth {cents_words(current.water_value_eur_per_kwh)} to the plan")
         click.echo(f"The plan: {current.reason}")
         for verdict in current.verdicts:
             click.echo(f"The plan found: {verdict}")

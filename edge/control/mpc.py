@@ -145,8 +145,10 @@ class Mpc:
 
     def _hedge(self, around: Surroundings, known: Inputs, reached_w: float) -> Hedge | None:
         """What the last weeks advise against a breach of the peak; nothing without a capacity tariff."""
-        tariff, battery = self._site.tariff, self._battery
-        if tariff.peak_eur_per_kw_month <= 0.0 or tariff.peak_reserve_frac <= 0.0 or known.slot_s != peak.QUARTER_S:
+        tariff, battery = self._site.tariff, self._site.battery
+        if battery is None or tariff.peak_eur_per_kw_month <= 0.0 or tariff.peak_reserve_frac <= 0.0:
+            return None
+        if known.slot_s != peak.QUARTER_S:
             return None
         earned_eur = cycle_eur(known.import_eur_per_kwh, battery.leg_efficiency_frac, wear_eur_per_kwh(battery))
         least_w, eur_per_kw = max(reached_w, tariff.peak_floor_w), tariff.peak_eur_per_kw_month

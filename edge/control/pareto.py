@@ -93,7 +93,8 @@ def _posed(site: Site, plan: Plan) -> tuple[Inputs, Problem]:
     most_eur = known.import_eur_per_kwh - MIN_SPREAD_EUR_PER_KWH
     known = known._replace(export_eur_per_kwh=np.minimum(known.export_eur_per_kwh, most_eur))
     terminal = terminal_value_eur_per_kwh(battery_of(site), known)
-    return known, problem(without_heating(site), plan.soc_frac[0], known, terminal)
+    soc_frac = plan.soc_frac[0] if site.battery is not None else 0.0
+    return known, problem(without_heating(site), soc_frac, known, terminal)
 
 
 def _opened(site: Site, plan: Plan, objective: str) -> _Programme:

@@ -37,6 +37,9 @@ RECOVERY_FRAC_PER_HOUR = 0.02
 # Where export pays more than import costs, the relaxation would trade with itself: keep this distance.
 MIN_SPREAD_EUR_PER_KWH = 1e-4
 
+# A house without a battery is planned as one whose battery neither moves nor holds anything.
+NO_BATTERY = Battery(capacity_wh=1.0, charge_w=0.0, discharge_w=0.0, soc_min_frac=0.0, soc_max_frac=0.0)
+
 _COLUMNS = ("PV forecast", "load forecast", "import price", "export price")
 
 
@@ -71,10 +74,13 @@ class Problem(NamedTuple):
 
 
 def battery_of(site: Site) -> Battery:
-    """The site's battery; raises :class:`PlanError` where there is none to plan for."""
-    if site.battery is None:
-        raise PlanError("the site has no battery: nothing to decide")
-    return site.battery
+    """The site's battery; in a house without one, a battery that can do nothing."""
+    return site.battery or NO_BATTERY
+
+
+def decides(site: Site) -> bool:
+    """Claims that a plan of this site has something to decide."""
+    return site.battery is not None or bool(site.evs or site.loads or site.zones or site.stores or site.hotwater)
 
 
 def battery_only(site: Site) -> Site:

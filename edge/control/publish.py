@@ -14,7 +14,7 @@ from edge.config import Site
 from edge.control.component import Component
 from edge.control.problem import Inputs, Problem, battery_of
 from edge.control.rollout import Rollout
-from edge.control.words import IDLE_W, Marginals, explain, explain_peak
+from edge.control.words import IDLE_W, Marginals, explain, explain_draws, explain_peak
 from edge.messages import Plan
 
 LEASE_S = 1800.0
@@ -58,7 +58,7 @@ def publish(site: Site, issued_s: float, forecasts: tuple[Forecast, Forecast], f
         wear_eur_per_kwh=found.posed.terms.wear_eur_per_kwh,
         cost_eur=lived.cost_eur,
         battery_w=band(lived.battery_w),
-        soc_frac=tuple(lived.soc_frac.tolist()),
+        soc_frac=tuple(lived.soc_frac.tolist()) if site.battery is not None else (math.nan,) * (count + 1),
         grid_w=band(lived.grid_w),
         pv_p10_w=band(pv.p10),
         pv_p50_w=band(pv.p50),
@@ -78,7 +78,7 @@ def publish(site: Site, issued_s: float, forecasts: tuple[Forecast, Forecast], f
 
 
 def _reason(site: Site, found: Outcome) -> str:
-    """Why the battery does now what it does."""
+    """Why the battery does now what it does; without one, what runs now."""
     known, lived = found.known, found.lived
     if found.peak_w > 0.0 and float(lived.grid_w[0]) >= found.peak_w - IDLE_W:
         return explain_peak(found.peak_w, site.tariff.peak_eur_per_kw_month)
@@ -89,6 +89,8 @@ def _reason(site: Site, found: Outcome) -> str:
         wear_eur_per_kwh=found.posed.terms.wear_eur_per_kwh,
         leg_efficiency_frac=battery_of(site).leg_efficiency_frac,
     )
+    if site.battery is None:
+        return explain_draws([name for name, power_w in lived.others_w.items() if power_w[0] > IDLE_W], marginals)
     others_w = math.fsum(float(power_w[0]) for power_w in lived.others_w.values())
     return explain(float(lived.battery_w[0]), float(known.load_w[0] - known.pv_w[0]) + others_w, marginals)
 

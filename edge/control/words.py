@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from core_kernels.units import W_PER_KW
@@ -49,6 +50,14 @@ def cents(price_eur_per_kwh: float) -> str:
 def explain_peak(peak_w: float, eur_per_kw: float) -> str:
     """The sentence where the capacity tariff decides."""
     return f"hold the month's highest quarter hour at {peak_w / W_PER_KW:.1f} kW: a kW more costs {eur_per_kw:.2f} EUR"
+
+
+def explain_draws(names: Sequence[str], marginals: Marginals) -> str:
+    """One sentence for a house without a battery: what the plan runs now, and at which prices."""
+    imports = f"import costs {cents(marginals.import_eur_per_kwh)} a kWh"
+    exports = f"export pays {cents(marginals.export_eur_per_kwh)} a kWh"
+    runs = f"run {', '.join(names)}" if names else "nothing to run"
+    return f"{runs} now: {imports}, {exports}"
 
 
 def explain(battery_w: float, net_w: float, marginals: Marginals) -> str:

@@ -118,6 +118,14 @@ def test_an_unmetered_load_comes_from_the_balance() -> None:
     assert math.isnan(judge(blind, NOW_S).load_w)
 
 
+def test_a_house_without_a_battery_has_its_load_from_meter_and_sun_alone() -> None:
+    readings = [r for r in good_readings(NOW_S, grid_w=600.0, pv_w=200.0) if r.signal in ("grid_w", "pv_w")]
+    house = judge(readings, NOW_S, has_battery=False)
+    assert (house.load_w, house.battery_w) == (pytest.approx(800.0), 0.0)
+    assert math.isnan(house.soc_frac)
+    assert math.isnan(judge(readings, NOW_S).load_w)
+
+
 def test_the_balance_of_good_meters_closes() -> None:
     assert judge(good_readings(NOW_S), NOW_S).residual_w == pytest.approx(0.0)
 

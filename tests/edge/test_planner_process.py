@@ -108,6 +108,31 @@ def box(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("own_signals")
+def test_a_house_with_a_car_and_no_battery_gets_its_plan(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head, _, tail = SITE.partition("[battery]")
+    car = '[[ev]]\nname = "car"\nenergy_wh = 8000\ncharge_w = 7000\n'
+    (box / "site.toml").write_text(f"{head}{car}[tariff]{tail.partition('[tariff]')[2]}")
+    forecaster, control = FailsFirst(), Control()
+    forecaster.asked_count = 1
+    monkeypatch.setattr("edge.planner_ports.forecaster_of", lambda _site, _log: forecaster)
+    service = Service(box / SOCKET_NAME, control.handlers())
+    try:
+        run_planner(
+            Run(
+                site_path=box / "site.toml",
+                state=box,
+                clock=Clock(start_s=float(NOW_S), origin_s=time.monotonic(), speed=100.0),
+            )
+        )
+    finally:
+        service.close()
+    assert [kind for kind, _ in control.told][:1] == ["plan"]
+    plan = control.told[0][1]
+    assert max(plan.setpoint_w["ev.car"]) > 1000.0
+    assert set(plan.battery_w) == {0.0}
+
+
+@pytest.mark.usefixtures("own_signals")
 def test_arithmetic_that_fails_is_told_to_control_and_the_next_try_makes_a_plan(
     box: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

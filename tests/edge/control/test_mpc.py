@@ -169,11 +169,6 @@ def test_grids_must_agree():
         Mpc(make_site()).plan(**{**arguments, "pv": make_forecast("pv_w", other, 0.0)})
 
 
-def test_a_site_without_battery_has_nothing_to_plan():
-    with pytest.raises(PlanError, match="no battery"):
-        Mpc(make_site(None))
-
-
 def test_the_next_quarter_hour_agrees_with_the_last_plan():
     mpc = Mpc(make_site())
     first = mpc.plan(**a_day())
