@@ -14,13 +14,20 @@ from training.errors import SetupError
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def write_zip(members: Mapping[str, bytes], path: Path) -> None:
+def zipped(members: Mapping[str, bytes]) -> bytes:
     """A ZIP with fixed dates: the same members give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def write_zip(members: Mapping[str, bytes], path: Path) -> None:
+    """Write :func:`zipped`; raises :class:`SetupError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+        path.write_bytes(zipped(members))
     except OSError as error:
         raise SetupError(f"{path}: cannot be written: {error.strerror}") from error
 

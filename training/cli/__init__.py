@@ -17,6 +17,7 @@ _COMMANDS = {
     "export": ("training.cli.export:command", "Export to ONNX through the parity gate and pack a bundle."),
     "extract": ("training.cli.extract:command", "A site's data from its stores, and how good they are."),
     "fit": ("training.cli.fit:fit", "Fit the PV and load models of a site."),
+    "fleet": ("training.cli.fleet:command", "Train the models of many homes on Dask workers."),
     "make-bundle": ("training.cli.fit:make_bundle", "Fit, export and sign in one go."),
     "registry": ("training.cli.registry:group", "Bundles kept for good: champion, shadow, previous."),
     "rooms": ("training.cli.rooms:command", "Identify the rooms of a house."),

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.errors import SetupError
-
 if TYPE_CHECKING:
     from training.boosters import Recipe
     from training.dataset import Series
@@ -32,19 +30,9 @@ def inputs(
     site_path: Path, table_path: Path, wanted: tuple[str, ...] = ("pv_w", "load_w"), arrays: bool = True
 ) -> tuple[Series, TrainingSite]:
     """Table and site of a command; the table has a column of ``wanted``: a name, or how names begin (``room_``)."""
-    from core_kernels.consumers import without_consumers
-    from training.holiday_days import holiday_days
-    from training.read import read_series
-    from training.site import load_site
+    from training.site_table import site_table
 
-    site = load_site(site_path, needs_arrays=arrays)
-    series = read_series(table_path, site.zone, site.extra)
-    prefixes = tuple(name for name in wanted if name.endswith("_"))
-    if not any(name in wanted or name.startswith(prefixes) for name in series.frame.columns):
-        raise SetupError(f"{table_path}: has {'neither ' if len(wanted) > 1 else 'no '}{' nor '.join(wanted)}")
-    grid = series.frame.grid
-    days = holiday_days(site.country, site.subdivision, grid.start_s, grid.end_s)
-    return replace(series, frame=without_consumers(series.frame, site.consumers), holidays=days), site
+    return site_table(site_path, table_path, wanted, arrays)
 
 
 def recipe(quick: bool, seed: int) -> Recipe:
