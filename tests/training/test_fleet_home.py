@@ -92,7 +92,7 @@ def test_too_few_days_no_value_and_too_large_a_table_are_said(tmp_path, monkeypa
     table["load_w"] = np.nan
     table.to_parquet(tmp_path / "short" / "table.parquet")
     assert "neither load_w nor pv_w" in train_home("short", job).reason
-    monkeypatch.setattr("training.fleet.home.MOST_TABLE_MB", 1e-6)
+    monkeypatch.setattr("training.fleet.home.MOST_TABLE_BYTES", 1)
     assert "larger than" in train_home("short", job).reason
 
 

@@ -23,7 +23,7 @@ def outcome(home, ours, **changed):
             "climatology_28d": {"pinball": 100.0},
         }
     }
-    return Outcome(home=home, state="trained", scores=scores, facts=facts, cpu_s=2.0, peak_rss_mb=400.0)
+    return Outcome(home=home, state="trained", scores=scores, facts=facts, cpu_s=2.0, peak_rss_bytes=400_000_000)
 
 
 def test_the_worst_home_comes_first_with_what_may_explain_it():
@@ -58,5 +58,5 @@ def test_the_worst_home_comes_first_with_what_may_explain_it():
 
 def test_a_fleet_of_failures_has_a_page_as_well():
     report = fleet_report([failed("a", "b")])
-    assert summary(report)["cpu_s_per_home"] is None
+    assert summary(report)["home_cpu_s"] is None
     assert "Failed" in page(report)

@@ -41,7 +41,7 @@ from training.site import TrainingSite
 from training.site_table import site_table
 
 SITE_FILE, TABLES = "site.toml", ("table.parquet", "table.csv")
-MOST_TABLE_MB = 128.0  # a year of a minute's twenty signals has a third of it
+MOST_TABLE_BYTES = 128_000_000  # a year of a minute's twenty signals has a third of it
 _RECENT_DAYS = 28
 
 
@@ -84,8 +84,8 @@ def train_home(home: str, job: Job) -> Outcome:
     table_name = next((name for name in TABLES if homes.size(f"{home}/{name}") is not None), None)
     if site_raw is None or table_name is None:
         return failed(home, f"has no {SITE_FILE if site_raw is None else ' or '.join(TABLES)}")
-    if (homes.size(f"{home}/{table_name}") or 0) > MOST_TABLE_MB * 1e6:
-        return failed(home, f"{table_name} is larger than {MOST_TABLE_MB:.0f} MB")
+    if (homes.size(f"{home}/{table_name}") or 0) > MOST_TABLE_BYTES:
+        return failed(home, f"{table_name} is larger than {MOST_TABLE_BYTES / 1e6:.0f} MB")
     table_raw = homes.read(f"{home}/{table_name}") or b""
     seal = fingerprint(site_raw, table_raw, job)
     done = finished(out, home)
@@ -97,8 +97,8 @@ def train_home(home: str, job: Job) -> Outcome:
         return failed(home, "; ".join(str(error).splitlines()))
     for name, content in files.items():
         out.write(f"{home}/{name}", content)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    outcome = replace(outcome, fingerprint=seal, cpu_s=time.process_time() - started_s, peak_rss_mb=peak_mb)
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    outcome = replace(outcome, fingerprint=seal, cpu_s=time.process_time() - started_s, peak_rss_bytes=peak_bytes)
     out.write(f"{home}/{RESULT_FILE}", outcome.to_bytes())
     return outcome
 

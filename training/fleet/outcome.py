@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 RESULT_FILE, BUNDLE_FILE, SIGNED_FILE = "result.json", "bundle.zip", "signed.zip"
 REFERENCE = "climatology_28d"
+_MAY_BE_NONE = ("facts", "peak_rss_bytes")
 
 State = Literal["trained", "kept", "failed"]
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -37,7 +38,7 @@ class Outcome:
     version: str = ""
     has_bundle: bool = False
     cpu_s: float = math.nan
-    peak_rss_mb: float = math.nan
+    peak_rss_bytes: int | None = None
     scores: Scores = field(default_factory=dict)
     facts: Facts | None = None
 
@@ -81,6 +82,6 @@ def _known(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        key: item if key == "facts" and item is None else math.nan if item is None else _known(item)
+        key: item if key in _MAY_BE_NONE and item is None else math.nan if item is None else _known(item)
         for key, item in value.items()
     }

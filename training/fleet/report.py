@@ -60,8 +60,8 @@ class FleetReport:
     bundle_count: int
     failures: tuple[tuple[str, str], ...]
     signals: tuple[SignalReport, ...]
-    cpu_s_per_home: float
-    peak_rss_mb: float
+    home_cpu_s: float
+    peak_rss_bytes: int | None
 
 
 def fleet_report(found: Sequence[Outcome]) -> FleetReport:
@@ -76,8 +76,8 @@ def fleet_report(found: Sequence[Outcome]) -> FleetReport:
         bundle_count=sum(outcome.has_bundle for outcome in done),
         failures=tuple(sorted((outcome.home, outcome.reason) for outcome in found if outcome.state == "failed")),
         signals=tuple(_signal(name, done) for name in names),
-        cpu_s_per_home=float(np.mean([outcome.cpu_s for outcome in done])) if done else math.nan,
-        peak_rss_mb=max((outcome.peak_rss_mb for outcome in done), default=math.nan),
+        home_cpu_s=float(np.mean([outcome.cpu_s for outcome in done])) if done else math.nan,
+        peak_rss_bytes=max((o.peak_rss_bytes for o in done if o.peak_rss_bytes is not None), default=None),
     )
 
 
@@ -127,8 +127,8 @@ def summary(report: FleetReport) -> dict[str, Any]:
         "kept": report.kept_count,
         "bundles": report.bundle_count,
         "failed": [{"home": home, "reason": reason} for home, reason in report.failures],
-        "cpu_s_per_home": _number(report.cpu_s_per_home),
-        "peak_rss_mb": _number(report.peak_rss_mb),
+        "home_cpu_s": _number(report.home_cpu_s),
+        "peak_rss_bytes": report.peak_rss_bytes,
         "skill": {
             item.signal: {
                 "homes": item.home_count,
