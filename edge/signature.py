@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -11,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from edge.errors import BundleError
 
 SIGNATURE_BYTES = 64
+_NOT_AFTER = re.compile(rb"^Not-After: (\d{4}-\d\d-\d\d)\s*$", re.MULTILINE)
 
 
 def load_public_key(path: Path) -> Ed25519PublicKey:
@@ -22,6 +25,22 @@ def load_public_key(path: Path) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise BundleError(f"{path}: is not an ed25519 public key")
     return key
+
+
+def check_in_time(path: Path, now_s: float) -> None:
+    """Nothing while a key may vouch for something new; else :class:`BundleError`.
+
+    A public key's file may say ``Not-After: 2027-12-31`` before the PEM block: the last day on which it may.
+    """
+    found = _NOT_AFTER.search(_content(path, "public key"))
+    if found is None:
+        return
+    try:
+        last = datetime.strptime(found[1].decode("ascii"), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise BundleError(f"{path}: Not-After is not a date: {error}") from error
+    if now_s >= last.timestamp() + 86_400.0:
+        raise BundleError(f"{path}: the key expired after {last:%Y-%m-%d}")
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:

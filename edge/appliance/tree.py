@@ -23,7 +23,6 @@ from edge.appliance.manifest import (
 from edge.errors import BundleError
 from edge.signature import check, load_public_key
 
-CACHE_NAME = "cache"  # written on the box itself: compiled kernels
 _OUTSIDE = (MANIFEST_NAME, SIGNATURE_NAME)
 
 
@@ -46,8 +45,7 @@ def entries(tree: Path) -> dict[str, Entry]:
 def files(tree: Path) -> Iterator[Path]:
     """The files that a manifest lists, in the order of their paths."""
     for path in sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).as_posix()):
-        inside = path.relative_to(tree)
-        if inside.parts[0] == CACHE_NAME or inside.as_posix() in _OUTSIDE:
+        if path.relative_to(tree).as_posix() in _OUTSIDE:
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise BundleError(f"{path}: is neither a file nor a folder")

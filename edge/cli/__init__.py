@@ -31,6 +31,7 @@ _COMMANDS = {
     "savings": ("edge.cli.savings:command", "What the last days cost, beside rules and no battery."),
     "status": ("edge.cli.status:command", "What the box is doing now, in ten lines."),
     "twin": ("edge.cli.twin:command", "Serve a device, or a whole house, from a profile."),
+    "update": ("edge.cli.update:group", "Releases on this box: install, prove, roll back; build and verify them."),
     "warm": ("edge.cli.warm:command", "Compile and cache all kernels."),
     "watch": ("edge.cli.watch:command", "The house live, with sparklines."),
     "why": ("edge.cli.ask:why", "The reason for the running action, in words."),

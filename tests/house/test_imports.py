@@ -22,6 +22,7 @@ OPEN_TO_ROOMS = {
     "messages",
     "picture",
     "signature",
+    "trial",
     "strictjson",
     "timetext",
 }

