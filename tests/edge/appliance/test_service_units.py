@@ -97,7 +97,11 @@ def test_systemd_understands_every_line(tmp_path):
     launcher.write_text("#!/bin/sh\n")
     launcher.chmod(0o755)
     for path in UNITS.iterdir():
-        (tmp_path / path.name).write_text(path.read_text().replace("/opt/pems/current/bin/pems", str(launcher)))
+        (tmp_path / path.name).write_text(
+            path.read_text()
+            .replace("/opt/pems/current/bin/pems", str(launcher))
+            .replace("/opt/pems/good/bin/pems", str(launcher))
+        )
     units = [str(tmp_path / path.name) for path in sorted(UNITS.iterdir())]
     result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False, timeout=120
