@@ -19,7 +19,7 @@ def report(parts: tuple[str, ...], stride: int) -> Report:
     return Report(group="appliance", machine=machine(), rows=tuple(rows), left_out=tuple(left_out))
 
 
-def _measured(_part: str, stride: int) -> tuple[Row, ...]:
-    from edge.bench_appliance import cutrows
+def _measured(part: str, stride: int) -> tuple[Row, ...]:
+    from edge.bench_appliance import cutrows, lives
 
-    return cutrows.rows(stride)
+    return lives.rows() if part == "lives" else cutrows.rows(stride)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bench_appliance.powercut import Verdict
+from edge.bench_appliance.recorded import EXT4, Disk
 from edge.web.keys import Keys
 
 _FOLDER = "keys"
@@ -18,6 +19,7 @@ class Password:
     """Whoever changed a password must not be let in by the old one again."""
 
     name: str = "dashboard's password"
+    disk: Disk = EXT4
 
     def prepare(self, root: Path) -> None:
         """A password that somebody has set."""

@@ -19,6 +19,7 @@ from core_kernels.featurespec import digest
 from core_kernels.manifest import MANIFEST_NAME, SCHEMA, SIGNATURE_NAME, canonical_bytes, signed_bytes
 from core_kernels.quantiles import LEVELS_FRAC
 from edge.bench_appliance.powercut import Verdict
+from edge.bench_appliance.recorded import EXT4, Disk
 from edge.forecast import installed
 from edge.forecast.bundle import Bundle, verify
 
@@ -34,6 +35,7 @@ class Models:
     """Bundles signed by a key of their own; their graphs are noise, which is never loaded here."""
 
     name: str = "model bundles"
+    disk: Disk = EXT4
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def prepare(self, _root: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.bench_appliance.blocklog import Cut, Epoch, Kind, cuts
-from edge.bench_appliance.recorded import CutDisks, Recording, looped, make_disk, mounted, recording
+from edge.bench_appliance.recorded import CutDisks, Disk, Recording, copy_disk, looped, make_disk, mounted, recording
 from edge.errors import EdgeError
 
 
@@ -29,6 +28,11 @@ class Writer(Protocol):
     @property
     def name(self) -> str:
         """For people."""
+        ...
+
+    @property
+    def disk(self) -> Disk:
+        """What it writes to."""
         ...
 
     def prepare(self, root: Path) -> None:
@@ -64,14 +68,14 @@ class Tally:
 def pull(writer: Writer, folder: Path, stride: int = 1) -> Tally:
     """Record a writer and judge the states after every ``stride``-th write; 1 is all of them."""
     before, disk = folder / "before.img", folder / "disk.img"
-    make_disk(before)
+    make_disk(writer.disk, before)
     with looped(before) as device, mounted(device, folder / "before.root") as root:
         writer.prepare(root)
-    shutil.copyfile(before, disk)
+    copy_disk(before, disk)
     acknowledged: list[int] = []
     with recording(disk) as record:
         writer.work(record.root, lambda: acknowledged.append(record.log_bytes()))
-    return _judged(writer, CutDisks(before), record, acknowledged, stride)
+    return _judged(writer, CutDisks(writer.disk, before), record, acknowledged, stride)
 
 
 def _judged(writer: Writer, disks: CutDisks, record: Recording, acknowledged: Sequence[int], stride: int) -> Tally:

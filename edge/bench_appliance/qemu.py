@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge.bench_appliance.machine import Machine, command, needs, variables
+from edge.bench_appliance.virtual import Machine, command, needs, variables
 from edge.errors import EdgeError
 
 _SOCKETS_WITHIN_S = 20.0
@@ -58,11 +58,15 @@ class Vm:
             time.sleep(_POLL_S)
         return found
 
+    def send(self, line: str) -> None:
+        """Type a line on the console, and wait for nothing."""
+        self._console.sendall(f"{line}\n".encode())
+
     def run(self, line: str, within_s: float = 120.0) -> tuple[int, str]:
         """Run a line in the shell on the console: its exit code and what it printed."""
         nonce, start = secrets.token_hex(6), len(self._text)
         # Quotes part the words on the way out, so that only the answer has them in one piece.
-        self._console.sendall(f"echo BE''GIN-{nonce}; {line}; echo EN''D-{nonce}=$?\n".encode())
+        self.send(f"echo BE''GIN-{nonce}; {line}; echo EN''D-{nonce}=$?")
         found = self.wait_for(rf"BEGIN-{nonce}\r?\n((?s:.*?))END-{nonce}=(\d+)", within_s, start)
         return int(found[2]), found[1].replace("\r", "")
 

@@ -1,4 +1,4 @@
-"""A small ext4 disk whose every write is logged, and the disks that a power cut could have left of it. Needs root.
+"""A small disk whose every write is logged, and the disks that a power cut could have left of it. Needs root.
 
 ``qemu-storage-daemon`` serves the image as a file (FUSE) with ``blklogwrites`` under it; a loop device makes it a disk.
 """
@@ -21,7 +21,7 @@ _TOOLS = ("qemu-storage-daemon", "mkfs.ext4", "e2fsck", "losetup", "mount", "umo
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # states are made and thrown away by the thousand
 _WITHIN_S = 30.0
 _REPAIRED = 1  # e2fsck(8)
-_DISK_BYTES = 32 * 1024 * 1024
+_MIB = 1024 * 1024
 _DAEMON = """qemu-storage-daemon
 --blockdev driver=file,node-name=disk,filename={disk}
 --blockdev driver=file,node-name=log,filename={log}
@@ -43,14 +43,14 @@ def missing() -> str:
     return ""
 
 
-def call(*command: str | Path, most_code: int = 0) -> str:
+def call(*command: str | Path, most_code: int = 0, within_s: float = _WITHIN_S) -> str:
     """What a tool printed; raises :class:`StoreError` with its complaint where it left with a code above the most."""
     try:
         done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, check=False, timeout=_WITHIN_S
+            [str(part) for part in command], capture_output=True, text=True, check=False, timeout=within_s
         )
     except subprocess.TimeoutExpired as error:
-        raise StoreError(f"{command[0]}: no end within {_WITHIN_S:g} s") from error
+        raise StoreError(f"{command[0]}: no end within {within_s:g} s") from error
     if not 0 <= done.returncode <= most_code:
         raise StoreError(f"{' '.join(map(str, command))}: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout
@@ -66,11 +66,35 @@ def workplace() -> Iterator[Path]:
         yield Path(folder)
 
 
-def make_disk(image: Path) -> None:
-    """An empty ext4 with Debian's defaults, its tables and journal written out at once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A disk and its file system: how it is made, repaired before it is mounted, and checked afterwards."""
+
+    size_bytes: int
+    make: tuple[str, ...]
+    repair: tuple[str, ...]
+    check: tuple[str, ...]
+
+
+# Debian's defaults, tables and journal written out at once; repaired as the box does at its start (fsck.repair=yes).
+EXT4 = Disk(
+    size_bytes=32 * _MIB,
+    make=("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"),
+    repair=("e2fsck", "-y"),
+    check=("e2fsck", "-fn"),
+)
+
+
+def make_disk(disk: Disk, image: Path) -> None:
+    """A disk with nothing on it."""
     with image.open("wb") as handle:
-        handle.truncate(_DISK_BYTES)
-    call("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image)
+        handle.truncate(disk.size_bytes)
+    call(*disk.make, image)
+
+
+def copy_disk(image: Path, copy: Path) -> None:
+    """A copy that takes no more room than the image does."""
+    call("cp", "--sparse=always", image, copy)
 
 
 @contextlib.contextmanager
@@ -143,23 +167,23 @@ def _wait_for_size(export: Path, size: int) -> None:
 class CutDisks:
     """A disk as it was before recording, brought forward epoch by epoch; each cut is mounted on a copy."""
 
-    def __init__(self, before: Path) -> None:
-        self._kept = before
+    def __init__(self, disk: Disk, before: Path) -> None:
+        self._disk, self._kept = disk, before
         self._copy = before.with_suffix(".cut")
 
     @contextlib.contextmanager
     def after(self, cut: Cut) -> Iterator[Path]:
-        """The file system as the next start finds it: checked as the box does (``fsck.repair=yes``), and mounted."""
-        shutil.copyfile(self._kept, self._copy)
+        """The file system as the next start finds it: repaired as the box does, and mounted."""
+        copy_disk(self._kept, self._copy)
         _patch(self._copy, cut.patches)
-        call("e2fsck", "-y", self._copy, most_code=_REPAIRED)
+        call(*self._disk.repair, self._copy, most_code=_REPAIRED)
         with looped(self._copy) as device, mounted(device, self._copy.with_suffix(".root")) as root:
             yield root
 
     def complaint(self) -> str:
-        """What e2fsck says of the disk that was mounted last; empty for a clean one."""
+        """What the check says of the disk that was mounted last; empty for a clean one."""
         try:
-            call("e2fsck", "-fn", self._copy)
+            call(*self._disk.check, self._copy)
         except StoreError as error:
             return str(error)
         return ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bench_appliance.powercut import Verdict
+from edge.bench_appliance.recorded import EXT4, Disk
 from edge.files import STORE_NAME
 from edge.ingest.schema import translated
 from edge.ingest.store import MINUTE_S, SLOT_S, Store, StoreReader
@@ -29,6 +30,7 @@ class Telemetry:
 
     minutes_count: int = 40
     name: str = "telemetry and journal"
+    disk: Disk = EXT4
 
     def prepare(self, root: Path) -> None:
         """A store that has been in use."""

@@ -27,6 +27,7 @@ class Setting:
 
     synced: bool
     name: str = "a setting"
+    disk: recorded.Disk = recorded.EXT4
 
     def prepare(self, root: Path) -> None:
         replace_whole(root / "setting", b"0" * 600)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge.bench_appliance import twinline
-from edge.bench_appliance.machine import Kernel, Machine, command
 from edge.bench_appliance.qemu import powered_on
+from edge.bench_appliance.virtual import Kernel, Machine, command
 from edge.errors import EdgeError
 
 BOX = Machine(arch="x86_64", disk=Path("/d/box.img"), line=Path("/d/line"))
