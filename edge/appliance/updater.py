@@ -27,7 +27,7 @@ from edge.appliance.manifest import Facts, Manifest
 from edge.appliance.release import Progress, unpack, verify
 from edge.appliance.tree import facts_of
 from edge.errors import BundleError, UpdateError
-from edge.files import sync_folder
+from edge.files import sync_disk, sync_folder
 from edge.signature import check_in_time
 from edge.trial import Trial
 
@@ -151,7 +151,7 @@ def _stage(places: Places, file: Path, manifest: Manifest, progress: Progress | 
     part = places.releases / f"{manifest.version}{_PART}"
     if unpack(file, part, places.key, progress) != manifest:
         raise BundleError("was exchanged while it was being installed")
-    os.sync()
+    sync_disk(part)
     _try(part.rename(places.releases / manifest.version))
     sync_folder(places.releases)
 

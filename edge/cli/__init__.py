@@ -14,6 +14,7 @@ _COMMANDS = {
     "bench": ("edge.cli.bench:command", "Timings beside the references, as ratios in one run."),
     "bundle": ("edge.cli.bundle:group", "Signed model bundles on the device."),
     "completion": ("edge.cli.completion:command", "What makes a shell complete commands and options."),
+    "config": ("edge.cli.config:group", "The box's site.toml: show it, replace it after a full check."),
     "demo": ("edge.cli.demo:command", "The whole main job on this machine, on real wires and real data."),
     "device": ("edge.cli.device:group", "Read, watch and set one device on its wire."),
     "doctor": ("edge.cli.doctor:command", "Links, signs, clocks, bundle, store, last plan, wear."),
