@@ -54,8 +54,9 @@ def build_tree(out: Path, arch: str, wheel: Path, *, version: str = "", units: P
     _pip("install", arch, *place, "--upgrade", str(wheel))
     _strip(lib)
     (out / "bin").mkdir()
-    shutil.copyfile(DATA / "pems", out / "bin" / "pems")
-    (out / "bin" / "pems").chmod(0o755)
+    for source, target in (("pems", out / "bin" / "pems"), ("install.sh", out / "install.sh")):
+        shutil.copyfile(DATA / source, target)
+        target.chmod(0o755)
     units = units or DATA / "units"
     if units.is_dir():
         shutil.copytree(units, out / "units")

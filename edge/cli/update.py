@@ -189,6 +189,23 @@ def pack(out: Path, arch: str, wheel: Path, private: Path, version: str) -> None
     click.echo(f"{out}: {manifest.version} for {arch}, {out.stat().st_size / 1e6:.0f} MB, {len(manifest.files)} files")
 
 
+@group.command()
+@click.argument("release", type=_path)
+@click.argument("out", type=_path)
+@click.pass_obj
+def deb(places: Places, release: Path, out: Path) -> None:
+    """Wrap a release as a Debian package, with its public key and the installer.
+
+    \b
+    Example:
+      pems update --key release.pub deb 1.2.0.pems pems-edge_1.2.0_arm64.deb
+    """
+    from edge.appliance.deb import build_deb
+
+    build_deb(release, places.key, out)
+    click.echo(f"{out}: {out.stat().st_size / 1e6:.0f} MB; install it with apt install ./{out.name}")
+
+
 def _told(places: Places, step: Callable[[Places], Trial], as_json: bool) -> None:
     _show(step(places), as_json)
 

@@ -33,6 +33,9 @@ def make_tree(folder: Path, facts: dict, command: str = "#!/bin/sh\nexit 0\n") -
     (folder / "bin" / "pems").chmod(0o755)
     (folder / "lib" / "edge" / "__init__.py").write_text(f"__version__ = {facts['version']!r}\n")
     (folder / "lib" / "edge" / "empty.py").write_text("")
+    (folder / "units").mkdir()
+    for name in ("pems-control.service", "pems-update-recover.service", "pems.target"):
+        (folder / "units" / name).write_text("[Unit]\n")
     (folder / "release.json").write_text(json.dumps(facts))
     return folder
 
