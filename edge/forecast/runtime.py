@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,10 @@ class Forecaster:
         weather : Frame, optional
             Forecast weather (``fc_*``) known at the issue.
         """
+        given = (issued_s, grid, history)
         return {
-            "pv_w": self._pv(issued_s, grid, history, weather),
-            "load_w": self._load(issued_s, grid, history, weather),
+            "pv_w": _or_else(partial(self._pv, *given, weather), partial(self._baseline.pv, *given)),
+            "load_w": _or_else(partial(self._load, *given, weather), partial(self._baseline.load, *given)),
         }
 
     def _pv(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> Forecast:
@@ -154,6 +156,14 @@ class Forecaster:
             p90=p90,
             source=f"bundle {self.manifest.version}{short}",
         )
+
+
+def _or_else(by_model: Callable[[], Forecast], by_baseline: Callable[[str], Forecast]) -> Forecast:
+    """The model's forecast; where it cannot be computed, the baseline's with the reason."""
+    try:
+        return by_model()
+    except (BundleError, ArithmeticError, ValueError) as error:
+        return by_baseline(f"the model failed: {error}")
 
 
 def _proved(rooms: BundledRooms, golden: Mapping[str, Any], tolerance: float) -> float:

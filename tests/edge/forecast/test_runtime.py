@@ -102,6 +102,25 @@ def test_an_answer_that_is_not_finite_is_not_used(workshop, site, week, monkeypa
     assert {forecast.source for forecast in found.values()} == {"baseline (the model gave no finite answer)"}
 
 
+@pytest.mark.parametrize(
+    "error",
+    [BundleError("load.onnx: cannot be run"), FloatingPointError("overflow"), np.linalg.LinAlgError("singular")],
+)
+def test_a_model_that_fails_as_it_runs_falls_back_by_itself_and_says_why(forecaster, week, monkeypatch, error):
+    usual = model_module.Model.quantiles_w
+
+    def quantiles_w(self, matrix):
+        if self.entry.signal == "load_w":
+            raise error
+        return usual(self, matrix)
+
+    monkeypatch.setattr(model_module.Model, "quantiles_w", quantiles_w)
+    found = forecaster.forecast(ISSUED_S, TARGET, week, None)
+    assert found["pv_w"].source == "bundle 1-a"
+    assert found["load_w"].source == f"baseline (the model failed: {error})"
+    assert np.isfinite(found["load_w"].p50).all()
+
+
 def test_a_folder_of_installed_bundles_is_a_bundle(workshop, site, tmp_path):
     install(read_bundle(workshop.bundle(seq=9, version="9-z"), workshop.public), tmp_path / "bundles")
     assert Forecaster.load(tmp_path / "bundles", workshop.public, site).manifest.version == "9-z"
