@@ -73,8 +73,7 @@ def wheelhouse(arch: str) -> Path:
         digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     except OSError as error:
         raise UpdateError(f"{LOCK}: cannot be read; releases are built in a checkout: {error.strerror}") from error
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    house = caches / "pems-edge" / "wheels" / f"{arch}-{digest}"
+    house = caches() / "wheels" / f"{arch}-{digest}"
     if not house.is_dir():
         draft = house.with_name(f"{house.name}.{os.getpid()}.part")
         shutil.rmtree(draft, ignore_errors=True)
@@ -84,6 +83,11 @@ def wheelhouse(arch: str) -> Path:
         except OSError:  # another build was faster, and its wheels have the same hashes
             shutil.rmtree(draft)
     return house
+
+
+def caches() -> Path:
+    """The folder of what was fetched once and serves every build."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pems-edge"
 
 
 def platform_tags(arch: str) -> Iterator[str]:

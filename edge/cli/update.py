@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _path = click.Path(path_type=Path)
 _SYSTEMD = Path("/run/systemd/system")
+SYSTEM_SUFFIX = ".raucb"
 _UNITS = ("pems-update-recover.service", "pems.target")
 
 
@@ -43,7 +44,7 @@ def install(places: Places, file: Path, restart: bool, as_json: bool) -> None:
     """Verify a release, unpack it beside the one in force, and put it on trial.
 
     What runs goes on running until all of the new release is on the disk. A release that does not become good in two
-    starts is rolled back by itself.
+    starts is rolled back by itself. A .raucb is a whole system: it goes beside the one that runs, for the next start.
 
     \b
     Example:
@@ -51,6 +52,9 @@ def install(places: Places, file: Path, restart: bool, as_json: bool) -> None:
     """
     from edge.appliance import release, updater
 
+    if file.suffix == SYSTEM_SUFFIX:
+        _install_system(file)
+        return
     size = release.verify(file, places.key).tree_bytes
     with click.progressbar(length=size, label=f"Installing {file.name}", hidden=as_json) as bar:
         state = updater.install(places, file, bar.update)
@@ -204,6 +208,32 @@ def deb(places: Places, release: Path, out: Path) -> None:
 
     build_deb(release, places.key, out)
     click.echo(f"{out}: {out.stat().st_size / 1e6:.0f} MB; install it with apt install ./{out.name}")
+
+
+@group.command(hidden=True)
+@click.argument("words", nargs=-1, required=True)
+def slots(words: tuple[str, ...]) -> None:
+    """Answer RAUC and the units on which of an image's two systems starts.
+
+    \b
+    Example:
+      pems update slots status
+    """
+    from edge.appliance.slotcommands import answer, is_on_trial
+
+    if words == ("ill",):
+        if is_on_trial():
+            subprocess.run(["systemctl", "reboot"], check=True)  # noqa: S607 -- systemd's own, wherever it lies
+        return
+    if text := answer(words):
+        click.echo(text)
+
+
+def _install_system(file: Path) -> None:
+    from edge.appliance.systemupdate import install
+
+    install(file)
+    click.echo("installed beside the system that runs; it is on trial from the next start (systemctl reboot)")
 
 
 def _told(places: Places, step: Callable[[Places], Trial], as_json: bool) -> None:
