@@ -10,10 +10,11 @@ from edge.bench_appliance.keys import Password
 from edge.bench_appliance.models import Models
 from edge.bench_appliance.powercut import Tally, Writer, pull
 from edge.bench_appliance.recorded import workplace
+from edge.bench_appliance.releases import Releases
 from edge.bench_appliance.telemetry import Telemetry
 from edge.ingest.store import MINUTE_S
 
-WRITERS: tuple[Writer, ...] = (Telemetry(), Models(), Password())
+WRITERS: tuple[Writer, ...] = (Telemetry(), Models(), Releases(), Password())
 
 
 def rows(stride: int) -> tuple[Row, ...]:

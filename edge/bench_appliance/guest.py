@@ -26,6 +26,7 @@ from edge.errors import EdgeError
 from edge.files import STORE_NAME
 from edge.ingest.store import SLOT_S, Store
 from edge.timetext import format_time
+from edge.trial import CURRENT, GOOD
 
 _PACKAGES = "systemd,systemd-sysv,udev,python3,e2fsprogs,linux-image-amd64"
 # The initial RAM disk finds a virtual disk and nothing else: it is read at emulated speed.
@@ -50,7 +51,7 @@ longitude_deg = 16.6
 timezone = "UTC"
 
 [battery]
-capacity_wh = 10000
+capacity_wh = 20000
 charge_w = 5000
 discharge_w = 5000
 
@@ -67,7 +68,7 @@ url = "serial:///dev/ttyS1?baud=9600"
 """
 _HISTORY_DAYS = 14
 _CHEAP_EUR_PER_KWH, _DEAR_EUR_PER_KWH = 0.05, 0.50
-_CHEAP_S = 6 * 3600
+_CHEAP_S = 5400  # too short to fill the battery: what is bought now has a price that leaves no doubt
 
 
 def make(folder: Path) -> Machine:
@@ -123,7 +124,8 @@ def _install(root: Path, folder: Path) -> None:
     release = root / "opt/pems/releases/bench"
     release.parent.mkdir(parents=True)
     build_tree(release, "x86_64", next((folder / "wheel").glob("*.whl")))
-    (root / "opt/pems/current").symlink_to("releases/bench")
+    for link in (CURRENT, GOOD):
+        (root / "opt/pems" / link).symlink_to("releases/bench")
     system = root / "etc/systemd"
     for unit in (release / "units").iterdir():
         shutil.copyfile(unit, system / "system" / unit.name)

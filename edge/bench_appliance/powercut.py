@@ -66,7 +66,7 @@ class Tally:
 
 
 def pull(writer: Writer, folder: Path, stride: int = 1) -> Tally:
-    """Record a writer and judge the states after every ``stride``-th write; 1 is all of them."""
+    """Record a writer and judge each ``stride``-th state of every kind; 1 is all of them."""
     before, disk = folder / "before.img", folder / "disk.img"
     make_disk(writer.disk, before)
     with looped(before) as device, mounted(device, folder / "before.root") as root:
@@ -79,16 +79,15 @@ def pull(writer: Writer, folder: Path, stride: int = 1) -> Tally:
 
 
 def _judged(writer: Writer, disks: CutDisks, record: Recording, acknowledged: Sequence[int], stride: int) -> Tally:
+    seen: Counter[Kind] = Counter()
     judged: Counter[Kind] = Counter()
     findings: list[str] = []
     lost_s = math.nan
-    number = skipped_count = 0
     recorded: Sequence[Epoch] = record.epochs()
     for index, epoch in enumerate(recorded):
         for cut in cuts(epoch, seed=index):
-            number += 1
-            if number % stride:
-                skipped_count += 1
+            seen[cut.kind] += 1
+            if seen[cut.kind] % stride:
                 continue
             verdict = _verdict(writer, disks, cut, sum(1 for log_bytes in acknowledged if log_bytes <= cut.log_bytes))
             judged[cut.kind] += 1
@@ -99,7 +98,7 @@ def _judged(writer: Writer, disks: CutDisks, record: Recording, acknowledged: Se
         name=writer.name,
         write_count=sum(len(epoch.writes) for epoch in recorded),
         judged=judged,
-        skipped_count=skipped_count,
+        skipped_count=seen.total() - judged.total(),
         findings=tuple(findings),
         lost_s=lost_s,
     )

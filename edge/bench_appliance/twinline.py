@@ -19,6 +19,7 @@ _WITHIN_S = 60.0
 _POLL_S = 0.2
 _SLOT_S = 900
 _LOAD_W, _PV_W = 800, 0
+_CAPACITY_WH, _SOC_FRAC = 20_000, 0.15
 _MODE = "mode"
 _NATIVE = "native"
 
@@ -80,6 +81,7 @@ def served(folder: Path) -> Iterator[TwinLine]:
     series.write_text("time_utc,pv_w,load_w\n" + "".join(rows), encoding="utf-8")
     command = [
         *(sys.executable, "-m", "edge.cli", "twin", "--house", str(series), "--journal", str(line.journal)),
+        *("--capacity-wh", str(_CAPACITY_WH), "--soc-frac", str(_SOC_FRAC)),
         *("--inverter", f"serial://{line.terminal}?baud=9600", "--meter", f"serial://{folder / 'meter'}?baud=9600"),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
