@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from edge.errors import EdgeError
 
 LIVE_S = 0.5
 FACTS_S = 10.0
+_LOG_FORMS = 8
 
 
 class Client(Protocol):
@@ -99,7 +101,9 @@ class House:
     def __init__(self, control: Client, facts: Facts, *, live_s: float = LIVE_S, facts_s: float = FACTS_S) -> None:
         self._control, self._facts, self._facts_s = control, facts, facts_s
         self._status = _Kept(live_s, self._ask_status)
+        self._live_s = live_s
         self._kept: dict[str, _Kept] = {}
+        self._logs: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
         self._plan: dict[str, Any] | None = None
         self.answered_s = -1.0
 
@@ -115,8 +119,13 @@ class House:
         return await kept.get()
 
     async def log(self, limit: int, kind: str) -> dict[str, Any]:
-        """The log; it has too many forms to be kept."""
-        return await run_in_threadpool(self._facts.log, limit, kind)
+        """The log, at most half a second old; only the forms that were asked for last are kept."""
+        form = (limit, kind)
+        kept = self._logs.setdefault(form, _Kept(self._live_s, lambda: self._facts.log(limit, kind)))
+        self._logs.move_to_end(form)
+        while len(self._logs) > _LOG_FORMS:
+            self._logs.popitem(last=False)
+        return await kept.get()
 
     async def command(self, verb: str, **payload: Any) -> dict[str, Any]:
         """Tell control something; the next status is asked anew."""

@@ -18,6 +18,7 @@ from edge.web.desk import COOKIE
 from edge.web.door import Sessions, Tries
 from edge.web.keys import Keys
 from edge.web.looks import PAGES
+from edge.web.serving import who_goes
 from edge.web.shield import host_of
 
 WISH = {"mode": "charge", "power_w": 1000, "duration_s": 600}
@@ -235,6 +236,60 @@ def test_who_sends_slowly_is_let_go_and_others_are_served(rig: Rig, monkeypatch:
     finally:
         for link in links:
             link.close()
+
+
+def crowd(rig: Rig, count: int, source: str, request: bytes) -> list[socket.socket]:
+    host, port = rig.url.removeprefix("http://").rstrip("/").split(":")
+    links = []
+    for _ in range(count):
+        link = socket.create_connection((host, int(port)), timeout=60, source_address=(source, 0))
+        link.sendall(request)
+        links.append(link)
+    return links
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+def test_hundreds_of_slow_connections_do_not_lock_the_owner_out(rig: Rig, source: str) -> None:
+    with rig.client() as owner:
+        assert owner.get("/healthz").status_code == 200
+        links = crowd(rig, 300, source, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+        try:
+            for _ in range(5):
+                assert owner.get("/healthz").status_code == 200
+            with rig.client() as fresh:
+                assert fresh.get("/healthz").status_code == 200
+        finally:
+            for link in links:
+                link.close()
+
+
+def test_the_greediest_peers_oldest_connection_makes_room() -> None:
+    assert who_goes([("owner", False, 0.0), ("crowd", False, 2.0), ("crowd", False, 1.0)]) == 2
+    assert who_goes([("a", True, 1.0), ("a", False, 3.0), ("a", False, 2.0)]) == 2, "who was answered before may stay"
+    assert who_goes([("a", False, 3.0), ("b", False, 1.0)]) == 1
+
+
+def test_who_does_not_take_his_answers_is_let_go(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "READ_WITHIN_S", 0.5)
+    host, port = rig.url.removeprefix("http://").rstrip("/").split(":")
+    asking = b"GET /static/style.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100
+    with socket.socket() as link:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.settimeout(60)
+        link.connect((host, int(port)))
+        with pytest.raises(ConnectionError):
+            _ask_for_ever(link, asking)
+
+
+def _ask_for_ever(link: socket.socket, asking: bytes) -> None:
+    """Ask and never take an answer: the server's side fills up."""
+    while True:
+        link.sendall(asking)
+
+
+def test_an_answer_is_sent_at_once() -> None:
+    with serving.listen("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_pauses_grow_and_are_forgotten() -> None:
