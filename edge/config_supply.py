@@ -104,7 +104,12 @@ def supply_problems(values: Mapping[str, Any]) -> list[str]:
     if isinstance(mqtt := values.get("mqtt"), Mqtt):
         problems += _mqtt_problems(mqtt)
         zones = {zone.name: zone.by for zone in values.get("zones") or () if zone is not None}
-        problems += [f"mqtt.relays: there is no [[zone]] {name!r}" for name in mqtt.relays if name not in zones]
+        problems += [
+            f"mqtt.{key}: there is no [[zone]] {name!r}"
+            for key, names in (("rooms", mqtt.rooms), ("relays", mqtt.relays))
+            for name in names
+            if name not in zones
+        ]
         problems += [
             f"mqtt.relays: [[zone]] {name!r} is heated by the heat pump, whose planned power says nothing of a relay"
             for name in mqtt.relays

@@ -9,20 +9,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge.clock import Clock
 from edge.config import Site
-from edge.config_supply import Mqtt
 from edge.errors import StoreError
 from edge.feeds.cache import FeedCache
 from edge.feeds.service import FeedService, price_name, weather_source
 from edge.files import FEEDS_NAME, SOCKET_NAME
 from edge.ipc import Client
 from edge.log import Log
-
-if TYPE_CHECKING:
-    from edge.web.mqtt import Bridge
 
 _FEEDS_EVERY_S = 2.0  # wall time
 _POLL_S = 0.2
@@ -42,17 +37,14 @@ def start(site: Site, state: Path, clock: Clock, log: Log, stop: Callable[[], bo
     feeds = FeedService(site, cache, Fetcher(clock.now_s), lambda text: log.event("feed", text), clock.now_s)
     run_beside("feeds", lambda: ask_feeds(feeds, log, stop), stop)
     if site.mqtt is not None:
-        bridge = _bridge(site, site.mqtt, state, feeds, lambda name, value: cache.note(name, value, clock.now_s()), log)
+        from edge.web.mqtt import Bridge, Ears
+
+        ears = Ears(
+            said=lambda name, value: cache.note(name, value, clock.now_s()), kept=cache.correct,
+            prices=feeds.take_prices, log=log.event,
+        )  # fmt: skip
+        bridge = Bridge(site, site.mqtt, Client(state / SOCKET_NAME), ears)
         run_beside("mqtt", lambda: asyncio.run(bridge.run(stop)), stop)
-
-
-def _bridge(
-    site: Site, mqtt: Mqtt, state: Path, feeds: FeedService, said: Callable[[str, float], None], log: Log
-) -> Bridge:
-    """The broker's door, with ears for prices and for what is said of the house."""
-    from edge.web.mqtt import Bridge, Ears
-
-    return Bridge(site, mqtt, Client(state / SOCKET_NAME), Ears(said=said, prices=feeds.take_prices, log=log.event))
 
 
 def run_beside(name: str, work: Callable[[], None], stop: Callable[[], bool]) -> None:

@@ -153,6 +153,17 @@ class FeedCache:
             else:
                 database.execute("INSERT OR REPLACE INTO said VALUES (?,?,?)", (name, value, time_s))
 
+    def correct(self, name: str, value: float) -> None:
+        """A state of unknown age, so no news: it replaces what is known under that name, and makes nothing fresh.
+
+        Who keeps states keeps the last, so that it is not older than what was heard; NaN takes it back.
+        """
+        with self._translated(), self._transaction() as database:
+            if math.isnan(value):
+                database.execute("DELETE FROM said WHERE name = ?", (name,))
+            else:
+                database.execute("UPDATE said SET value = ? WHERE name = ?", (value, name))
+
     def said(self) -> dict[str, tuple[float, float]]:
         """What was said last of the house: value and time by name."""
         with self._translated():

@@ -19,12 +19,12 @@ from edge.config_supply import Mqtt
 from edge.errors import EdgeError
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
 from edge.web.mqtt_login import read_secrets, tls_context
+from edge.web.mqtt_queue import Lanes, library_log
 from edge.web.mqtt_state import OFFLINE, ONLINE, Topics, discovery, heaters_w, planned_w, relays, state_of
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # wall time
 _ANSWER_S = 10.0
 _KEEPALIVE_S = 30
-_MOST_WAITING = 200
 _POLL_S = 0.2
 
 
@@ -38,9 +38,13 @@ class Control(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ears:
-    """Who is told what came in; each may raise :class:`EdgeError`."""
+    """Who is told what came in; each may raise :class:`EdgeError`.
+
+    ``kept`` is a state that the broker kept since nobody knows when.
+    """
 
     said: Callable[[str, float], None]
+    kept: Callable[[str, float], None]
     prices: Callable[[bytes], None]
     log: Callable[[str, str], None]
 
@@ -82,7 +86,8 @@ class Bridge:
             tls_context=self._tls,
             keepalive=_KEEPALIVE_S,
             timeout=_ANSWER_S,
-            max_queued_incoming_messages=_MOST_WAITING,
+            queue_type=Lanes,
+            logger=library_log(self._ears.log),
         ) as client:
             self._failures, self._discovered = 0, None
             self._ears.log("mqtt", f"connected to {self._mqtt.host}:{self._mqtt.port}")
@@ -140,13 +145,14 @@ class Bridge:
         match self._inbox.read(topic, payload, retained=retained):
             case OverrideMode(mode=mode):
                 await asyncio.to_thread(self._override, mode)
+                self._news.set()
             case OverrideNumber(name=name, value=value):
                 self._numbers[name] = value
+                self._news.set()
             case Said(name=name, value=value):
-                await asyncio.to_thread(self._ears.said, name, value)
+                await asyncio.to_thread(self._ears.kept if retained else self._ears.said, name, value)
             case PriceList(body=body):
                 await asyncio.to_thread(self._ears.prices, body)
-        self._news.set()
 
     def _override(self, mode: str) -> None:
         if mode == "off":

@@ -519,6 +519,7 @@ def test_the_feeds_thread_survives_a_full_disk(tmp_path: Path, capsys: pytest.Ca
         ('[[band]]\nhours = []\nimport_fee_eur_per_kwh = 0.1\ndays = "mondays"', "band[0].hours is empty"),
         ('[mqtt]\nhost = "h"\nprefix = "a/+"\nrooms = ["Living Room"]', "mqtt.prefix must be a topic"),
         ('[mqtt]\nhost = "h"\nrooms = ["Living Room"]', "mqtt.rooms: 'Living Room' must be"),
+        ('[mqtt]\nhost = "h"\nrooms = ["attic"]', "mqtt.rooms: there is no [[zone]] 'attic'"),
         ('[mqtt]\nhost = "h"\nrelays = ["attic"]', "mqtt.relays: there is no [[zone]] 'attic'"),
         (
             '[mqtt]\nhost = "h"\nrelays = ["attic"]\n[[zone]]\nname = "attic"\nby = "heatpump"',

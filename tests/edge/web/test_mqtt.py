@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 from broker import Broker, Listener, until
 from fakes import good_readings, make_plan
@@ -35,6 +36,7 @@ from edge.supply import said_of_house
 from edge.web.mqtt import Bridge, Ears
 from edge.web.mqtt_inbox import Inbox, OverrideMode, OverrideNumber, PriceList, Said
 from edge.web.mqtt_login import read_secrets, tls_context
+from edge.web.mqtt_queue import MOST_COMMANDS, Waiting, library_log
 from edge.web.mqtt_state import Topics, discovery, heaters_w, planned_w, relays, slug, state_of
 
 SITE = Site(
@@ -194,6 +196,48 @@ def test_an_empty_state_takes_back_what_was_said(tmp_path: Path) -> None:
     cache.close()
 
 
+def test_a_state_that_the_broker_kept_corrects_what_is_known_and_makes_nothing_fresh(tmp_path: Path) -> None:
+    cache = FeedCache(tmp_path / "feeds.sqlite", writable=True)
+    cache.correct("ev.connected", 1.0)
+    assert cache.said() == {}, "it may be years old"
+    cache.note("ev.connected", 1.0, 5.0)
+    cache.correct("ev.connected", 0.0)
+    assert cache.said() == {"ev.connected": (0.0, 5.0)}
+    cache.correct("ev.connected", math.nan)
+    assert cache.said() == {}
+    cache.close()
+
+
+def heard(topic: str, payload: bytes) -> aiomqtt.Message:
+    return aiomqtt.Message(topic, payload, qos=1, retain=False, mid=1, properties=None)
+
+
+def test_commands_come_before_states_and_of_a_state_only_the_newest() -> None:
+    waiting = Waiting()
+    for number in range(1000):
+        waiting.add(heard("evcc/chargePower", str(number).encode()))
+    waiting.add(heard(f"{BASE}/override/power_w/set", b"2500"))
+    waiting.add(heard(f"{BASE}/override/mode/set", b"charge"))
+    assert len(waiting) == 3
+    assert [waiting.take().payload for _ in range(3)] == [b"2500", b"charge", b"999"]
+
+
+def test_of_too_many_commands_the_newest_are_kept() -> None:
+    waiting = Waiting()
+    for number in range(MOST_COMMANDS + 10):
+        waiting.add(heard(f"{BASE}/override/power_w/set", str(number).encode()))
+    assert len(waiting) == MOST_COMMANDS
+    assert waiting.take().payload == b"10"
+
+
+def test_what_the_library_warns_of_is_an_event() -> None:
+    told: list[tuple[str, str]] = []
+    logger = library_log(lambda kind, text: told.append((kind, text)))
+    logger.warning("There are %d pending publish calls.", 11)
+    logger.info("nobody needs this")
+    assert told == [("mqtt", "There are 11 pending publish calls.")]
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "retained", "words"),
     [
@@ -264,6 +308,13 @@ def test_a_missing_authority_is_a_configuration_error(tmp_path: Path) -> None:
         tls_context(replace(SITE, folder=tmp_path), replace(MQTT, tls=True, ca="none.pem"))
 
 
+def deaf(logged: list[str]) -> Ears:
+    """Ears that only log."""
+    return Ears(
+        said=lambda *_: None, kept=lambda *_: None, prices=lambda _: None, log=lambda _, text: logged.append(text)
+    )
+
+
 class House:
     """A box's control process that answers on its socket, and a bridge to a broker beside it."""
 
@@ -276,10 +327,12 @@ class House:
         control_cycle(self.ports, self.site)
         self.service = Service(folder / SOCKET_NAME, self.ports.handlers())
         self.said: list[tuple[str, float]] = []
+        self.kept: list[tuple[str, float]] = []
         self.prices: list[bytes] = []
         self.logged: list[tuple[str, str]] = []
         ears = Ears(
-            said=lambda name, value: self.said.append((name, value)), prices=self.take_prices,
+            said=lambda name, value: self.said.append((name, value)),
+            kept=lambda name, value: self.kept.append((name, value)), prices=self.take_prices,
             log=lambda kind, text: self.logged.append((kind, text)),
         )  # fmt: skip
         self.stopping = False
@@ -381,6 +434,19 @@ def test_old_commands_and_garbage_are_refused_logged_and_change_nothing(
 
 
 @pytest.mark.services
+def test_a_flood_on_another_topic_does_not_keep_a_hand_off(house: House, listener: Listener) -> None:
+    until(lambda: listener.last(f"{BASE}/availability") == "online", "online")
+    for number in range(5000):
+        listener.say("evcc/loadpoints/1/chargePower", str(number))
+    listener.say(f"{BASE}/override/mode/set", "hold")
+    for _ in range(5000):
+        listener.say("evcc/loadpoints/1/vehicleSoc", b"garbage")
+    until(lambda: house.override is not None, "the override")
+    until(lambda: ("ev.chargePower", 4999.0) in house.said, "the newest state")
+    assert not any("full" in text for text in house.logs("mqtt"))
+
+
+@pytest.mark.services
 def test_states_of_others_and_prices_are_passed_on(house: House, listener: Listener) -> None:
     until(lambda: listener.last(f"{BASE}/availability") == "online", "online")
     listener.say("evcc/loadpoints/1/chargePower", "3680")
@@ -445,8 +511,9 @@ def test_commands_that_a_broker_kept_on_disk_through_its_own_restart_are_refused
     try:
         until(lambda: len(house.logs("refused")) == len(old), "the refusals")
         assert set(house.logs("refused")) == {f"{topic}: an old command that the broker kept" for topic in old}
-        until(lambda: house.said, "a state may be old")
-        assert house.said == [("ev.connected", 1.0)]
+        until(lambda: house.kept, "a state may be old")
+        assert house.kept == [("ev.connected", 1.0)]
+        assert house.said == [], "nobody knows when that was said"
         assert house.override is None
     finally:
         house.stop()
@@ -459,7 +526,9 @@ def test_a_wrong_password_is_tried_again_in_growing_pauses(broker: Broker, tmp_p
     house.stop()
     (tmp_path / "secret.toml").write_text('user = "box"\npassword = "wrong"\n')
     logged: list[str] = []
-    ears = Ears(said=lambda *_: None, prices=lambda _: None, log=lambda _, text: logged.append(text))
+    ears = Ears(
+        said=lambda *_: None, kept=lambda *_: None, prices=lambda _: None, log=lambda _, text: logged.append(text)
+    )
     bridge = Bridge(house.site, replace(MQTT, port=broker.port, secrets="secret.toml"), Client(tmp_path / "s"), ears)
     asyncio.run(bridge.run(lambda: len(logged) >= 2))
     assert [text.rsplit("; ", 1)[1] for text in logged[:2]] == ["again in 1 s", "again in 2 s"]
@@ -483,7 +552,9 @@ def test_tls_trusts_the_sites_own_authority_and_nobody_else(tmp_path: Path) -> N
     try:
         until(lambda: any("connected to" in text for text in house.logs("mqtt")), "a session over TLS")
         logged: list[str] = []
-        ears = Ears(said=lambda *_: None, prices=lambda _: None, log=lambda _, text: logged.append(text))
+        ears = Ears(
+            said=lambda *_: None, kept=lambda *_: None, prices=lambda _: None, log=lambda _, text: logged.append(text)
+        )
         untrusting = Bridge(house.site, replace(MQTT, port=broker.port, tls=True), Client(tmp_path / "s"), ears)
         asyncio.run(untrusting.run(lambda: bool(logged)))
         assert "certificate" in logged[0].lower()
