@@ -27,6 +27,7 @@ from edge.supply import Supply, said_of_house
 
 if TYPE_CHECKING:
     from core_kernels.bundle_rooms import BundledRooms
+    from edge.forecast.proving import OnTrial
     from edge.forecast.runtime import Baseline, Forecaster
 
 
@@ -112,14 +113,15 @@ class PlannerPorts:
         self._control.ask("no_plan", reason=reason)
 
 
-def forecaster_of(site: Site, log: Log) -> Baseline | Forecaster:
+def forecaster_of(site: Site, log: Log) -> Baseline | Forecaster | OnTrial:
     """The signed bundle's models; the baseline where there is no bundle, or, loudly, where it must not be used."""
-    from edge.forecast.runtime import Baseline, Forecaster  # only the planner pays for the models' runtime
+    from edge.forecast.proving import models_of
+    from edge.forecast.runtime import Baseline  # only the planner pays for the models' runtime
 
     if site.bundle is None:
         return Baseline(site)
     try:
-        return Forecaster.load(site.path(site.bundle.path), site.path(site.bundle.public_key), site)
+        return models_of(site, site.bundle, lambda text: log.event("models", text))
     except BundleError as error:
         log.event("alarm", f"models refused, the baseline forecasts instead: {error}")
         return Baseline(site)

@@ -90,9 +90,10 @@ def verify(file: Path, site_path: Path, key: Path | None, as_json: bool) -> None
 @state_option
 @json_option
 def install(file: Path, site_path: Path, key: Path | None, state: Path | None, as_json: bool) -> None:
-    """Verify a bundle and put it in force; only a newer one (higher seq) is accepted.
+    """Verify a bundle and put it on trial; only a newer one (higher seq) is accepted.
 
-    The box uses it when site.toml says ``[bundle] path = "state/bundles"``.
+    Two forecasts by its models make it good; where it cannot be loaded or does not answer, the one before comes back by
+    itself. The box uses it when site.toml says ``[bundle] path = "state/bundles"``.
 
     \b
     Example:
@@ -125,6 +126,11 @@ def list_installed(site_path: Path, state: Path | None, as_json: bool) -> None:
         click.echo(f"no bundle in {_folder(site_path, state)}")
     for entry in found:
         click.echo(f"{'*' if entry.is_current else ' '} {entry.seq:>12}  {entry.version}")
+    told = installed.state(_folder(site_path, state))
+    if told.is_running:
+        click.echo(f"on trial: {told.current}, to go back to: {told.good}")
+    if told.told:
+        click.echo(f"last: {told.told}")
 
 
 @group.command()

@@ -5,25 +5,30 @@
     bundles/
       41-2026.11.22-1.zip
       42-2026.12.01-1.zip
-      current -> 42-2026.12.01-1.zip
-      highest_seq
+      current -> 42-2026.12.01-1.zip     what the planner loads
+      good -> 41-2026.11.22-1.zip        what proved itself last
+      trial.json                         ``edge.trial``, the state machine that releases have as well
 
-Installing moves forward only; going back is an explicit command to a bundle that was in force here before. Every
-change is a rename within the folder, with the data and the folder synced, so that a power cut leaves old or new.
+Installing moves forward only; going back is an explicit command, or the planner's own verdict on a bundle on trial
+(``edge.forecast.proving``). Every change is a rename within the folder, with the data and the folder synced, so that a
+power cut leaves old or new.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import BundleError
-from edge.files import replace_whole, sync_folder
+from edge import trial
+from edge.errors import BundleError, UpdateError
+from edge.files import replace_whole
 from edge.forecast.bundle import Bundle
+from edge.trial import CURRENT, Trial
 
-CURRENT = "current"
-HIGHEST = "highest_seq"
+STATE = "trial.json"
+HIGHEST = "highest_seq"  # of boxes that were set up before there were trials
 _READABLE = 0o644
 _NAME = re.compile(r"(\d{1,16})-([0-9A-Za-z][0-9A-Za-z.+-]{0,63})\.zip\Z")
 
@@ -62,50 +67,89 @@ def current_path(path: Path) -> Path:
     raise BundleError(f"{path}: no bundle is installed")
 
 
+def state(folder: Path) -> Trial:
+    """What is in force and what has proved itself; raises :class:`BundleError`."""
+    try:
+        found = trial.read(folder / STATE)
+    except UpdateError as error:
+        raise BundleError(str(error)) from error
+    return found if found.current else _before_trials(folder)
+
+
 def highest_seq(folder: Path) -> int:
     """The highest number ever accepted here; -1 before the first."""
-    try:
-        return int((folder / HIGHEST).read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return -1
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{folder / HIGHEST}: cannot be read: {error}") from error
+    return state(folder).highest_seq
 
 
 def install(bundle: Bundle, folder: Path) -> Entry:
-    """Put a verified bundle in force; raises :class:`BundleError` where it is not newer than all before it."""
+    """Put a verified bundle on trial; raises :class:`BundleError` where it is not newer than all before it.
+
+    It takes the place of one that is on trial already; the very first has nothing to go back to, and counts as good.
+    """
     manifest = bundle.manifest
-    highest = highest_seq(folder)
-    if manifest.seq <= highest:
-        raise BundleError(f"bundle {manifest.version} has seq {manifest.seq}, {highest} was accepted before")
+    before = state(folder)
+    if manifest.seq <= before.highest_seq:
+        raise BundleError(f"bundle {manifest.version} has seq {manifest.seq}, {before.highest_seq} was accepted before")
     name = f"{manifest.seq}-{manifest.version}.zip"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace_whole(folder / name, bundle.raw, _READABLE)
-        replace_whole(folder / HIGHEST, str(manifest.seq).encode("ascii"), _READABLE)
-        _point(folder, name)
+        if os.geteuid() == 0:  # the planner, which is not root, gives its verdict here
+            owner = folder.parent.stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
     except OSError as error:
         raise BundleError(f"{folder}: cannot be written: {error.strerror}") from error
+    _to(folder, trial.installed(trial.failed(before, "a newer one came"), name, manifest.seq))
     return Entry(seq=manifest.seq, version=manifest.version, path=folder / name, is_current=True)
 
 
 def rollback(folder: Path) -> Entry:
     """Put the bundle before the one in force back in force; raises :class:`BundleError` where there is none."""
-    installed = entries(folder)
-    place = next((index for index, entry in enumerate(installed) if entry.is_current), 0)
-    if place == 0:
-        raise BundleError(f"{folder}: there is no earlier bundle to go back to")
-    previous = installed[place - 1]
     try:
-        _point(folder, previous.path.name)
-    except OSError as error:
-        raise BundleError(f"{folder}: cannot be written: {error.strerror}") from error
-    return Entry(seq=previous.seq, version=previous.version, path=previous.path, is_current=True)
+        after = trial.rolled_back(state(folder))
+    except UpdateError as error:
+        raise BundleError(f"{folder}: there is no earlier bundle to go back to") from error
+    _to(folder, after)
+    return next(entry for entry in entries(folder) if entry.is_current)
 
 
-def _point(folder: Path, name: str) -> None:
-    draft = folder / f".{CURRENT}.new"
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(name)
-    draft.replace(folder / CURRENT)
-    sync_folder(folder)
+def started(folder: Path) -> Trial:
+    """The planner starts: finish what a power cut interrupted, and count the start of a trial."""
+    return _to(folder, trial.started(state(folder)))
+
+
+def proved(folder: Path) -> Trial:
+    """The bundle on trial is good."""
+    return _to(folder, trial.proved(state(folder)))
+
+
+def failed(folder: Path, why: str) -> Trial:
+    """The bundle on trial is given back."""
+    return _to(folder, trial.failed(state(folder), why))
+
+
+def _to(folder: Path, after: Trial) -> Trial:
+    """The one way to a state: it is made to last, and the links follow."""
+    try:
+        if after.current and after != trial.read(folder / STATE):
+            trial.write(folder / STATE, after)
+        trial.settle(folder, after)
+    except UpdateError as error:
+        raise BundleError(str(error)) from error
+    return after
+
+
+def _before_trials(folder: Path) -> Trial:
+    """The state of a folder without one: what is in force is good, and the bundle before it is what to go back to."""
+    try:
+        highest = int((folder / HIGHEST).read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return Trial()
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder / HIGHEST}: cannot be read: {error}") from error
+    found = entries(folder)
+    place = next((index for index, entry in enumerate(found) if entry.is_current), -1)
+    if place < 0:
+        return Trial(highest_seq=highest)
+    current, previous = found[place].path.name, found[place - 1].path.name if place > 0 else ""
+    return Trial(current=current, good=current, previous=previous, highest_seq=highest)

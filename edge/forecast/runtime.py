@@ -27,6 +27,8 @@ from edge.forecast.model import Model, load_golden
 __all__ = ["Baseline", "Forecaster"]
 
 FULL_HISTORY_DAYS = 8.0
+SOURCE = "bundle"  # how the source of a forecast by models begins
+NO_NUMBERS = "the model gave no finite answer"
 _NEEDED_DAYS = 3
 _NEEDED_FRAC = 0.5
 _FEATURES = {
@@ -140,7 +142,7 @@ class Forecaster:
             return None, "no weather forecast"
         quantiles = model.quantiles_w(chosen)
         if not np.isfinite(quantiles).all():
-            return None, "the model gave no finite answer"
+            return None, NO_NUMBERS
         return quantiles, ""
 
     def _made(self, signal: str, issued_s: float, grid: TimeGrid, quantiles: FloatArray, history: Frame) -> Forecast:
@@ -154,7 +156,7 @@ class Forecaster:
             p10=p10,
             p50=p50,
             p90=p90,
-            source=f"bundle {self.manifest.version}{short}",
+            source=f"{SOURCE} {self.manifest.version}{short}",
         )
 
 

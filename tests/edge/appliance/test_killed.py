@@ -138,6 +138,9 @@ def test_an_importer_of_bundles_that_is_killed_anywhere_leaves_the_old_or_the_ne
         killed(work, call)
         content = installed.current_path(folder).read_bytes()
         assert content in (bytes([1]) * 50_000, bytes([2]) * 50_000)
+        state = installed.started(folder)
+        assert (folder / "current").readlink().name == state.current
+        assert state.good == "1-v1.zip"
         ends.add(content[0])
     assert len(found) > 20
     assert sampled or ends == {1, 2}

@@ -30,6 +30,7 @@ def test_the_facts_tell_models_calibration_and_stages_of_what_is_installed(works
     folder = tmp_path / "bundles"
     for seq, version in ((5, "a"), (7, "b"), (8, "c")):
         installed.install(read(workshop, seq=seq, version=version), folder)
+        installed.proved(folder)
     installed.rollback(folder)
     answer = facts.installed(replace(site, bundle=Bundle(path="bundles", public_key=str(workshop.public))))
     assert answer["problem"] == ""
