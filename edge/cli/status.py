@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def power_line(name: str, power_w: float) -> str:
 
 
 def _charge(name: str, house: Mapping[str, Any]) -> str:
-    return f"  {percent_words(number(house['soc_frac']))} full" if name == "battery_w" else ""
+    soc_frac = number(house["soc_frac"])
+    return f"  {percent_words(soc_frac)} full" if name == "battery_w" and math.isfinite(soc_frac) else ""
 
 
 def _plan_lines(status: Mapping[str, Any], zone: ZoneInfo) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,7 @@ class Devices:
         self.units = _units(site, clock, self._links, connect)
         battery_unit = next((unit for unit in self.units if unit.family.controls), None)
         self._writer: BatteryWriter | None = None
+        self._has_battery = site.battery is not None
         if battery_unit is not None and site.battery is not None:
             allowed = site.links[self.units.index(battery_unit)].allow_control
             self._writer = BatteryWriter(battery_unit, site.battery, clock, ledger, grid=site.grid, allowed=allowed)
@@ -91,6 +92,8 @@ class Devices:
 
     def write(self, command: Command) -> WriteResult:
         """Carry a command to the battery inverter; every failure is an outcome."""
+        if command.mode == "native" and not self._has_battery:
+            return WriteResult(outcome="unchanged", writes=0, detail="there is no battery to leave to itself")
         if self._writer is None:
             return WriteResult(outcome="refused", writes=0, detail="the site has no battery inverter to command")
         return self._writer.write(command, bus_w=self._bus_w)

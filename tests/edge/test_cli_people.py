@@ -88,6 +88,15 @@ def box(tmp_path: Path) -> Iterator[Box]:
     service.close()
 
 
+def test_status_says_nothing_of_the_charge_of_a_battery_that_is_not_there(
+    box: Box, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box.status["house"] = {**box.status["house"], "battery_w": 0.0, "soc_frac": None}
+    assert pems("status", "--site", box.site) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Battery"))
+    assert row.split() == ["Battery", "0", "W"]
+
+
 def test_status_says_powers_action_reason_and_what_is_next(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
     assert pems("status", "--site", box.site) == 0
     text = capsys.readouterr().out

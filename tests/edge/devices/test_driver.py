@@ -20,7 +20,7 @@ from edge.config_links import Link
 from edge.devices.driver import Devices
 from edge.devices.wear import MemoryLedger
 from edge.errors import ConfigError, StoreError
-from edge.messages import Command, Reading, RegisterWrite
+from edge.messages import Command, Reading, RegisterWrite, WriteResult
 
 METER = "eastron/sdm630#1"
 METER_POWER = 52  # its grid_w, a float
@@ -436,7 +436,11 @@ def test_a_site_without_battery_has_nothing_to_command(stack):
     house = House(stack)
     site = Site(name="t", latitude_deg=0.0, longitude_deg=0.0, links=house.site.links[1:])
     devices = Devices(site, house.clock, ledger=house.ledger)
-    assert devices.write(Command.native("x")).outcome == "refused"
+    assert devices.write(Command.native("x")) == WriteResult(
+        outcome="unchanged", writes=0, detail="there is no battery to leave to itself"
+    )
+    power = Command(mode="power", battery_w=1000.0, lease_s=900.0, reason="x")
+    assert devices.write(power).outcome == "refused"
     assert devices.mode() == "unknown"
 
 
