@@ -55,7 +55,7 @@ def test_a_file_replaced_whole_survives_every_cut_and_a_bare_rename_is_found_out
     with recorded.workplace() as folder:
         safe = pull(Setting(synced=True), folder, stride=3)
     with recorded.workplace() as folder:
-        unsafe = pull(Setting(synced=False), folder, stride=5)
+        unsafe = pull(Setting(synced=False), folder)
     assert safe.findings == ()
     assert set(safe.judged) == set(KINDS)
     assert any("a setting, cache lost" in finding for finding in unsafe.findings)
