@@ -106,7 +106,7 @@ class Lookback:
                 raise OutOfTime("no time is left")
 
         if limit_s < LEAST_WALL_S:
-            raise PlanError("the box' clock runs so fast that there is no time for it between two plans")
+            raise PlanError("the box's clock runs so fast that there is no time for it between two plans")
         if why := day.problem(window):
             raise StoreError(why)
         days = Days(

@@ -64,6 +64,11 @@ def age_words(age_s: float) -> str:
     return f"{max(age_s, 0.0):.0f} s"
 
 
+def count_words(count: int, noun: str) -> str:
+    """A number of things, one or more."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def action_words(command: Mapping[str, Any], result: Mapping[str, Any] | None = None) -> str:
     """What the battery is told to do; a way back to native that the inverter has not taken is not called done."""
     if command.get("mode") == "native":

@@ -12,6 +12,7 @@ import click
 from edge.cli.options import clock_option, json_option, site_option, state_option
 from edge.cli.talk import facts_of
 from edge.clock import Clock
+from edge.wording import count_words
 
 _WAYS = (("no battery", "no_battery_eur"), ("rules", "rules_eur"), ("ours", "ours_eur"))
 
@@ -59,14 +60,14 @@ def _regret_lines(regret: Mapping[str, Any]) -> Iterator[str]:
     """What was paid beyond perfect foresight, and why."""
     if regret["days"]:
         total = regret["total"]
-        yield f"{'Perfect foresight':26}{total['perfect_foresight_eur']:9.2f} EUR in {len(regret['days'])} days"
+        days = count_words(len(regret["days"]), "day")
+        yield f"{'Perfect foresight':26}{total['perfect_foresight_eur']:9.2f} EUR in {days}"
         yield f"{'Paid beyond it':26}{total['total_gap_eur']:9.2f} EUR, of which"
         yield from (f"  {cause:24}{eur:9.2f}" for cause, eur in total["gap_eur"].items())
     for row in regret["days"]:
         if row["failed_count"]:
-            count = row["failed_count"]
-            plans = "plan" if count == 1 else "plans"
-            yield f"{row['day']}: {count} {plans} failed when it was lived again, the first: {row['failures'][0]}"
+            plans = count_words(row["failed_count"], "plan")
+            yield f"{row['day']}: {plans} failed when it was lived again, the first: {row['failures'][0]}"
     for row in regret["left_out"]:
         yield f"{row['day']}: not compared with perfect foresight, {row['why']}"
 

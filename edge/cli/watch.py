@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -18,8 +19,7 @@ from edge.cli.status import brief, lines
 from edge.cli.talk import ask_status
 from edge.errors import EdgeError
 from edge.messages import plan_from_json, to_json
-from edge.timetext import format_time
-from edge.wording import cents_words, number, percent_words, power_words
+from edge.wording import cents_words, local_words, number, percent_words, power_words
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -85,7 +85,8 @@ def one_line(status: Mapping[str, Any]) -> str:
     house = status["house"] or {}
     powers = "  ".join(f"{name.removesuffix('_w')} {number(house.get(name)):.0f} W" for name in _POWERS)
     action = (status["command"] or {}).get("reason", "no cycle yet")
-    return f"{format_time(status['time_s'])}  {powers}  soc {percent_words(number(house.get('soc_frac')))}  {action}"
+    moment = local_words(status["time_s"], ZoneInfo(status["site"]["timezone"]), "%H:%M:%S")
+    return f"{moment}  {powers}  soc {percent_words(number(house.get('soc_frac')))}  {action}"
 
 
 def picture(status: Mapping[str, Any], past: Mapping[str, Sequence[float]]) -> Group:

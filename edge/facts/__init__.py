@@ -5,10 +5,12 @@ Everything is read from the store, the site file and the installed bundle, when 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import floor_s
@@ -53,8 +55,14 @@ class Facts:
         return dict(to_json(yesterday(measured, plans)))
 
     def savings(self) -> dict[str, Any]:
-        """What each of the last local days cost: ours, without a battery, by rules, with perfect foresight, and why."""
+        """What each of the last local days cost: ours, without a battery, by rules, with perfect foresight, and why.
+
+        The last day is the last that was recorded: a box that stopped long ago still knows what it saved.
+        """
         until_s = midnight_s(self._clock.now_s(), self._site.zone)
+        newest_s = self._ask(lambda store: store.newest_slot_s())
+        if not math.isnan(newest_s):
+            until_s = min(until_s, _day_end_s(newest_s, self._site.zone))
         since = datetime.fromtimestamp(until_s, self._site.zone).date() - timedelta(days=SAVINGS_DAYS)
         bodies = self._ask(lambda store: store.regrets(since.isoformat()))
         billed = self._site.tariff.peak_eur_per_kw_month > 0.0  # a day's peak is what it adds to its month's
@@ -120,3 +128,9 @@ class Facts:
             return question(store)
         finally:
             store.close()
+
+
+def _day_end_s(time_s: float, zone: ZoneInfo) -> float:
+    """The midnight that ends an instant's local day, of 23 to 25 hours."""
+    day = datetime.fromtimestamp(time_s, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (day + timedelta(days=1)).timestamp()

@@ -255,6 +255,11 @@ class StoreReader:
         """When the last event was; 0 without any."""
         return float(self._rows("SELECT coalesce(max(time_s), 0) FROM event")[0][0])
 
+    def newest_slot_s(self) -> float:
+        """When the last recorded quarter hour began; NaN without any."""
+        newest = self._rows("SELECT max(time_s) FROM slot")[0][0]
+        return math.nan if newest is None else float(newest)
+
     def plans(self, since_s: float) -> list[dict[str, Any]]:
         """Published plans since an instant, oldest first, as JSON."""
         rows = self._rows("SELECT body FROM plan WHERE issued_s >= ? ORDER BY issued_s", since_s)

@@ -81,7 +81,7 @@ def _of_control(status: Mapping[str, Any]) -> Iterator[Metric]:
     )
     yield _gauge("pems_cycle_seconds", "Duration of the last control cycle", [((), number(status.get("cycle_s")))])
     yield _gauge("pems_cycle_age_seconds", "Since the last cycle", [((), now_s - number(house.get("time_s")))])
-    yield _gauge("pems_speed_ratio", "How fast the box' clock runs", [((), number(status.get("speed")))])
+    yield _gauge("pems_speed_ratio", "How fast the box's clock runs", [((), number(status.get("speed")))])
     yield _gauge(
         "pems_command_watts", "Commanded battery power; absent while native",
         [((), number(command.get("battery_w")))],

@@ -14,6 +14,7 @@ from web_rig import NOW_S, SITE, fill, paused_clock
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
+from edge.clock import Clock
 from edge.config import Battery, Bundle, Site, Tariff
 from edge.config_links import Link
 from edge.facts import Facts
@@ -53,6 +54,14 @@ def test_the_sum_is_the_sum_of_the_days(facts: Facts) -> None:
     assert len(data["days"]) == 2
     for name, total in data["total"].items():
         assert total == pytest.approx(sum(row[name] for row in data["days"]))
+
+
+def test_a_box_that_stopped_long_ago_still_knows_what_it_saved(facts: Facts, tmp_path: Path) -> None:
+    later = Facts(
+        replace(SITE, folder=tmp_path), tmp_path, Clock(start_s=NOW_S + 400 * 86_400, origin_s=0.0, speed=1e-9)
+    )
+    days = later.savings()["days"]
+    assert days[: len(facts.savings()["days"])] == facts.savings()["days"]
 
 
 def test_a_day_with_holes_is_named_and_not_guessed(facts: Facts, tmp_path: Path) -> None:
