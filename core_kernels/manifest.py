@@ -98,16 +98,22 @@ def signed_bytes(manifest: bytes) -> bytes:
     return SIGNATURE_PREFIX + manifest
 
 
-def parse(raw: bytes) -> Manifest:
-    """A manifest from its bytes; raises ``ValueError`` with the field that is wrong."""
-    if len(raw) > MAX_MANIFEST_BYTES:
-        raise ValueError(f"manifest has {len(raw)} bytes, the most is {MAX_MANIFEST_BYTES}")
+def canonical_document(raw: bytes, most_bytes: int) -> dict[str, Any]:
+    """The table that bytes in canonical form hold; any other bytes raise ``ValueError``."""
+    if len(raw) > most_bytes:
+        raise ValueError(f"manifest has {len(raw)} bytes, the most is {most_bytes}")
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"manifest is not JSON: {error}") from error
     if not isinstance(document, dict) or canonical_bytes(document) != raw:
         raise ValueError("manifest is not in canonical form")
+    return document
+
+
+def parse(raw: bytes) -> Manifest:
+    """A manifest from its bytes; raises ``ValueError`` with the field that is wrong."""
+    document = canonical_document(raw, MAX_MANIFEST_BYTES)
     if document.get("schema") != SCHEMA:
         raise ValueError(f"schema {document.get('schema')!r} is not {SCHEMA}")
     if set(document) - _MAY != _KEYS:

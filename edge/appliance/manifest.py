@@ -6,14 +6,13 @@ and its size, and, for a release that travels as one file, the packed payload.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from core_kernels.manifest import canonical_bytes
+from core_kernels.manifest import canonical_bytes, canonical_document
 
 FORMAT = 1
 SIGNATURE_PREFIX = b"pems-release-v1\0"
@@ -84,7 +83,7 @@ def signed_bytes(manifest: bytes) -> bytes:
 
 def parse(raw: bytes) -> Manifest:
     """A manifest from its bytes; raises ``ValueError`` with the field that is wrong."""
-    document = _document(raw)
+    document = canonical_document(raw, MAX_MANIFEST_BYTES)
     if document.get("format") != FORMAT:
         raise ValueError(f"format {document.get('format')!r} is not {FORMAT}")
     if set(document) != {"format", "version", "seq", "arch", "python", "created_s", "files", "payload"}:
@@ -116,18 +115,6 @@ def facts_from(document: Mapping[str, Any]) -> Facts:
         python=document["python"],
         created_s=_whole("created_s", document.get("created_s")),
     )
-
-
-def _document(raw: bytes) -> dict[str, Any]:
-    if len(raw) > MAX_MANIFEST_BYTES:
-        raise ValueError(f"manifest has {len(raw)} bytes, the most is {MAX_MANIFEST_BYTES}")
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"manifest is not JSON: {error}") from error
-    if not isinstance(document, dict) or canonical_bytes(document) != raw:
-        raise ValueError("manifest is not in canonical form")
-    return document
 
 
 def _whole(key: str, value: Any) -> int:
