@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core_kernels.figures import Row, machine
+from core_kernels import figures
+from core_kernels.figures import Row
 from edge.bench import Report
 from edge.errors import EdgeError
 
@@ -16,10 +17,11 @@ def report(parts: tuple[str, ...], stride: int) -> Report:
             rows.extend(_measured(part, stride))
         except EdgeError as error:
             left_out.append(f"{part}: {error}")
-    return Report(group="appliance", machine=machine(), rows=tuple(rows), left_out=tuple(left_out))
+    return Report(group="appliance", machine=figures.machine(), rows=tuple(rows), left_out=tuple(left_out))
 
 
 def _measured(part: str, stride: int) -> tuple[Row, ...]:
-    from edge.bench_appliance import cutrows, lives
+    from edge.bench_appliance import cutrows, lives, wear
 
-    return lives.rows() if part == "lives" else cutrows.rows(stride)
+    measures = {"powercut": lambda: cutrows.rows(stride), "lives": lives.rows, "wear": wear.rows}
+    return measures[part]()

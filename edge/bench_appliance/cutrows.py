@@ -12,7 +12,7 @@ from edge.bench_appliance.powercut import Tally, Writer, pull
 from edge.bench_appliance.recorded import workplace
 from edge.bench_appliance.releases import Releases
 from edge.bench_appliance.telemetry import Telemetry
-from edge.ingest.store import MINUTE_S
+from edge.ingest.store import COMMIT_S
 
 WRITERS: tuple[Writer, ...] = (Telemetry(), Models(), Releases(), Password())
 
@@ -41,4 +41,4 @@ def _rows(tally: Tally, stride: int) -> Iterator[Row]:
     )
     if not math.isnan(tally.lost_s):
         name = f"power cut during {tally.name}: most telemetry lost"
-        yield limit_row(name, (tally.lost_s, float(MINUTE_S)), "s", "the open minute", float(MINUTE_S))
+        yield limit_row(name, (tally.lost_s, float(COMMIT_S)), "s", "a commit's period", float(COMMIT_S))

@@ -13,7 +13,7 @@ from edge.bench_appliance.powercut import Verdict
 from edge.bench_appliance.recorded import EXT4, Disk
 from edge.files import STORE_NAME
 from edge.ingest.schema import translated
-from edge.ingest.store import MINUTE_S, SLOT_S, Store, StoreReader
+from edge.ingest.store import COMMIT_S, MINUTE_S, SLOT_S, Store, StoreReader
 from edge.messages import Intent, RegisterWrite
 
 _START_S = 1_763_856_000  # 2025-11-23 00:00 UTC, the start of a quarter hour
@@ -51,12 +51,12 @@ class Telemetry:
         done()
 
     def judge(self, root: Path, done_count: int) -> Verdict:
-        """The next start of control: whole, every acknowledged journal row there, at most the open minute lost."""
+        """The next start of control: whole, every acknowledged journal row there, at most five minutes lost."""
         path = root / STORE_NAME
         minutes = min(done_count, self.minutes_count)
         lost_s = MINUTE_S * minutes - _kept_s(path)
         findings = [*_damage(path), *_missing_sequences(path, -(-minutes // _SEQUENCE_MINUTES))]
-        if lost_s > MINUTE_S:
+        if lost_s > COMMIT_S:
             findings.append(f"{lost_s:g} s of telemetry lost")
         with _reopened(path) as store:
             if minutes and store.journal.kept(_DEVICE) != {_SETTING: _SETTING_RAW}:

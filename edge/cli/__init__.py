@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": ("edge.cli.demo:command", "The whole main job on this machine, on real wires and real data."),
     "device": ("edge.cli.device:group", "Read, watch and set one device on its wire."),
     "doctor": ("edge.cli.doctor:command", "Links, signs, clocks, bundle, store, last plan, wear."),
+    "factory-reset": ("edge.cli.reset:command", "Make this box forget its house."),
     "feeds": ("edge.cli.feeds:command", "How prices and weather from outside fare."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
     "health": ("edge.cli.health:group", "One verdict on this box: control, planner, models, disk, clock."),

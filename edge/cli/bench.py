@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GROUPS = ("cli", "replay", "devices", "control", "web", "appliance", "kernels")
 
 _CONTROL = ("plans", "memory", "peers", "loops", "reserve", "relays")
-_APPLIANCE = ("powercut", "lives")
+_APPLIANCE = ("powercut", "lives", "wear")
 
 
 @click.command()

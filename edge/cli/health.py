@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def group(context: click.Context, site_path: Path | None, state: Path | None, as
       pems health --site site.toml
       pems health gate --site site.toml --within 300
     """
+    os.environ.setdefault("PEMS_JIT", "0")  # a verdict does not wait for a compiler
     from edge.config import load_site
     from edge.health import verdict
 

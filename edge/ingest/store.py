@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,17 @@ from core_kernels.timegrid import TimeGrid, floor_s
 from core_kernels.units import SECONDS_PER_DAY
 from edge.errors import StoreError
 from edge.ingest.journal import WriteJournal, intents_since, register_counts
+from edge.ingest.minutes import Minute, Row
 from edge.ingest.reports import Reports, json_object
 from edge.ingest.schema import prepare, translated
 from edge.messages import Intent, Plan, RegisterCount, to_json
 
 MINUTE_S = 60
+COMMIT_S = (
+    300  # what a power cut may take of the minutes; every commit costs the flash some 30 kB, however little is in it
+)
 SLOT_S = 900
+_MOST_ROWS = 10_000  # that wait for a disk that takes nothing
 _KEEP_MINUTES_S = 2 * SECONDS_PER_DAY
 _KEEP_PLANS_S = 14 * SECONDS_PER_DAY
 _KEEP_FIRST_PLANS_S = 40 * SECONDS_PER_DAY  # of each day the first: how forecasts held is asked of a month
@@ -53,36 +58,6 @@ WHERE quarter < :before AND quarter > (SELECT coalesce(max(time_s), 0) FROM slot
 """
 
 
-@dataclass(slots=True)
-class _Minute:
-    """Running minute of one signal."""
-
-    total: float = 0.0
-    last: float = 0.0
-    low: float = math.inf
-    high: float = -math.inf
-    count: int = 0
-    flags: int = 0
-
-    def add(self, value: float, flags: int) -> None:
-        self.flags |= flags
-        if math.isnan(value):
-            return
-        self.total += value
-        self.last = value
-        self.low = min(self.low, value)
-        self.high = max(self.high, value)
-        self.count += 1
-
-
-@dataclass(slots=True)
-class _Open:
-    """The minute being filled."""
-
-    time_s: int = -1
-    signals: dict[str, _Minute] = field(default_factory=dict)
-
-
 class Store:
     """The writing side; one process only (control), one thread at a time. Without a path it keeps all in memory."""
 
@@ -101,27 +76,36 @@ class Store:
         self._path = path
         self.journal = WriteJournal(self._db, str(path))
         self.reports = Reports(self._db, str(path))
-        self._open = _Open()
+        self._open = Minute()
+        self._full: deque[Row] = deque(maxlen=_MOST_ROWS)
 
     def add(self, time_s: float, values: Mapping[str, float], flags: Mapping[str, int]) -> None:
-        """Take one cycle's values; a full minute is committed, a full quarter closed."""
-        minute = floor_s(time_s, MINUTE_S)
-        if minute != self._open.time_s:
-            self.flush()
-            if floor_s(minute, SLOT_S) != floor_s(self._open.time_s, SLOT_S):
-                self._close_slots(before_s=floor_s(minute, SLOT_S))
-            self._open = _Open(time_s=minute)
+        """Take one cycle's values; full minutes are committed five at a time, a full quarter is closed."""
+        minute, past = floor_s(time_s, MINUTE_S), self._open
+        if minute != past.time_s:
+            self._open = Minute(time_s=minute)
+            self._full.extend(past.rows())
         for name, value in values.items():
-            self._open.signals.setdefault(name, _Minute()).add(value, flags.get(name, 0))
+            self._open.add(name, value, flags.get(name, 0))
+        if minute != past.time_s:
+            self._settle(past.time_s, minute)
+
+    def _settle(self, past_s: int, minute: int) -> None:
+        """Commit and close what is full by the beginning of a minute."""
+        if floor_s(minute, COMMIT_S) != floor_s(past_s, COMMIT_S):
+            self._commit()
+        if floor_s(minute, SLOT_S) != floor_s(past_s, SLOT_S):
+            self._close_slots(before_s=floor_s(minute, SLOT_S))
 
     def flush(self) -> None:
-        """Commit the open minute as far as it goes."""
-        rows = [
-            (self._open.time_s, name, m.total / m.count, m.last, m.low, m.high, m.count, m.flags)
-            for name, m in self._open.signals.items()
-            if m.count
-        ]
-        self._many("INSERT OR REPLACE INTO minute VALUES (?,?,?,?,?,?,?,?)", rows)
+        """Commit all minutes, the open one as far as it goes."""
+        self._full.extend(self._open.rows())
+        self._commit()
+
+    def _commit(self) -> None:
+        """Write the minutes in the order of their key: rows that only append fill their pages."""
+        self._many("INSERT OR REPLACE INTO minute VALUES (?,?,?,?,?,?,?,?)", sorted(self._full))
+        self._full.clear()
 
     def _close_slots(self, before_s: int) -> None:
         """Close every quarter that has minutes and no slot yet: the last one, and what a restart left open."""

@@ -37,6 +37,12 @@ def well(**changes: Any) -> dict[str, Any]:
     return {**status, **changes}
 
 
+@pytest.fixture(autouse=True)
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands leave a word in the environment; here it is taken back."""
+    monkeypatch.setenv("PEMS_JIT", "0")
+
+
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A control process that says what the test puts here."""

@@ -151,3 +151,39 @@ def test_minutes_that_this_release_does_not_know_or_cannot_weigh_are_left_out(tm
     assert set(window.columns) == {"pv_w"}
     assert window.column("pv_w")[-1] == 100.0
     store.close()
+
+
+def test_minutes_are_committed_five_at_a_time_and_at_the_end(tmp_path: Path) -> None:
+    def kept() -> int:
+        with sqlite3.connect(tmp_path / "s.sqlite") as database:
+            return int(database.execute("SELECT count(*) FROM minute").fetchone()[0])
+
+    store = Store(tmp_path / "s.sqlite")
+    fill(store, range(5), pv_w=1.0)
+    assert kept() == 0
+    fill(store, range(5, 7), pv_w=1.0)
+    assert kept() == 5
+    store.close()
+    assert kept() == 7
+
+
+def test_minutes_wait_for_a_disk_that_takes_nothing_but_not_all_of_them(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("edge.ingest.store._MOST_ROWS", 3)
+    store = Store(tmp_path / "t.sqlite")
+
+    def refuse(statement: str, rows: object) -> None:
+        raise StoreError("the disk is full")
+
+    real = store._many
+    monkeypatch.setattr(store, "_many", refuse)
+    refused = 0
+    for minute in range(12):
+        try:
+            fill(store, range(minute, minute + 1), pv_w=float(minute))
+        except StoreError:
+            refused += 1
+    assert refused == 3
+    monkeypatch.setattr(store, "_many", real)
+    store.close()
+    with sqlite3.connect(tmp_path / "t.sqlite") as database:
+        assert [row[0] for row in database.execute("SELECT mean FROM minute ORDER BY time_s")] == [9.0, 10.0, 11.0]

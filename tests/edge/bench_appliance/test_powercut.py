@@ -62,12 +62,12 @@ def test_a_file_replaced_whole_survives_every_cut_and_a_bare_rename_is_found_out
 
 
 @needs_disks
-def test_a_tenth_of_the_cuts_of_telemetry_loses_no_more_than_the_open_minute():
+def test_a_tenth_of_the_cuts_of_telemetry_loses_no_more_than_five_minutes():
     with recorded.workplace() as folder:
         tally = pull(Telemetry(minutes_count=17), folder, stride=10)
     assert tally.findings == ()
     assert tally.skipped_count == pytest.approx(9 * tally.state_count, abs=4 * 9)
-    assert tally.lost_s == 60.0
+    assert tally.lost_s == 300.0
 
 
 @pytest.mark.appliance
@@ -98,8 +98,8 @@ def test_the_rows_tell_writes_disks_and_loss(monkeypatch):
     assert (broken.value, broken.ok, broken.target) == (0.0, True, "0")
     assert "each 20th state of telemetry and journal" in broken.name
     assert broken.reference_value > 0
-    assert lost.value in (0.0, 60.0)
-    assert (lost.reference_value, lost.ok) == (60.0, True)
+    assert lost.value in (0.0, 60.0, 120.0, 180.0)
+    assert (lost.reference_value, lost.ok) == (300.0, True)
 
 
 def test_a_tool_that_fails_is_told_in_its_own_words():
