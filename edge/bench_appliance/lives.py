@@ -14,11 +14,14 @@ from edge.bench_appliance import guest
 from edge.bench_appliance.qemu import Vm, powered_on
 from edge.bench_appliance.twinline import TwinLine, served
 from edge.bench_appliance.virtual import Machine
+from edge.errors import EdgeError
 
 _WITHIN_S = 600.0
 _SETPOINT_S = 120.0  # issue 8, under emulation
 _RESET_S = 60.0
 _LEASE_S = 900.0  # the longest that any command may hold without the box
+_UNITS_LOG = "journalctl --boot --no-pager --output=cat --unit='pems-*'"
+_LOG_CHARACTERS = 2000
 _CRASH = "sleep 1; echo c >/proc/sysrq-trigger"
 
 
@@ -77,7 +80,10 @@ def _life(vm: Vm, line: TwinLine, dead_s: float) -> Life:
     """Until the inverter follows a command of this life; what the last one told it ends before."""
     on_s = int(time.time() - vm.on_s)  # the journal's times are whole seconds
     held_s = line.wait_for_mode(native=True, within_s=_WITHIN_S, since_s=int(dead_s)) - dead_s if dead_s else 0.0
-    commanded_s = line.wait_for_mode(native=False, within_s=_WITHIN_S, since_s=on_s)
+    try:
+        commanded_s = line.wait_for_mode(native=False, within_s=_WITHIN_S, since_s=on_s)
+    except EdgeError as error:
+        raise EdgeError(f"{error}; the box says: {vm.run(_UNITS_LOG)[1][-_LOG_CHARACTERS:]}") from error
     return Life(setpoint_s=commanded_s - on_s, held_s=max(held_s, 0.0))
 
 
