@@ -79,7 +79,7 @@ def train_home(home: str, job: Job) -> Outcome:
     if job.program_sha256 != program_sha256():
         return failed(home, "the worker runs another release of the program than the one that asked it")
     homes, out = Store(job.homes_url), Store(job.out_url)
-    started_s = time.process_time()
+    started_s, began_s = time.process_time(), time.perf_counter()
     site_raw = homes.read(f"{home}/{SITE_FILE}")
     table_name = next((name for name in TABLES if homes.size(f"{home}/{name}") is not None), None)
     if site_raw is None or table_name is None:
@@ -98,7 +98,8 @@ def train_home(home: str, job: Job) -> Outcome:
     for name, content in files.items():
         out.write(f"{home}/{name}", content)
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    outcome = replace(outcome, fingerprint=seal, cpu_s=time.process_time() - started_s, peak_rss_bytes=peak_bytes)
+    cpu_s, wall_s = time.process_time() - started_s, time.perf_counter() - began_s
+    outcome = replace(outcome, fingerprint=seal, peak_rss_bytes=peak_bytes, cpu_s=cpu_s, wall_s=wall_s)
     out.write(f"{home}/{RESULT_FILE}", outcome.to_bytes())
     return outcome
 

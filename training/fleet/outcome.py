@@ -38,6 +38,7 @@ class Outcome:
     version: str = ""
     has_bundle: bool = False
     cpu_s: float = math.nan
+    wall_s: float = math.nan
     peak_rss_bytes: int | None = None
     scores: Scores = field(default_factory=dict)
     facts: Facts | None = None
