@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from core_kernels.figures import Row
 
-_STAGES = {"fit": 1, "fleet": 3, "load": 13, "pv": 6, "sources": 5, "thermal": 3}
+_STAGES = {"day-one": 13, "fit": 1, "fleet": 3, "load": 13, "pv": 6, "sources": 5, "thermal": 3}
 
 
 @click.command()
@@ -37,7 +37,7 @@ def command(group: str, as_json: bool) -> None:
     from core_kernels.figures import machine
 
     stages = Stages(_STAGES[group])
-    rows: Sequence[Row] = importlib.import_module(f"training.bench.{group}").rows(stages)
+    rows: Sequence[Row] = importlib.import_module(f"training.bench.{group.replace('-', '_')}").rows(stages)
     stages.close()
     if as_json:
         click.echo(json.dumps({"group": group, "machine": machine(), "rows": [_document(row) for row in rows]}))
