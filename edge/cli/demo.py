@@ -92,6 +92,7 @@ def as_data(result: Settlement) -> dict[str, object]:
         "writes_count": result.writes,
         "stored_writes_count": result.stored_writes,
         "worst_balance_w": result.worst_balance_w,
+        "missed_quarters_count": result.missed_count,
         "picture": str(result.picture),
     }
 
@@ -105,6 +106,15 @@ def as_table(result: Settlement, days: int) -> str:
             costs.share_words(result.ledger),
             f"Writes to the inverter: {result.writes}, of these to stored registers: {result.stored_writes}",
             f"Worst balance error of a quarter hour: {result.worst_balance_w:.0f} W",
+            *_missed(result),
             f"Picture: {result.picture}",
         ]
     )
+
+
+def _missed(result: Settlement) -> list[str]:
+    """What a machine that had no time for the box cost it; the first quarter hour passes while the box starts."""
+    if result.missed_count <= 1:
+        return []
+    missed = f"{result.missed_count} of {result.quarters_count} quarter hours were missed"
+    return [f"{missed}: this machine is too busy for that speed, try --speed 300"]

@@ -166,7 +166,7 @@ def _write(path: Path, result: Replay) -> None:
     try:
         write_csv(path, result.span.starts_s(), result.columns)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def as_data(result: Replay) -> dict[str, Any]:

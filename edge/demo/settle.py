@@ -50,6 +50,8 @@ class Settlement:
     writes: int
     stored_writes: int
     worst_balance_w: float
+    missed_count: int
+    quarters_count: int
     picture: Path
 
 
@@ -78,6 +80,8 @@ def settle(house: House) -> Settlement:
         writes=len(writes),
         stored_writes=sum(write["wear"] != "volatile" for write in writes),
         worst_balance_w=worst_balance_w(measured),
+        missed_count=missed_count(measured),
+        quarters_count=grid.count,
         picture=picture,
     )
 
@@ -150,6 +154,12 @@ def _by_rules(house: House, series: Series, grid: TimeGrid) -> Energies:
         discharge_wh=np.diff([s.battery_discharge_wh for s in snapshots]),
         soc_frac=np.array([s.soc_frac for s in snapshots]),
     )
+
+
+def missed_count(measured: Frame) -> int:
+    """Quarter hours of which the box did not record the house's load."""
+    load_w = measured.columns.get("load_w")
+    return measured.grid.count if load_w is None else int(np.count_nonzero(~np.isfinite(load_w)))
 
 
 def worst_balance_w(measured: Frame) -> float:

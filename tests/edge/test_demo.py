@@ -17,7 +17,7 @@ from edge.config import Battery, Site
 from edge.control.ledger import Cost, Ledger, Market
 from edge.demo.live import hour_line, period_s
 from edge.demo.prepare import DemoError, House, _run
-from edge.demo.settle import Settlement, cost, metered, midnight_bands, read_journal, worst_balance_w
+from edge.demo.settle import Settlement, cost, metered, midnight_bands, missed_count, read_journal, worst_balance_w
 from edge.ingest.tariff import builtin_prices
 from edge.messages import to_json
 
@@ -74,6 +74,12 @@ def test_the_worst_balance_is_the_largest_unexplained_quarter() -> None:
     assert math.isnan(worst_balance_w(Frame(grid=grid, columns={})))
 
 
+def test_a_quarter_hour_without_the_houses_load_was_missed() -> None:
+    grid = TimeGrid(start_s=0, slot_s=900, count=4)
+    assert missed_count(Frame(grid=grid, columns={"load_w": np.array([math.nan, 1.0, math.nan, 0.0])})) == 2
+    assert missed_count(Frame(grid=grid, columns={})) == 4
+
+
 def test_the_period_thins_out_with_speed() -> None:
     assert period_s(1.0) == 1.0
     assert period_s(1440.0) == pytest.approx(58.0)
@@ -128,11 +134,33 @@ def test_the_table_shows_the_four_ways_and_what_they_cost(tmp_path: Path) -> Non
         Cost(bill_eur=1.5),
     ]
     ledger = Ledger(no_battery=ways[0], rules=ways[1], ours=ways[2], perfect_foresight=ways[3])
-    result = Settlement(ledger=ledger, writes=7, stored_writes=2, worst_balance_w=12.0, picture=tmp_path / "days.svg")
+    result = Settlement(
+        ledger=ledger,
+        writes=7,
+        stored_writes=2,
+        worst_balance_w=12.0,
+        missed_count=9,
+        quarters_count=96,
+        picture=tmp_path / "days.svg",
+    )
     text = as_table(result, 3)
     assert "Ours took 50 % of the 1.00 EUR that were possible over the rules." in text
+    assert "9 of 96 quarter hours were missed: this machine is too busy for that speed, try --speed 300" in text
+    assert as_data(result)["missed_quarters_count"] == 9
     assert "Writes to the inverter: 7, of these to stored registers: 2" in text
     assert as_data(result)["costs_eur"] == {"no_battery": 3.0, "rules": 2.5, "ours": 2.0, "perfect_foresight": 1.5}
     nothing = Ledger(no_battery=ways[0], rules=ways[3], ours=ways[3], perfect_foresight=ways[3])
-    unsaid = as_table(Settlement(ledger=nothing, writes=0, stored_writes=0, worst_balance_w=0.0, picture=tmp_path), 1)
+    unsaid = as_table(
+        Settlement(
+            ledger=nothing,
+            writes=0,
+            stored_writes=0,
+            worst_balance_w=0.0,
+            missed_count=1,
+            quarters_count=96,
+            picture=tmp_path,
+        ),
+        1,
+    )
+    assert "missed" not in unsaid, "the first passes while the box starts"
     assert "nan" not in unsaid

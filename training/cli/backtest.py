@@ -92,7 +92,7 @@ def command(**options: Any) -> None:
         try:
             result.table.to_parquet(options["out"], index=False)
         except OSError as error:
-            raise SetupError(f"{options['out']}: cannot be written: {error.strerror}") from error
+            raise SetupError(f"{options['out']}: cannot be written: {error.strerror or error}") from error
     click.echo(json.dumps(result.summary) if options["as_json"] else _score_table(result.summary))
 
 
