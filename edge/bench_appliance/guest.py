@@ -20,6 +20,7 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from core_kernels.units import SECONDS_PER_DAY
 from edge.appliance.payload import DATA, build_tree
+from edge.appliance.tree import facts_of
 from edge.bench_appliance.recorded import call
 from edge.bench_appliance.virtual import Kernel, Machine
 from edge.errors import EdgeError
@@ -121,11 +122,12 @@ def _install(root: Path, folder: Path) -> None:
     checkout = Path(__file__).resolve().parents[2]
     build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "wheel", checkout)
     call(*build, within_s=_WITHIN_S)
-    release = root / "opt/pems/releases/bench"
-    release.parent.mkdir(parents=True)
-    build_tree(release, "x86_64", next((folder / "wheel").glob("*.whl")))
+    draft = root / "opt/pems/releases/draft"
+    draft.parent.mkdir(parents=True)
+    build_tree(draft, "x86_64", next((folder / "wheel").glob("*.whl")))
+    release = draft.rename(draft.with_name(facts_of(draft).version))
     for link in (CURRENT, GOOD):
-        (root / "opt/pems" / link).symlink_to("releases/bench")
+        (root / "opt/pems" / link).symlink_to(f"releases/{release.name}")
     system = root / "etc/systemd"
     for unit in (release / "units").iterdir():
         shutil.copyfile(unit, system / "system" / unit.name)
