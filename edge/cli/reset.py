@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edge.reset import Reset
 
 _TARGET = "pems.target"
+# systemctl waits for the units that it is told, not for those that go with them.
+_UNITS = (_TARGET, "pems-control.service", "pems-planner.service", "pems-web.service")
 
 
 @click.command(name="factory-reset")
@@ -80,7 +82,7 @@ def _stopped(*, again: bool) -> Iterator[None]:
     """The box's units are stopped meanwhile, where they run; control leaves its inverter as it stops."""
     ran = _systemctl("is-active", _TARGET)
     if ran:
-        _systemctl("stop", _TARGET)
+        _systemctl("stop", *_UNITS)
     try:
         yield
     finally:

@@ -153,3 +153,19 @@ def test_a_disk_that_fails_is_an_error_in_words(tmp_path: Path, monkeypatch) -> 
     with pytest.raises(ResetError, match="Input/output error"):
         overwrite_free_space(tmp_path, lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_box_that_runs_is_stopped_unit_by_unit_and_started_again(
+    house: Reset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bin" / "systemctl"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "said"}\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=":")
+    assert pems("factory-reset", "--yes", "--site", str(house.site_path), "--state", str(house.state)) == 0
+    assert (tmp_path / "said").read_text().splitlines() == [
+        "--quiet is-active pems.target",
+        "--quiet stop pems.target pems-control.service pems-planner.service pems-web.service",
+        "--quiet start --no-block pems.target",
+    ]

@@ -238,7 +238,8 @@ def test_control_that_is_told_to_stop_leaves_its_inverter_within_two_seconds(box
 def test_a_stopped_box_leaves_its_inverter_and_says_so(box: Box) -> None:
     box.charge()
     assert box.machine.run("systemctl", "stop", "pems.target").returncode == 0
-    assert box.mode() == "native"
+    until("native", lambda: box.mode() == "native")
+    until("the end of control", lambda: box.machine.show("pems-control", "ActiveState") == "inactive")
     assert [unit for unit in UNITS if box.machine.show(unit, "Result") != "success"] == []
     assert "native on stop: applied" in box.machine.journal("pems-control")
 
