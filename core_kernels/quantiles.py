@@ -1,11 +1,9 @@
-"""Probabilistic forecasts: scores, non-crossing, conformal calibration (batch and online). NaN rows do not count.
+"""Probabilistic forecasts: scores, non-crossing, conformal calibration of a batch. NaN rows do not count.
 
 Quantiles are columns of ``float64[n, k]``, levels rise from left to right.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
@@ -248,31 +246,3 @@ def conformal_offsets(
         step = (level - 0.5) / y.size
         offsets.append(float(np.quantile(residual[:, column], min(max(level + step, 0.0), 1.0))))
     return tuple(offsets)
-
-
-class Tracker(NamedTuple):
-    """Online widening of an interval, one pair per bucket: subtract ``low_w`` from P10, add ``high_w`` to P90."""
-
-    low_w: FloatArray
-    high_w: FloatArray
-    step_w: float
-    bound_w: float
-
-    @classmethod
-    def start(cls, buckets: int, step_w: float, bound_w: float) -> Tracker:
-        """No widening yet."""
-        return cls(np.zeros(buckets), np.zeros(buckets), step_w, bound_w)
-
-    def update(self, bucket: int, actual_w: float, p10_w: float, p90_w: float) -> Tracker:
-        """One outcome: the pinball sub-gradient at 10 and 90 % (Angelopoulos et al. 2023, the P of conformal PID).
-
-        A missing outcome or forecast changes nothing; the widening stays within ``bound_w``.
-        """
-        if not (np.isfinite(actual_w) and np.isfinite(p10_w) and np.isfinite(p90_w)):
-            return self
-        low, high = self.low_w.copy(), self.high_w.copy()
-        low[bucket] += self.step_w * ((actual_w < p10_w - low[bucket]) - LEVELS_FRAC[0])
-        high[bucket] += self.step_w * ((actual_w > p90_w + high[bucket]) - LEVELS_FRAC[0])
-        np.clip(low, -self.bound_w, self.bound_w, out=low)
-        np.clip(high, -self.bound_w, self.bound_w, out=high)
-        return self._replace(low_w=low, high_w=high)

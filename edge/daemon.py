@@ -74,7 +74,7 @@ def run_planner(run: Run) -> None:
     from edge.foresight import with_rooms
     from edge.ipc import IpcError
     from edge.lookback import Lookback
-    from edge.planner_ports import PlannerPorts, forecaster_of
+    from edge.planner_ports import PlannerPorts, calibrated, forecaster_of
     from edge.recording.planning import RecordingPlanner
 
     site, log, stop = load_site(run.site_path), Log("planner"), Stop.of(run)
@@ -88,7 +88,7 @@ def run_planner(run: Run) -> None:
     notify.ready()
     ports = PlannerPorts(site, run.state, run.clock)
     planner = Planner(
-        forecaster=forecaster,
+        forecaster=calibrated(forecaster, site, run.state, log),
         solve=optimiser.plan,
         look=partial(ports.surroundings, forecaster.rooms),
         foresee=partial(with_rooms, site, forecaster.rooms),

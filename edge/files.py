@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.errors import ConfigError
 
 STORE_NAME = "store.sqlite"
+CALIBRATION_NAME = "calibration.json"
 SOCKET_NAME = "control.sock"
 FEEDS_NAME = "feeds.sqlite"
 RECORDER_NAME = "recorder"

@@ -17,7 +17,7 @@ from edge.control.peak import month_peak_w
 from edge.control.said import heard
 from edge.control.surroundings import Surroundings, surroundings_of
 from edge.errors import BundleError, PlanError, StoreError
-from edge.files import SOCKET_NAME, STORE_NAME
+from edge.files import CALIBRATION_NAME, SOCKET_NAME, STORE_NAME
 from edge.ingest.store import StoreReader
 from edge.ingest.tariff import PriceBook, Prices
 from edge.ipc import Client, IpcError
@@ -27,6 +27,7 @@ from edge.supply import Supply, said_of_house
 
 if TYPE_CHECKING:
     from core_kernels.bundle_rooms import BundledRooms
+    from edge.forecast.calibrate import Calibrated, Forecasts
     from edge.forecast.proving import OnTrial
     from edge.forecast.runtime import Baseline, Forecaster
 
@@ -125,3 +126,11 @@ def forecaster_of(site: Site, log: Log) -> Baseline | Forecaster | OnTrial:
     except BundleError as error:
         log.event("alarm", f"models refused, the baseline forecasts instead: {error}")
         return Baseline(site)
+
+
+def calibrated(forecaster: Forecasts, site: Site, state: Path, log: Log) -> Calibrated:
+    """A forecaster that learns from its own past; for the planner alone, who asks in the order of time."""
+    from edge.forecast.calibrate import Calibrated
+    from edge.forecast.calibration_file import CalibrationFile
+
+    return Calibrated(forecaster, site, CalibrationFile(state / CALIBRATION_NAME), log)

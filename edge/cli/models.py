@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,30 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {model['signal']}: {model['features_count']} inputs, calibration P10 P50 P90: {calibrated}"
     for entry in found["installed"]:
         yield f"  {entry['stage']:10} {entry['version']} (seq {entry['seq']})"
+    yield from calibration_lines(found["calibration"])
     yield f"{'last ' + str(found['coverage_days']) + ' days':14}{'in P10-P90':>12}{'bias':>12}{'skill':>10}  drift"
     for name, row in found["coverage"].items():
         inside, skill = (percent_words(number(row[key])) for key in ("inside_frac", "skill_ratio"))
         yield f"{name:14}{inside:>12}{signed_words(number(row['bias_w'])):>12}{skill:>10}  {row['drift']}"
+
+
+def calibration_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Of each signal: since when, how often the band as said held what came, and what it is moved by at most."""
+    from edge.timetext import format_time
+    from edge.wording import number, percent_words
+
+    if found["problem"]:
+        yield f"calibration: {found['problem']}"
+    for name, track in found["signals"].items():
+        moved = ", ".join(f"{what} {words_of_most(track[f'{what}_by_hour_w'])}" for what in ("p10", "p90", "mean"))
+        inside = percent_words(number(track["inside_frac"]))
+        yield f"calibration of {name} ({track['source']}) since {format_time(track['since_s'])}:"
+        yield f"  {inside} of {track['count']} judged outcomes in P10-P90 as said; moved at most: {moved}"
+        if count := track["at_bound_count"]:
+            yield f"  {count} hours are at their bound, {track['bound_w']:.0f} W: train the model again"
+
+
+def words_of_most(bands: Sequence[Sequence[float | None]]) -> str:
+    """The value of a table that is furthest from 0."""
+    known = [value for band in bands for value in band if value is not None]
+    return f"{max(known, key=abs):+.0f} W" if known else "unknown"

@@ -18,7 +18,7 @@ from core_kernels.units import SECONDS_PER_DAY
 from edge.clock import Clock
 from edge.config import Site
 from edge.facts.history import yesterday
-from edge.facts.models import installed
+from edge.facts.models import calibration, installed
 from edge.facts.quality import assessed
 from edge.facts.savings import day_costs, regrets
 from edge.facts.settings import shown
@@ -72,7 +72,7 @@ class Facts:
 
     def models(self) -> dict[str, Any]:
         """The models in force, what they are, and how often their bands held what happened."""
-        return dict(to_json(installed(self._site))) | self.coverage()
+        return dict(to_json(installed(self._site))) | self.coverage() | self.calibration()
 
     def coverage(self) -> dict[str, Any]:
         """How the forecasts did on the last days: coverage, bias, skill, and whether they drift."""
@@ -80,6 +80,10 @@ class Facts:
         plans = self._ask(lambda store: store.first_plans(until_s - COVERAGE_DAYS * SECONDS_PER_DAY))
         scores = held(plans, self._window(until_s, COVERAGE_DAYS + REFERENCE_DAYS), COVERAGE_DAYS)
         return dict(to_json({"coverage": scores, "coverage_days": COVERAGE_DAYS}))
+
+    def calibration(self) -> dict[str, Any]:
+        """What calibration has learned of each signal: coverage and what is moved, by hour and band."""
+        return dict(to_json({"calibration": calibration(self._state)}))
 
     def quality(self) -> dict[str, Any]:
         """The four scores and the flags of every recorded signal."""

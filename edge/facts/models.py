@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.config import Site
-from edge.errors import BundleError
+from edge.errors import BundleError, StoreError
+from edge.files import CALIBRATION_NAME
+from edge.forecast.calibration_file import CalibrationFile, shown
 
 if TYPE_CHECKING:
     from edge.forecast.installed import Entry
@@ -47,3 +50,11 @@ def stages(installed: Sequence[Entry]) -> list[str]:
     place = next((index for index, entry in enumerate(installed) if entry.is_current), -1)
     named = {place: "champion", place - 1: "previous"} if place >= 0 else {}
     return [named.get(index, "withdrawn" if index > place >= 0 else "retired") for index in range(len(installed))]
+
+
+def calibration(state: Path) -> dict[str, Any]:
+    """What the planner has learned of each signal from outcomes, by hour and band; ``problem`` where it is damaged."""
+    try:
+        return {"problem": "", "signals": shown(CalibrationFile(state / CALIBRATION_NAME).read())}
+    except StoreError as error:
+        return {"problem": str(error), "signals": {}}

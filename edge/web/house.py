@@ -47,6 +47,10 @@ class Facts(Protocol):
         """How often the forecasts' bands held."""
         ...
 
+    def calibration(self) -> dict[str, Any]:
+        """What calibration has learned."""
+        ...
+
     def quality(self) -> dict[str, Any]:
         """Scores of the recorded signals."""
         ...

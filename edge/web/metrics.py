@@ -34,7 +34,7 @@ class Metrics:
     async def answer(self, request: Request) -> Response:  # noqa: ARG002 -- Starlette's signature
         """All metrics; with control away, ``pems_up`` is 0 and what it knows is absent."""
         status = await self._status()
-        facts = {name: await self._fact(name) for name in ("wear", "savings", "coverage")}
+        facts = {name: await self._fact(name) for name in ("wear", "savings", "coverage", "calibration")}
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Snapshot(status, facts))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -159,6 +159,30 @@ def _of_facts(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         "pems_forecast_coverage_ratio", "Share of quarter hours within P10-P90, of the last days",
         [((signal.removesuffix("_w"),), number(row.get("inside_frac"))) for signal, row in held.items()], ("signal",),
     )  # fmt: skip
+    yield from _of_calibration((facts["calibration"].get("calibration") or {}).get("signals") or {})
+
+
+def _of_calibration(signals: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    rows = {signal.removesuffix("_w"): track for signal, track in signals.items()}
+    yield _gauge(
+        "pems_calibration_coverage_ratio", "Share of judged outcomes within P10-P90 as said, at all leads",
+        [((signal,), number(track.get("inside_frac"))) for signal, track in rows.items()], ("signal",),
+    )  # fmt: skip
+    yield _gauge(
+        "pems_calibration_buckets_at_bound", "Hours and bands that calibration cannot make up for: retrain",
+        [((signal,), number(track.get("at_bound_count"))) for signal, track in rows.items()], ("signal",),
+    )  # fmt: skip
+    yield _gauge(
+        "pems_calibration_moved_watts", "The most that P10, P90 and mean are moved by in any hour",
+        [((signal, what), _most_w(track.get(f"{what}_by_hour_w"))) for signal, track in rows.items()
+         for what in ("p10", "p90", "mean")], ("signal", "what"),
+    )  # fmt: skip
+
+
+def _most_w(bands: Sequence[Sequence[float | None]] | None) -> float:
+    """Largest magnitude of a table; NaN where nothing is known."""
+    known = [abs(value) for band in bands or () for value in band if value is not None]
+    return max(known, default=math.nan)
 
 
 def _gauge(name: str, words: str, rows: Sequence[Labelled], labels: tuple[str, ...] = ()) -> Metric:

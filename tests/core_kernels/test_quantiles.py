@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core_kernels.quantiles import (
-    Tracker,
     conformal_offsets,
     coverage_frac,
     crossing_frac,
@@ -85,19 +84,3 @@ def test_swansons_mean_is_near_the_mean_of_a_skewed_load():
     p10, p50, p90 = (np.array([value]) for value in np.quantile(sample, (0.1, 0.5, 0.9)))
     assert mean_of(p10, p50, p90)[0] == pytest.approx(sample.mean(), rel=0.03)
     assert p50[0] < 0.9 * sample.mean()
-
-
-def test_tracking_learns_the_width_and_stays_in_bounds():
-    random = np.random.default_rng(2)
-    tracker = Tracker.start(buckets=2, step_w=5.0, bound_w=300.0)
-    outcomes_w = random.normal(0.0, 100.0, 4000)
-    inside = []
-    for actual_w in outcomes_w:
-        inside.append(-tracker.low_w[1] <= actual_w <= tracker.high_w[1])
-        tracker = tracker.update(1, float(actual_w), 0.0, 0.0)
-    assert np.mean(inside[1000:]) == pytest.approx(0.8, abs=0.02)
-    assert tracker.low_w[0] == tracker.high_w[0] == 0.0
-    assert tracker.update(1, float("nan"), 0.0, 0.0) is tracker
-    for _ in range(200):
-        tracker = tracker.update(0, 1e6, 0.0, 0.0)
-    assert tracker.high_w[0] == 300.0

@@ -32,7 +32,7 @@ def facts(tmp_path: Path) -> Facts:
 
 
 def test_every_answer_is_plain_json(facts: Facts) -> None:
-    names = ("yesterday", "savings", "models", "coverage", "quality", "log", "wear", "links", "settings")
+    names = ("yesterday", "savings", "models", "coverage", "calibration", "quality", "log", "wear", "links", "settings")
     for name in names:
         json.dumps(getattr(facts, name)(), allow_nan=False)
 

@@ -181,9 +181,11 @@ def test_a_bundle_its_calibration_and_stages_stand_in_lines() -> None:
     bundle = {"name": "home", "version": "2.0", "seq": 7, "created": "2024-06-01", "models": models}
     installed = [{"stage": "champion", "version": "2.0", "seq": 7}]
     found = {"problem": "", "bundle": bundle, "installed": installed, "coverage": {}, "coverage_days": 30}
+    found["calibration"] = {"problem": "calibration.json: is damaged", "signals": {}}
     assert list(lines(found))[:4] == [
         "home 2.0, seq 7, made 2024-06-01",
         "  pv_w: 31 inputs, calibration P10 P50 P90: -0.020 +0.000 +0.031",
         "  load_w: 12 inputs, calibration P10 P50 P90: none",
         "  champion   2.0 (seq 7)",
     ]
+    assert "calibration: calibration.json: is damaged" in list(lines(found))

@@ -16,6 +16,7 @@ import numpy as np
 from fakes import make_plan
 from starlette.applications import Starlette
 
+from core_kernels.calibration import Rule, fresh, learned
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
@@ -25,7 +26,8 @@ from edge.control.causes import CAUSES, day_without
 from edge.control.override import override_of
 from edge.errors import EdgeError
 from edge.facts import Facts
-from edge.files import STORE_NAME
+from edge.files import CALIBRATION_NAME, STORE_NAME
+from edge.forecast.calibration_file import CalibrationFile, Track
 from edge.ingest.store import Store
 from edge.ipc import IpcError
 from edge.log import Log
@@ -103,6 +105,16 @@ def day_plan(**changes: object) -> Plan:
     return make_plan(count, **{**values, **fixed, **changes})
 
 
+def calibrated_track(end_s: int) -> Track:
+    """A load of 600 W that was said to be 400 W to 500 W at noon for forty days: P90 is moved up, P10 too."""
+    where, rows = np.full(40, 24 + 12), np.tile([600.0, 450.0, 400.0, 500.0], (40, 1))
+    state = learned(fresh(), where, rows, Rule(bound_w=1200.0))
+    return Track(
+        signal="load_w", source="baseline", since_s=end_s - 40 * 86_400, judged_s=end_s, used_s=end_s, cap_w=2400.0,
+        state=state,
+    )  # fmt: skip
+
+
 def fill(folder: Path) -> None:
     """Three days of quarter hours, prices, plans, events and writes."""
     end_s, count = 1717416000, 3 * 96
@@ -125,6 +137,7 @@ def fill(folder: Path) -> None:
     write = RegisterWrite(register="growatt/sph#1 holding 1090", raw=3, wear="stored", reason="charge")
     store.journal.note(NOW_S - 3600.0, [write])
     store.close()
+    CalibrationFile(folder / CALIBRATION_NAME).write({"load_w baseline": calibrated_track(end_s)})
     rows = [f"{hour}" for hour in range(6 * 24)]
     lines = [f"{_utc(end_s - 4 * 86_400 + 3600 * int(row))},0.30,0.08" for row in rows]
     (folder / "prices.csv").write_text(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from core_kernels.figures import Row
 
-_STAGES = {"day-one": 13, "fit": 1, "fleet": 3, "load": 13, "pv": 6, "sources": 5, "thermal": 3}
+_STAGES = {"calibration": 18, "day-one": 13, "fit": 1, "fleet": 3, "load": 13, "pv": 6, "sources": 5, "thermal": 3}
 
 
 @click.command()

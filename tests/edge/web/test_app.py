@@ -162,7 +162,11 @@ def test_the_other_pages_show_what_the_box_knows(rig: Rig) -> None:
     assert "2024-06-01: only 58% of its quarter hours were measured" in savings
     devices = get(rig, "/devices").text
     assert all(part in devices for part in ("growatt/sph", "holding 1090", "not read in time", "3,240 W"))
-    assert "averages of the last days" in get(rig, "/models").text
+    models = get(rig, "/models").text
+    assert "averages of the last days" in models
+    assert "Calibration of load_w" in models
+    assert "0 % of 40 judged outcomes lay within" in models
+    assert "<td>+540 W</td>" in models
     assert "soc_frac" in get(rig, "/quality").text
     assert "power -2000 W: cheap" in get(rig, "/log").text
     assert "power -2000 W: cheap" not in get(rig, "/log?kind=alarm").text

@@ -66,6 +66,11 @@ def test_what_the_box_knows_is_there_in_base_units(rig: Rig) -> None:
     assert found[("pems_register_writes_lifetime", "growatt/sph#1 holding 1090", "stored")] == 1.0
     assert found[("pems_cost_euros", "no_battery")] < 0.0  # a sunny house
     assert found[("pems_forecast_coverage_ratio", "load")] == 1.0
+    assert found[("pems_calibration_coverage_ratio", "load")] == 0.0
+    assert found[("pems_calibration_buckets_at_bound", "load")] == 0.0
+    # by hand: forty misses above an error of 150 W, at a step of a tenth of it
+    assert found[("pems_calibration_moved_watts", "load", "p90")] == pytest.approx(40 * 0.1 * 150.0 * 0.9)
+    assert found[("pems_calibration_moved_watts", "load", "p10")] == pytest.approx(40 * 0.1 * 150.0 * 0.1)
 
 
 def test_what_is_missing_has_no_sample(rig: Rig) -> None:
