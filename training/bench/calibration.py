@@ -122,7 +122,7 @@ def issued(series: Series, predictor: BasePredictor) -> Issues:
 def judged(issues: Issues) -> Judged:
     """Live through the issues: outcomes until an issue teach it, and are judged by those before."""
     ahead = np.arange(HORIZON_SLOTS)
-    ahead_s: FloatArray = ahead * float(SLOT_S)
+    ahead_s = ahead.astype(np.float64) * SLOT_S
     raw_w = np.concatenate([issues.raw_w, mean_of(*np.moveaxis(issues.raw_w, 2, 0))[:, :, None]], axis=2)
     ours_w, state, rule = np.empty_like(raw_w), fresh(), Rule(bound_w=_BOUND_FRAC * issues.cap_w)
     found: list[tuple[int, int, int, int]] = []
