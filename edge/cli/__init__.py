@@ -22,6 +22,7 @@ _COMMANDS = {
     "feeds": ("edge.cli.feeds:command", "How prices and weather from outside fare."),
     "forecast": ("edge.cli.ask:forecast", "PV and load of the next 48 h, with their spread."),
     "health": ("edge.cli.health:group", "One verdict on this box: control, planner, models, disk, clock."),
+    "image": ("edge.cli.image:group", "Images of a whole box: make one, put it on a disk."),
     "log": ("edge.cli.log:command", "The box's decisions and alarms."),
     "models": ("edge.cli.models:command", "The models in force, their stages, and how they hold."),
     "override": ("edge.cli.override:command", "Take the battery into one's own hands for a while."),
