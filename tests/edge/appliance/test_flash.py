@@ -9,12 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from commandline import pems
 
 from edge.appliance import flash as flashing
 from edge.appliance.flash import HEAD_BYTES, flash
 from edge.appliance.imagefile import CHUNK_BYTES, examine
 from edge.errors import UpdateError
-from tests.support.commandline import pems
 
 SIZE_BYTES = 2 * CHUNK_BYTES + 12_345 * 512
 
