@@ -36,14 +36,16 @@ _FOLDERS = {"private": 0o700, "etc": 0o755, "update": 0o700}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be built; ``authority`` is the certificate that may sign updates of the whole system."""
+    """What is to be built; ``authority`` is the certificate that may sign updates of the whole system, ``state`` the
+    folder of another box that is to live on in this one."""
 
     arch: Arch
     site_path: Path
     out: Path
     authority: Path
     wheel: Path | None = None
-    shell: bool = False
+    state: Path | None = None
+    serial_shell: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def build(order: Order, tell: Tell) -> Built:
         tell("our files into Debian's")
         root = work / "root"
         rootfs.run(["cp", "-a", "--reflink=auto", str(debian), str(root)])
-        rootfs.furnish(root, order.arch, work / "release", version, shell=order.shell)
+        rootfs.furnish(root, order.arch, work / "release", version, serial_shell=order.serial_shell)
         shutil.copyfile(order.authority, root / "etc/rauc/ca.pem")
         rootfs.settle(root, created_s)
         tell("file systems")
@@ -83,6 +85,8 @@ def build(order: Order, tell: Tell) -> Built:
         disk.ext4(root, parts["pems-a"], label, "pems-a", created_s)
         disk.esp(root, parts["pems-esp"], board, label, created_s)
         data_folder(work / "data", site, order.site_path, created_s)
+        if order.state is not None:
+            shutil.copytree(order.state, work / "data/private/pems", ignore=_no_sockets)
         disk.ext4(work / "data", parts["pems-data"], label, "pems-data", created_s)
         tell("the disk")
         disk.assembled(parts, work / "disk.img", label)
@@ -108,6 +112,7 @@ def check_workstation(order: Order) -> None:
     problems += [f"not installed: apt-get install {' '.join(missing)}"] if missing else []
     files = [order.authority, *([order.wheel] if order.wheel else [])]
     problems += [f"{path}: no such file" for path in files if not path.is_file()]
+    problems += [f"{order.state}: no such folder"] if order.state is not None and not order.state.is_dir() else []
     if problems:
         raise UpdateError("; ".join(problems))
 
@@ -137,6 +142,11 @@ def data_folder(folder: Path, site: Site, site_path: Path, created_s: int) -> No
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     rootfs.settle(folder, created_s)
+
+
+def _no_sockets(folder: str, names: list[str]) -> list[str]:
+    """What cannot be copied: a box that runs keeps its sockets in its folder."""
+    return [name for name in names if (Path(folder) / name).is_socket()]
 
 
 def named_files(site: Site) -> Iterator[str]:

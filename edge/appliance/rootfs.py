@@ -79,8 +79,8 @@ def _mmdebstrap(board: Board, out: str) -> list[str]:
     ]
 
 
-def furnish(root: Path, arch: Arch, release: Path, version: str, *, shell: bool) -> None:
-    """Put our files and one release into Debian's system; ``shell`` opens the serial console."""
+def furnish(root: Path, arch: Arch, release: Path, version: str, *, serial_shell: bool) -> None:
+    """Put our files and one release into Debian's system; ``serial_shell`` opens the serial console."""
     for name in _FOLDERS:
         (root / name).mkdir(parents=True, exist_ok=True)
     _write(root / "etc/fstab", _FSTAB)
@@ -99,7 +99,7 @@ def furnish(root: Path, arch: Arch, release: Path, version: str, *, shell: bool)
     resolver = root / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
     resolver.symlink_to("/run/systemd/resolve/stub-resolv.conf")
-    if shell:
+    if serial_shell:
         console = recipe.BOARDS[arch].console
         _write(root / f"etc/systemd/system/serial-getty@{console}.service.d/shell.conf", _SHELL)
     shutil.copytree(release, root / RELEASES / version, symlinks=True)

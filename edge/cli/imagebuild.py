@@ -47,10 +47,20 @@ def keys(out: Path, name: str, as_json: bool) -> None:
 @click.option("--out", type=_path, required=True, help="The image to write.")
 @_keys_option
 @click.option("--wheel", type=_path, help="A wheel of this project. [default: built from this checkout]")
-@click.option("--serial-shell", "shell", is_flag=True, help="A root shell on the serial console: for tests only.")
+@click.option("--state", type=_path, help="State folder of a box (stopped) that is to live on in this one.")
+@click.option(
+    "--serial-shell", "serial_shell", is_flag=True, help="A root shell on the serial console: for tests only."
+)
 @json_option
 def build(
-    arch: str, site_path: Path, out: Path, keys_folder: Path, wheel: Path | None, shell: bool, as_json: bool
+    arch: str,
+    site_path: Path,
+    out: Path,
+    keys_folder: Path,
+    wheel: Path | None,
+    state: Path | None,
+    serial_shell: bool,
+    as_json: bool,
 ) -> None:
     """Build an image: Debian, one release of this project, a site, and room for the next system beside it.
 
@@ -77,7 +87,8 @@ def build(
         out=out,
         authority=keys_of(keys_folder).authority,
         wheel=wheel,
-        shell=shell,
+        state=state,
+        serial_shell=serial_shell,
     )
     built = build_image(order, tell)
     if as_json:

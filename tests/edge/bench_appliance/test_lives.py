@@ -41,12 +41,11 @@ def test_a_reset_that_was_not_the_watchdog_s_does_not_count():
 
 
 def test_the_house_has_a_history_and_prices_that_rise_within_three_hours(tmp_path):
-    (tmp_path / "etc").mkdir()
-    guest._furnish(tmp_path, NOW_S)
-    site = load_site(tmp_path / "etc/pems/site.toml")
+    site_path, state = guest.house(tmp_path / "house", NOW_S)
+    site = load_site(site_path)
     assert check_site(site) == []
-    book = PriceBook.load(tmp_path / "etc/pems/prices.csv", site)
-    reader = StoreReader(tmp_path / "var/lib/pems" / STORE_NAME)
+    book = PriceBook.load(site_path.with_name("prices.csv"), site)
+    reader = StoreReader(state / STORE_NAME)
     try:
         frame = reader.window(NOW_S, 14)
     finally:
