@@ -6,6 +6,7 @@ export limit, nor from what is missing or flagged; only issues that were made be
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Protocol
 
@@ -35,6 +36,7 @@ from edge.log import Log
 _NIGHT_FRAC = 0.01
 _LIMIT_FRAC = 0.98
 _FORGET_AFTER_S = 40 * SECONDS_PER_DAY
+KEEP_FILE_EVERY_S = SECONDS_PER_HOUR  # some 80 kB each time, on flash
 
 
 class Forecasts(Protocol):
@@ -56,6 +58,7 @@ class Calibrated:
     def __init__(self, forecaster: Forecasts, site: Site, file: CalibrationFile, log: Log) -> None:
         self._forecaster, self._site, self._file, self._log = forecaster, site, file, log
         self._tracks: dict[str, Track] = {}
+        self._kept_s = -math.inf
         try:
             self._tracks = file.read()
         except StoreError as error:
@@ -67,15 +70,22 @@ class Calibrated:
         return self._forecaster.rooms
 
     def forecast(self, issued_s: float, grid: TimeGrid, history: Frame, weather: Frame | None) -> dict[str, Forecast]:
-        """As the forecaster beneath, calibrated; what was learned is kept before the answer goes out."""
+        """As the forecaster beneath, calibrated. What was learned is kept once an hour, before the answer goes out:
+        what a restart loses of it is learned again from the history."""
         raw = self._forecaster.forecast(issued_s, grid, history, weather)
         calibrated = {name: self._calibrated(forecast, history) for name, forecast in raw.items()}
         self._tracks = {key: track for key, track in self._tracks.items() if track.used_s >= issued_s - _FORGET_AFTER_S}
+        if not self._kept_s <= issued_s < self._kept_s + KEEP_FILE_EVERY_S:
+            self._keep(issued_s)
+        return calibrated
+
+    def _keep(self, issued_s: float) -> None:
         try:
             self._file.write(self._tracks)
         except StoreError as error:
             self._log.event("alarm", f"the calibration is not kept: {error}")
-        return calibrated
+        else:
+            self._kept_s = issued_s
 
     def _calibrated(self, raw: Forecast, history: Frame) -> Forecast:
         """Learn from what came since, apply that, and keep the issue for judging where one is due."""

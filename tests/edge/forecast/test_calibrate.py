@@ -134,6 +134,21 @@ def test_a_new_process_goes_on_where_the_old_one_ended(tmp_path: Path) -> None:
     )
 
 
+def test_the_file_is_written_once_an_hour_and_a_restart_between_loses_no_lesson(tmp_path: Path) -> None:
+    frame, slots = lived(4), range(DAY, 3 * DAY + 3)
+    file = tmp_path / CALIBRATION_NAME
+    calibrated = Calibrated(Flat("bundle 1"), SITE, CalibrationFile(file), Log("planner"))
+    written = []
+    for slot in slots:
+        step(calibrated, frame, slot)
+        written.append(file.stat().st_mtime_ns)
+    assert len(slots) // 4 <= len(set(written)) <= len(slots) // 4 + 1
+    again = live(tmp_path, frame, slots[-1:])
+    on = step(calibrated, frame, slots[-1])
+    for name in ("p10", "p90", "mean"):
+        assert getattr(again["load_w"], name) == pytest.approx(getattr(on["load_w"], name), abs=1.0)
+
+
 def test_only_issues_made_before_an_outcome_are_judged_by_it(tmp_path: Path) -> None:
     """What comes after the newest closed quarter hour changes nothing that is said now."""
     frame = lived(5)
