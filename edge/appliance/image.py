@@ -5,6 +5,7 @@ Runs in a checkout on a Debian workstation, as root, for the packages' own scrip
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.appliance import disk, payload, recipe, rootfs
+from edge.appliance import disk, payload, recipe, rootfs, sbom
 from edge.appliance.recipe import Arch
 from edge.appliance.tree import facts_of
 from edge.config import Site, load_site
@@ -58,6 +59,7 @@ class Built:
     size_bytes: int
     on_disk_bytes: int
     system: Path  # the first system alone, as an update of the whole system carries it
+    sbom: Path  # what is in it, as CycloneDX
 
 
 def build(order: Order, tell: Tell) -> Built:
@@ -80,6 +82,7 @@ def build(order: Order, tell: Tell) -> Built:
         rootfs.furnish(root, order.arch, work / "release", version, serial_shell=order.serial_shell)
         shutil.copyfile(order.authority, root / "etc/rauc/ca.pem")
         rootfs.settle(root, created_s)
+        bill = json.dumps(sbom.document(root, label, version, created_s), indent=1, sort_keys=True) + "\n"
         tell("file systems")
         parts = {part: work / f"{part}.img" for part in ("pems-esp", "pems-a", "pems-data")}
         disk.ext4(root, parts["pems-a"], label, "pems-a", created_s)
@@ -90,7 +93,8 @@ def build(order: Order, tell: Tell) -> Built:
         disk.ext4(work / "data", parts["pems-data"], label, "pems-data", created_s)
         tell("the disk")
         disk.assembled(parts, work / "disk.img", label)
-        system = order.out.with_suffix(".system")
+        system, listed = order.out.with_suffix(".system"), order.out.with_suffix(".sbom.json")
+        listed.write_text(bill, encoding="utf-8")
         (work / "disk.img").replace(order.out)
         parts["pems-a"].replace(system)
     stat = order.out.stat()
@@ -101,6 +105,7 @@ def build(order: Order, tell: Tell) -> Built:
         size_bytes=stat.st_size,
         on_disk_bytes=stat.st_blocks * disk.SECTOR_BYTES,
         system=system,
+        sbom=listed,
     )
 
 

@@ -64,8 +64,8 @@ def build(
 ) -> None:
     """Build an image: Debian, one release of this project, a site, and room for the next system beside it.
 
-    Runs as root in a checkout on a Debian machine; minutes the first time. Beside the image lies its system (.system),
-    from which `pems image bundle` makes an update.
+    Runs as root in a checkout on a Debian machine; minutes the first time. Beside the image lie its system (.system),
+    from which `pems image bundle` makes an update, and its bill of materials (.sbom.json, CycloneDX).
 
     \b
     Example:
