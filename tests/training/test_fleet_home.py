@@ -139,3 +139,13 @@ def test_a_store_names_its_folders_and_says_whose_fault_it_is(tmp_path):
         local.write("file/below", b"")
     with pytest.raises(StoreUnreachable):
         local.read("")
+
+
+def test_an_object_store_without_credentials_is_told_in_a_line(monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(StoreUnreachable, match="Unable to locate credentials"):
+        Store("s3://nobody/homes").folders()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
+from botocore.exceptions import BotoCoreError
 from fsspec.implementations.local import LocalFileSystem
 
 from training.errors import SetupError, TrainingError
@@ -35,7 +36,7 @@ class Store:
             yield
         except FileNotFoundError:
             raise
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, BotoCoreError) as error:  # s3fs lets its library's errors through
             raise StoreUnreachable(f"{self.url}/{name}: {error or type(error).__name__}") from error
 
     def folders(self) -> list[str]:
