@@ -85,7 +85,8 @@ def _learn(
         share = max(1.0 / bucket[COUNT], 1.0 / memory_count)
         below = 1.0 if actual < p10 else 0.0
         above = 1.0 if actual > p90 else 0.0
-        bucket[INSIDE] += share * (1.0 - below - above - bucket[INSIDE])
+        inside = 0.0 if below + above > 0.0 else 1.0  # a band turned inside out holds nothing
+        bucket[INSIDE] += share * (inside - bucket[INSIDE])
         bucket[ERROR] += share * (abs(actual - mean) - bucket[ERROR])
         bucket[LOW] += step_ratio * bucket[ERROR] * (below - _MISS_FRAC)
         bucket[HIGH] += step_ratio * bucket[ERROR] * (above - _MISS_FRAC)

@@ -69,6 +69,11 @@ def test_the_kernel_learns_what_its_description_says(rows, places):
     assert learned(fresh(), where, rows, RULE) == pytest.approx(twin(fresh(), where, rows, RULE), rel=1e-9, abs=1e-9)
 
 
+def test_a_band_turned_inside_out_holds_nothing():
+    state = learned(fresh(), np.array([0]), np.array([[500.0, 500.0, 900.0, 100.0]]), RULE)
+    assert state[0, INSIDE] == 0.0
+
+
 def test_a_band_that_is_too_narrow_or_too_wide_comes_to_hold_four_in_five():
     for spread_w in (20.0, 250.0):
         _, inside = live(np.random.default_rng(3), 3000, spread_w)
