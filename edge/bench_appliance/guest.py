@@ -47,7 +47,7 @@ url = "serial:///dev/ttyS1?baud=9600"
 """
 _HISTORY_DAYS = 14
 _CHEAP_EUR_PER_KWH, _DEAR_EUR_PER_KWH = 0.05, 0.50
-_CHEAP_S = 5400  # too short to fill the battery: what is bought now has a price that leaves no doubt
+_CHEAP_S = 1800  # with the rest of its hour at most 90 minutes: half the battery needs two hours, so it begins at once
 
 
 def make(folder: Path) -> Machine:
