@@ -5,6 +5,7 @@ Runs in a checkout on a Debian workstation, as root, for the packages' own scrip
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -68,7 +69,7 @@ def build(order: Order, tell: Tell) -> Built:
     check_workstation(order)
     created_s, board = payload.source_date_s(), recipe.BOARDS[order.arch]
     order.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=order.out.parent, prefix=".image-") as name:
+    with common_rights(), tempfile.TemporaryDirectory(dir=order.out.parent, prefix=".image-") as name:
         work = Path(name)
         tell("the release: this project's wheel and the locked wheels of a device")
         payload.build_tree(work / "release", order.arch, order.wheel or project_wheel(work))
@@ -107,6 +108,16 @@ def build(order: Order, tell: Tell) -> Built:
         system=system,
         sbom=listed,
     )
+
+
+@contextlib.contextmanager
+def common_rights() -> Iterator[None]:
+    """What is made can be read by everybody, as on any Debian, however private its maker is with files of their own."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def check_workstation(order: Order) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,13 +48,15 @@ _BACKEND = '#!/bin/sh\nexec /opt/pems/current/bin/pems update slots "$@"\n'
 def base(arch: Arch) -> Path:
     """Debian with the packages of the recipe, kept in the cache; complete or absent."""
     board = recipe.BOARDS[arch]
-    digest = hashlib.sha256(repr(_mmdebstrap(board, "")).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr((_mmdebstrap(board, ""), _BASE_TIME_S)).encode()).hexdigest()[:16]
     kept = caches() / "roots" / f"{arch}-{digest}"
     if kept.is_dir():
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     draft = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    began_s = int(time.time())
     run(_mmdebstrap(board, str(draft)), SOURCE_DATE_EPOCH=str(_BASE_TIME_S))
+    settle(draft, _BASE_TIME_S, since_s=began_s)
     draft.rename(kept)
     return kept
 
@@ -113,12 +116,16 @@ def furnish(root: Path, arch: Arch, release: Path, version: str, *, serial_shell
     run(["systemctl", f"--root={root}", "--quiet", "mask", *recipe.MASKED_UNITS])
 
 
-def settle(root: Path, created_s: int) -> None:
-    """One time for all that is newer, so that the day of the build is not in the image."""
+def settle(root: Path, created_s: int, since_s: int | None = None) -> None:
+    """One time for all that is newer than it, or than ``since_s``, so that the day of the build is not in the image.
+
+    What is older keeps its time: Debian's byte code is believed only beside a source of the time that it remembers.
+    """
+    latest_s = created_s if since_s is None else since_s
     for folder, names, files in os.walk(root, topdown=False):
         for name in (*names, *files):
             path = Path(folder) / name
-            if path.lstat().st_mtime > created_s:
+            if path.lstat().st_mtime > latest_s:
                 os.utime(path, (created_s, created_s), follow_symlinks=False)
     os.utime(root, (created_s, created_s))
 

@@ -120,6 +120,32 @@ def test_what_is_newer_than_the_release_gets_its_time(tmp_path):
     assert (tmp_path / "tree/etc/new").stat().st_mtime == 5
 
 
+def test_what_debians_scripts_made_gets_a_time_of_no_day_and_what_they_unpacked_keeps_its_own(tmp_path):
+    began_s = int(time.time())
+    for name, time_s in (("unpacked", began_s - 60), ("made", began_s + 60)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time_s, time_s))
+    rootfs.settle(tmp_path, NOW_S, since_s=began_s)
+    assert (tmp_path / "made").stat().st_mtime == NOW_S
+    assert (tmp_path / "unpacked").stat().st_mtime == began_s - 60
+
+
+def test_a_private_maker_makes_a_box_that_can_read_its_own_files(site_path, tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/prices.csv").write_text("time_utc,price_import_eur_per_kwh\n")
+    before = os.umask(0o077)
+    try:
+        with image.common_rights():
+            data_folder(tmp_path / "data", load_site(site_path), site_path, NOW_S)
+        (tmp_path / "private").touch()
+    finally:
+        os.umask(before)
+    modes = [
+        stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("data/etc/site.toml", "data/etc/tables", "private")
+    ]
+    assert modes == [0o644, 0o755, 0o600]
+
+
 @needs_tools
 def test_the_same_folder_gives_the_same_file_system_whenever_it_is_made(tmp_path):
     tree = tmp_path / "tree"

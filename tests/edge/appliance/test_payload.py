@@ -67,6 +67,19 @@ def test_rights_and_times_do_not_depend_on_the_builder(tmp_path):
     assert modes == {"text": (0o644, 1_790_000_000), "program": (0o755, 1_790_000_000)}
 
 
+def test_byte_code_does_not_depend_on_the_seed_of_the_builders_hashes(tmp_path, monkeypatch):
+    found = []
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        lib = tmp_path / seed
+        lib.mkdir()
+        (lib / "a.py").write_text('def is_one(x):\n    return x in {"pv", "load", "grid", "battery", "soc", "room"}\n')
+        payload._compile(lib)
+        found.append(next(lib.rglob("*.pyc")).read_bytes())
+    assert found[0] == found[1]
+    assert str(tmp_path).encode() not in found[0]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
