@@ -85,4 +85,4 @@ def test_the_made_year_has_everything_that_is_fitted(capsys):
     assert np.isfinite(series.frame.column("room_hall_c")).all()
     assert site.arrays[0].dc_w == 9000.0
     main("nothing")
-    assert json.loads(capsys.readouterr().out)["peak_bytes"] > 50.0
+    assert json.loads(capsys.readouterr().out)["peak_mb"] > 50.0

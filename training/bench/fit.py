@@ -38,7 +38,7 @@ def rows(stage: Stage = quiet) -> list[Row]:
     ours, bare = _measured("fit"), _measured("nothing")
     return [
         limit_row("fit of PV, load and rooms, one home-year", (ours["cpu_s"], bare["cpu_s"]), "s", "imports", _MOST_S),
-        limit_row("peak resident memory of that", (ours["peak_bytes"], bare["peak_bytes"]), "MB", "imports", _MOST_MB),
+        limit_row("peak resident memory of that", (ours["peak_mb"], bare["peak_mb"]), "MB", "imports", _MOST_MB),
     ]
 
 
@@ -97,7 +97,7 @@ def main(what: str, days: int = 365) -> None:
     """Do it here and say what it took."""
     _fit_all(days if what == "fit" else 0)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    found = {"cpu_s": used.ru_utime + used.ru_stime, "peak_bytes": used.ru_maxrss / 1000.0}
+    found = {"cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1000.0}
     sys.stdout.write(json.dumps(found) + "\n")
 
 

@@ -108,9 +108,7 @@ def _rows(plain: dict[str, float], year: dict[str, float], whole: dict[str, floa
             _MOST_CPU_RATIO,
             f"<= {_MOST_CPU_RATIO} of the reference",
         ),
-        limit_row(
-            f"{what}, peak memory", (year["peak_bytes"], plain["peak_bytes"]), "MB above imports", reference, _MOST_MB
-        ),
+        limit_row(f"{what}, peak memory", (year["peak_mb"], plain["peak_mb"]), "MB above imports", reference, _MOST_MB),
         flat,
     ]
 
@@ -230,8 +228,8 @@ def main(what: str, port: int, days: int) -> dict[str, float]:
     wanted = _FIELDS * days * SECONDS_PER_DAY // SLOT_S
     if known != wanted:
         raise TrainingError(f"{known} rows came of {wanted}")
-    peak_bytes = _memory_mb("VmHWM")
-    return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_bytes": peak_bytes - before_mb, "rss_mb": peak_bytes}
+    peak_mb = _memory_mb("VmHWM")
+    return {"wall_s": wall_s, "cpu_s": cpu_s, "peak_mb": peak_mb - before_mb, "rss_mb": peak_mb}
 
 
 def _memory_mb(field: str) -> float:
