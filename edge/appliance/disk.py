@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from edge.appliance import recipe, slots
 from edge.appliance.recipe import Board
-from edge.appliance.rootfs import DATA, run
+from edge.appliance.rootfs import DATA
+from edge.appliance.tools import run
 from edge.errors import UpdateError
 
 SECTOR_BYTES = 512

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from edge.appliance import disk, payload, recipe, rootfs, sbom
 from edge.appliance.recipe import Arch
+from edge.appliance.tools import run
 from edge.appliance.tree import facts_of
 from edge.config import Site, load_site
 from edge.errors import ConfigError, UpdateError
@@ -79,7 +79,7 @@ def build(order: Order, tell: Tell) -> Built:
         debian = rootfs.base(order.arch)
         tell("our files into Debian's")
         root = work / "root"
-        rootfs.run(["cp", "-a", "--reflink=auto", str(debian), str(root)])
+        run(["cp", "-a", "--reflink=auto", str(debian), str(root)])
         rootfs.furnish(root, order.arch, work / "release", version, serial_shell=order.serial_shell)
         shutil.copyfile(order.authority, root / "etc/rauc/ca.pem")
         rootfs.settle(root, created_s)
@@ -135,11 +135,8 @@ def check_workstation(order: Order) -> None:
 
 def project_wheel(folder: Path) -> Path:
     """This checkout's own wheel."""
-    checkout = payload.LOCK.parents[1]
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    result = subprocess.run([*command, "-w", str(folder), str(checkout)], capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise UpdateError(f"the project's wheel cannot be built: {result.stderr.strip().splitlines()[-1:]}")
+    run([*command, "-w", str(folder), str(payload.LOCK.parents[1])])
     return next(folder.glob("pems_edge-*.whl"))
 
 

@@ -32,7 +32,6 @@ from edge.errors import BundleError
 from edge.signature import SIGNATURE_BYTES, load_private_key
 
 PAYLOAD_NAME = "payload.tar.gz"
-SUFFIX = ".pems"
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
 _CHUNK_BYTES = 1 << 20

@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from edge.appliance import recipe
 from edge.appliance.payload import caches
 from edge.appliance.recipe import Arch, Board
-from edge.errors import UpdateError
+from edge.appliance.tools import run
 
 DATA = Path(__file__).with_name("data")
 RELEASES = "opt/pems/releases"
@@ -128,24 +126,6 @@ def settle(root: Path, created_s: int, since_s: int | None = None) -> None:
             if path.lstat().st_mtime > latest_s:
                 os.utime(path, (created_s, created_s), follow_symlinks=False)
     os.utime(root, (created_s, created_s))
-
-
-def run(command: Sequence[str], **environment: str) -> None:
-    """Run one of Debian's tools; raises :class:`UpdateError` with its last words."""
-    try:
-        result = subprocess.run(
-            list(command),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            env={**os.environ, **environment},
-        )
-    except FileNotFoundError as error:
-        raise UpdateError(f"{command[0]}: not installed") from error
-    if result.returncode != 0:
-        words = (result.stderr or result.stdout).strip().splitlines() or ["no reason given"]
-        raise UpdateError(f"{command[0]} failed: {' / '.join(words[-3:])}")
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.appliance.rootfs import run
 from edge.appliance.slotcommands import running
+from edge.appliance.tools import run
 from edge.errors import UpdateError
 
 COMPATIBLE = "pems-edge"

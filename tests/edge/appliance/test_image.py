@@ -19,6 +19,7 @@ from cryptography import x509
 from edge.appliance import disk, image, recipe, rootfs, slots
 from edge.appliance.image import Order, build, check_workstation, data_folder
 from edge.appliance.systemupdate import bundle, keys_of, make_keys
+from edge.appliance.tools import run
 from edge.cli import imagebuild
 from edge.config import load_site
 from edge.errors import ConfigError, UpdateError
@@ -104,9 +105,9 @@ def test_a_foreign_processor_needs_its_emulator(site_path, tmp_path, monkeypatch
 
 def test_a_tools_failure_is_told_in_its_words():
     with pytest.raises(UpdateError, match="sh failed: two / three / four"):
-        rootfs.run(["sh", "-c", "printf 'one\\ntwo\\nthree\\nfour\\n' >&2; exit 3"])
+        run(["sh", "-c", "printf 'one\\ntwo\\nthree\\nfour\\n' >&2; exit 3"])
     with pytest.raises(UpdateError, match="no-such-tool: not installed"):
-        rootfs.run(["no-such-tool"])
+        run(["no-such-tool"])
 
 
 def test_what_is_newer_than_the_release_gets_its_time(tmp_path):
