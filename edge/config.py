@@ -150,6 +150,14 @@ class Site:
         return self.folder / text
 
     @property
+    def named_files(self) -> tuple[str, ...]:
+        """The files that this one names, as it does: tables, models and their key, the broker's secrets and CA."""
+        found = [self.tariff.prices, self.weather.table if self.weather else ""]
+        found += [self.bundle.path, self.bundle.public_key] if self.bundle else []
+        found += [self.mqtt.secrets, self.mqtt.ca] if self.mqtt else []
+        return tuple(name for name in found if name)
+
+    @property
     def sensors(self) -> tuple[str, ...]:
         """The signals of the temperatures of rooms and tank."""
         return (*(zone.signal for zone in self.zones), *([self.hotwater.sensor] if self.hotwater else []))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from edge.box import ControlPorts
 from edge.clock import Clock
-from edge.config import Site, load_site
+from edge.config import load_site
 from edge.errors import ConfigError, EdgeError
 from edge.files import replace_whole, sync_folder
 from edge.ipc import claim
@@ -86,21 +86,11 @@ def _named(site_path: Path) -> list[Path]:
     """The site file and what it names, as far as that lies beside it."""
     folder = site_path.parent.resolve()
     try:
-        named = list(_named_in(load_site(site_path)))
+        site = load_site(site_path)
     except ConfigError:  # what it cannot be read to name stays; that it cannot be read was said before
-        named = []
+        return [site_path]
+    named = map(site.path, site.named_files)
     return [site_path, *(path for path in named if path.is_file() and path.resolve().is_relative_to(folder))]
-
-
-def _named_in(site: Site) -> Iterator[Path]:
-    if site.bundle is not None:
-        yield from (site.path(site.bundle.path), site.path(site.bundle.public_key))
-    if site.tariff.prices:
-        yield site.path(site.tariff.prices)
-    if site.weather is not None and site.weather.table:
-        yield site.path(site.weather.table)
-    if site.mqtt is not None and site.mqtt.secrets:
-        yield site.path(site.mqtt.secrets)
 
 
 def overwrite(path: Path) -> None:

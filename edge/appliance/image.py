@@ -146,28 +146,17 @@ def data_folder(folder: Path, site: Site, site_path: Path, created_s: int) -> No
         (folder / name).mkdir(parents=True)
         (folder / name).chmod(mode)
     shutil.copyfile(site_path, folder / "etc/site.toml")
-    for named in named_files(site):
+    for named in site.named_files:
         source, target = site.path(named), folder / "etc" / named
         if Path(named).is_absolute() or ".." in Path(named).parts:
             raise ConfigError(str(site_path), [f"{named} must lie beside the site file to go into the image"])
         if not source.is_file():
             raise ConfigError(str(site_path), [f"{named} is not there"])
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        shutil.copy(source, target)  # with its rights: who may read a secret is part of it
     rootfs.settle(folder, created_s)
 
 
 def _no_sockets(folder: str, names: list[str]) -> list[str]:
     """What cannot be copied: a box that runs keeps its sockets in its folder."""
     return [name for name in names if (Path(folder) / name).is_socket()]
-
-
-def named_files(site: Site) -> Iterator[str]:
-    """The files that a site file names."""
-    if site.tariff.prices:
-        yield site.tariff.prices
-    if site.weather is not None and site.weather.table:
-        yield site.weather.table
-    if site.bundle is not None:
-        yield site.bundle.path
-        yield site.bundle.public_key

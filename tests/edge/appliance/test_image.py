@@ -70,6 +70,17 @@ def test_the_site_and_the_files_that_it_names_go_along(site_path, tmp_path):
     assert (tmp_path / "data/etc").stat().st_mtime == NOW_S
 
 
+def test_the_brokers_secrets_go_along_and_stay_secret(tmp_path):
+    site_path = tmp_path / "site.toml"
+    site_path.write_text(SITE + '[mqtt]\nhost = "broker"\nsecrets = "mqtt.toml"\nca = "ca.pem"\n')
+    (tmp_path / "ca.pem").write_text("certificate")
+    (tmp_path / "mqtt.toml").write_text('user = "u"\npassword = "p"\n')
+    (tmp_path / "mqtt.toml").chmod(0o600)
+    data_folder(tmp_path / "data", load_site(site_path), site_path, NOW_S)
+    assert stat.S_IMODE((tmp_path / "data/etc/mqtt.toml").stat().st_mode) == 0o600
+    assert (tmp_path / "data/etc/ca.pem").read_text() == "certificate"
+
+
 @pytest.mark.parametrize(
     ("named", "says"),
     [("gone.csv", "gone.csv is not there"), ("../prices.csv", "must lie beside"), ("/etc/hostname", "must lie beside")],
