@@ -51,6 +51,7 @@ class ControlPorts:
         for problem in self._devices.serve():
             self.alarm(problem)
         self._verified = VerifiedCycles(commands=self._devices.writer is not None)
+        self._wanted = frozenset((*site.sensors, *site.consumers))
         self._obedience = Obedience(site.battery)
         self._quarter = QuarterImport()
         self._distrust = ""
@@ -140,8 +141,7 @@ class ControlPorts:
 
     def _further(self, readings: Sequence[Reading]) -> dict[str, float]:
         """Temperatures of the site's rooms and tank, and what its consumers draw, as far as a device says it."""
-        wanted = (*self._site.sensors, *self._site.consumers)
-        return {r.signal: r.value if r.state == "good" else math.nan for r in readings if r.signal in wanted}
+        return {r.signal: r.value if r.state == "good" else math.nan for r in readings if r.signal in self._wanted}
 
     def _note_trouble(self, previous: CycleRecord | None, record: CycleRecord) -> None:
         """Raise an alarm, once, for a command that did not stay, and for a battery that is no longer trusted."""

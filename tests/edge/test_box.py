@@ -97,41 +97,37 @@ def test_the_planners_excuse_stays_until_its_next_plan(tmp_path: Path) -> None:
     ports.release()
 
 
-def test_the_temperatures_of_a_sites_rooms_are_kept_for_the_planner(tmp_path: Path) -> None:
-    room = Zone(name="living", heat_w=2000.0, air_wh_per_k=300.0, mass_wh_per_k=3000.0, air_mass_k_per_w=0.005,
-                mass_out_k_per_w=0.02)  # fmt: skip
+LIVING = Zone(name="living", heat_w=2000.0, air_wh_per_k=300.0, mass_wh_per_k=3000.0, air_mass_k_per_w=0.005,
+              mass_out_k_per_w=0.02)  # fmt: skip
+CAR = Ev(name="car", energy_wh=9000.0, charge_w=11_000.0)
+
+
+@pytest.mark.parametrize(
+    ("site", "kept", "other", "value"),
+    [
+        pytest.param(replace(SITE, zones=(LIVING,)), "room_living_c", "room_hall_c", 21.0, id="temperature"),
+        pytest.param(replace(SITE, evs=(CAR,)), "ev_car_w", "ev_guest_w", 7200.0, id="car"),
+    ],
+)
+def test_temperatures_and_metered_consumers_of_the_site_are_kept_for_the_planner(
+    tmp_path: Path, site: Site, kept: str, other: str, value: float
+) -> None:
     noon_s = 1_717_236_000.0
-    ports = ControlPorts(replace(SITE, zones=(room,)), tmp_path, clock_at(noon_s), period_s=60.0)
+    ports = ControlPorts(site, tmp_path, clock_at(noon_s), period_s=60.0)
     for time_s in np.arange(noon_s, noon_s + 1000.0, 60.0).tolist():
-        rooms = [temperature(name, time_s, 21.0) for name in ("room_living_c", "room_hall_c")]
-        record = replace(cycle(time_s, WriteResult(outcome="unchanged", writes=0)), house=judge(rooms, time_s))
-        ports.record(record, rooms)
+        readings = [reading_of(name, time_s, value) for name in (kept, other)]
+        record = replace(cycle(time_s, WriteResult(outcome="unchanged", writes=0)), house=judge(readings, time_s))
+        ports.record(record, readings)
     ports.release()
     store = StoreReader(tmp_path / STORE_NAME)
     window = store.window(noon_s + 900.0, 1)
     store.close()
-    assert window.columns["room_living_c"][-1] == pytest.approx(21.0)
-    assert "room_hall_c" not in window.columns
+    assert window.columns[kept][-1] == pytest.approx(value)
+    assert other not in window.columns
 
 
-def test_what_a_metered_car_draws_is_kept_for_the_planner(tmp_path: Path) -> None:
-    noon_s = 1_717_236_000.0
-    ports = ControlPorts(replace(SITE, evs=(Ev(name="car", energy_wh=9000.0, charge_w=11_000.0),)), tmp_path,
-                         clock_at(noon_s), period_s=60.0)  # fmt: skip
-    for time_s in np.arange(noon_s, noon_s + 1000.0, 60.0).tolist():
-        drawn = [temperature(name, time_s, 7200.0) for name in ("ev_car_w", "ev_guest_w")]
-        record = replace(cycle(time_s, WriteResult(outcome="unchanged", writes=0)), house=judge(drawn, time_s))
-        ports.record(record, drawn)
-    ports.release()
-    store = StoreReader(tmp_path / STORE_NAME)
-    window = store.window(noon_s + 900.0, 1)
-    store.close()
-    assert window.columns["ev_car_w"][-1] == pytest.approx(7200.0)
-    assert "ev_guest_w" not in window.columns
-
-
-def temperature(name: str, time_s: float, value_c: float) -> Reading:
-    return replace(good_readings(time_s)[0], signal=name, value=value_c)
+def reading_of(name: str, time_s: float, value: float) -> Reading:
+    return replace(good_readings(time_s)[0], signal=name, value=value)
 
 
 def test_what_looking_back_found_is_kept_with_the_next_cycle(tmp_path: Path) -> None:
