@@ -14,8 +14,10 @@ import numpy as np
 
 from core_kernels.bundle_rooms import BundledRooms
 from core_kernels.calibration import (
+    BOUND_FRAC,
     KEEP_EVERY_S,
     KEEP_FOR_S,
+    NIGHT_FRAC,
     IntArray,
     Rule,
     applied,
@@ -30,10 +32,9 @@ from core_kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, FloatArray
 from edge.config import Site
 from edge.errors import StoreError
 from edge.forecast.baseline import offsets_s
-from edge.forecast.calibration_file import BOUND_FRAC, CalibrationFile, Said, Track
+from edge.forecast.calibration_file import CalibrationFile, Said, Track
 from edge.log import Log
 
-_NIGHT_FRAC = 0.01
 _LIMIT_FRAC = 0.98
 _FORGET_AFTER_S = 40 * SECONDS_PER_DAY
 KEEP_FILE_EVERY_S = SECONDS_PER_HOUR  # some 80 kB each time, on flash
@@ -97,7 +98,7 @@ class Calibrated:
         values = np.column_stack([raw.p10, raw.p50, raw.p90, raw.mean])
         moved = applied(track.state, where, values, max(track.cap_w, float(np.nanmax(raw.p90, initial=0.0))))
         if raw.signal == "pv_w":
-            night = raw.p90 < _NIGHT_FRAC * track.cap_w
+            night = raw.p90 < NIGHT_FRAC * track.cap_w
             moved[night] = values[night]
         self._tracks[track_key(raw)] = with_issue(track, raw, moved)
         p10, p50, p90, mean = moved.T
@@ -165,6 +166,6 @@ def with_issue(track: Track, raw: Forecast, moved: FloatArray) -> Track:
     track = replace(track, issues=issues, used_s=now_s)
     if issues and now_s < issues[-1].start_s + KEEP_EVERY_S:
         return track
-    night = (raw.p90 < _NIGHT_FRAC * track.cap_w) if raw.signal == "pv_w" else np.zeros(raw.grid.count, dtype=np.bool_)
+    night = (raw.p90 < NIGHT_FRAC * track.cap_w) if raw.signal == "pv_w" else np.zeros(raw.grid.count, dtype=np.bool_)
     rows = np.where(night[:, None], np.nan, np.column_stack([raw.mean, moved[:, 0], moved[:, 2]]))
     return replace(track, issues=(*issues, Said(start_s=now_s, rows_w=rows)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from core_kernels.calibration import (
     BAND_END_H,
+    BOUND_FRAC,
     BUCKETS,
     COLUMNS,
     COUNT,
@@ -30,7 +31,6 @@ from edge import strictjson
 from edge.errors import StoreError
 from edge.files import replace_whole
 
-BOUND_FRAC = 0.5  # of the largest power that was ever measured
 _SCHEMA = 1
 _SAID_COLUMNS = 3
 

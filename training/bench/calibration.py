@@ -16,7 +16,18 @@ from typing import NamedTuple
 import numpy as np
 
 from core_kernels import calibration
-from core_kernels.calibration import BUCKETS, HOURS, KEEP_EVERY_S, KEEP_FOR_S, Rule, applied, fresh, learned
+from core_kernels.calibration import (
+    BOUND_FRAC,
+    BUCKETS,
+    HOURS,
+    KEEP_EVERY_S,
+    KEEP_FOR_S,
+    NIGHT_FRAC,
+    Rule,
+    applied,
+    fresh,
+    learned,
+)
 from core_kernels.figures import Row, limit_row, ratio_row
 from core_kernels.folding import SLOT_S
 from core_kernels.quantiles import LEVELS_FRAC, conformal_offsets, mean_of, uncross
@@ -36,7 +47,6 @@ from training.site import load_site
 
 TRAIN_FRAC = 0.5
 _MOST_DAYS, _LEARNING_DAYS = 365, 30
-_NIGHT_FRAC, _BOUND_FRAC = 0.01, 0.5  # as edge.forecast.calibrate has them
 _LEAST_COUNT = 100  # of outcomes in an hour that is judged
 _LOW_FRAC, _HIGH_FRAC = 0.78, 0.82
 _STEP_COUNT, _MOST_STEP_US = 20_000, 10.0
@@ -124,7 +134,7 @@ def judged(issues: Issues) -> Judged:
     ahead = np.arange(HORIZON_SLOTS)
     ahead_s = ahead.astype(np.float64) * SLOT_S
     raw_w = np.concatenate([issues.raw_w, mean_of(*np.moveaxis(issues.raw_w, 2, 0))[:, :, None]], axis=2)
-    ours_w, state, rule = np.empty_like(raw_w), fresh(), Rule(bound_w=_BOUND_FRAC * issues.cap_w)
+    ours_w, state, rule = np.empty_like(raw_w), fresh(), Rule(bound_w=BOUND_FRAC * issues.cap_w)
     found: list[tuple[int, int, int, int]] = []
     for issue, first in enumerate(issues.first.tolist()):
         new = list(_outcomes(issues, issue))
@@ -136,7 +146,7 @@ def judged(issues: Issues) -> Judged:
             found += new
         where = calibration.buckets(issues.hour[first + ahead], ahead_s)
         moved = applied(state, where, raw_w[issue], issues.cap_w)
-        night = issues.is_pv & (raw_w[issue, :, 2] < _NIGHT_FRAC * issues.cap_w)
+        night = issues.is_pv & (raw_w[issue, :, 2] < NIGHT_FRAC * issues.cap_w)
         ours_w[issue] = np.where(night[:, None], raw_w[issue], moved)
     slot, bucket, judge, lead = np.array(found).T
     everything = Judged(slot, bucket, issues.actual_w[slot], raw_w[judge, lead, :3], ours_w[judge, lead, :3])
@@ -150,7 +160,7 @@ def _outcomes(issues: Issues, issue: int) -> Iterator[tuple[int, int, int, int]]
     for slot in range(issues.first[max(issue - 1, 0)], issues.first[issue]):
         for judge in calibration.judges(own * float(SLOT_S), slot * float(SLOT_S), slot):
             lead = slot - int(own[judge])
-            if issues.is_pv and issues.raw_w[oldest + judge, lead, 2] < _NIGHT_FRAC * issues.cap_w:
+            if issues.is_pv and issues.raw_w[oldest + judge, lead, 2] < NIGHT_FRAC * issues.cap_w:
                 continue
             bucket = calibration.buckets(issues.hour[slot : slot + 1], np.array([lead * float(SLOT_S)]))[0]
             yield slot, int(bucket), oldest + judge, lead
