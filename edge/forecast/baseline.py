@@ -46,7 +46,8 @@ _LOAD_FADE_SLOTS = 4.0
 # the fading of days were chosen on eleven measured homes, before the days that `pems bench control` judges.
 _LEVEL_SLOTS, _LEVEL_FRAC, _LEVEL_FADE_SLOTS = 24, 0.3, 48.0
 # So many days of a home say as much of its load as the standard profile at its level: of 1, 2, 4 and 8 the one with the
-# least pinball loss and RMSE after 1, 2, 3, 5, 7 and 14 days on thirteen measured homes.
+# least pinball loss and RMSE after 1, 2, 3, 5, 7 and 14 days on thirteen measured homes, by a trial with the profile
+# still without its dynamic factor and its fading out; no command repeats it.
 _STANDARD_DAYS = 2.0
 _NIGHT_DEG = -1.0
 # P10, mean and P90 of a quarter hour's PV over its clear-sky power, for a plant of which nothing was measured yet:

@@ -153,6 +153,12 @@ def week(workshop):
     return house_days(workshop.plant(), 8)
 
 
+@pytest.fixture
+def four_weeks(workshop):
+    """The same for as long as it takes a home to forget the standard profile."""
+    return house_days(workshop.plant(), 28)
+
+
 def house_days(plant, days, end_s=ISSUED_S):
     grid = TimeGrid(start_s=end_s - days * 86400, slot_s=900, count=days * 96)
     local_hour = ((grid.starts_s() + 7200.0) // 3600) % 24

@@ -194,14 +194,14 @@ def test_golden_rows_that_inflate_too_far_are_refused():
         model_module.load_golden(buffer.getvalue())
 
 
-def test_the_baseline_repeats_the_last_days(site, workshop, week):
-    found = Baseline(site).forecast(ISSUED_S, TARGET, week, None)
+def test_the_baseline_repeats_the_last_days(site, workshop, four_weeks):
+    found = Baseline(site).forecast(ISSUED_S, TARGET, four_weeks, None)
     clear_w = sky(workshop.plant(), TARGET).clear_w
     assert found["pv_w"].p50 == pytest.approx(0.5 * clear_w, rel=0.05, abs=15.0)
     local_hour = ((TARGET.starts_s() + 7200.0) // 3600) % 24
     evening = (local_hour >= 18) & (local_hour < 21)
-    assert found["load_w"].p50[evening] == pytest.approx(900.0, rel=0.1)  # a seventh is the standard profile yet
-    assert found["load_w"].p50[~evening] == pytest.approx(300.0, rel=0.2)
+    assert found["load_w"].p50[evening] == pytest.approx(900.0)
+    assert found["load_w"].p50[~evening] == pytest.approx(300.0)
     assert {forecast.source for forecast in found.values()} == {"baseline"}
 
 
@@ -257,14 +257,15 @@ def test_the_baselines_spread_holds_what_the_days_did(site, week):
     assert np.mean((came >= found.p10) & (came <= found.p90)) == pytest.approx(0.8, abs=0.08)
 
 
-def test_a_load_above_its_mean_for_hours_stays_above_it_for_hours(site, week):
-    evenly = np.full(week.grid.count, 400.0)
-    busy = np.where(np.arange(week.grid.count) < week.grid.count - 24, 400.0, 1000.0)
+def test_a_load_above_its_mean_for_hours_stays_above_it_for_hours(site):
+    grid = days_before(28)
+    evenly = np.full(grid.count, 400.0)
+    busy = np.where(np.arange(grid.count) < grid.count - 24, 400.0, 1000.0)
     usual, above = (
-        Baseline(site).load(ISSUED_S, TARGET, Frame(grid=week.grid, columns={"load_w": load_w})).p50
+        Baseline(site).load(ISSUED_S, TARGET, Frame(grid=grid, columns={"load_w": load_w})).p50
         for load_w in (evenly, busy)
     )
-    assert usual == pytest.approx(400.0, rel=0.1)
+    assert usual == pytest.approx(400.0)
     assert above[40] - usual[40] == pytest.approx(
         0.3 * 510.0 * np.exp(-41 / 48), rel=0.1
     )  # of the 600 W less its share
