@@ -24,8 +24,8 @@ CAR = Ev(name="car", energy_wh=8000.0, charge_w=7000.0)
 GARAGE = FurtherBattery(name="garage", capacity_wh=5000.0, charge_w=2500.0, discharge_w=2500.0)
 
 
-def ask(site, grid, **changes):
-    values = {
+def known_on(grid):
+    return {
         "issued_s": float(grid.start_s),
         "grid": grid,
         "soc_frac": 0.5,
@@ -33,7 +33,10 @@ def ask(site, grid, **changes):
         "load": make_forecast("load_w", grid, evening_w(grid)),
         "prices": make_prices(grid, 0.3, 0.1),
     }
-    return Mpc(site).plan(**{**values, **changes})
+
+
+def ask(site, grid, **changes):
+    return Mpc(site).plan(**{**known_on(grid), **changes})
 
 
 @pytest.mark.parametrize("stores", [(), (GARAGE,)])
@@ -77,14 +80,7 @@ def test_prices_that_are_not_known_refuse_the_plan_by_name():
 )
 def test_numbers_that_the_sums_cannot_take_are_a_refusal_and_the_next_plan_is_made(around, words):
     grid, mpc = make_grid(96), Mpc(make_site(evs=(CAR,)))
-    known = {
-        "issued_s": float(grid.start_s),
-        "grid": grid,
-        "soc_frac": 0.5,
-        "pv": make_forecast("pv_w", grid, sunny_w(grid)),
-        "load": make_forecast("load_w", grid, evening_w(grid)),
-        "prices": make_prices(grid, 0.3, 0.1),
-    }
+    known = known_on(grid)
     with np.errstate(invalid="ignore"), pytest.raises(PlanError, match=f"the plan cannot be computed.*{words}"):
         mpc.plan(**known, around=around)
     np.testing.assert_allclose(mpc.plan(**known).battery_w, Mpc(make_site(evs=(CAR,))).plan(**known).battery_w)
