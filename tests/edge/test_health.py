@@ -74,6 +74,7 @@ def test_a_box_with_nothing_configured_is_well_when_its_planner_passes_its_own_t
         ({"house": {"time_s": 1.0}}, "control", "s ago"),
         ({"verified": {"count": 0, "why": "inverter: no answer"}}, "cycles", "inverter: no answer"),
         ({"verified": {"count": 4, "why": ""}}, "cycles", "4 in a row"),
+        ({"verified": None}, "cycles", "control is of an older release"),
     ],
 )
 def test_each_trouble_of_control_is_named(tmp_path, control, said, name, words):
