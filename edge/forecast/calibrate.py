@@ -91,6 +91,7 @@ class Calibrated:
     def _calibrated(self, raw: Forecast, history: Frame) -> Forecast:
         """Learn from what came since, apply that, and keep the issue for judging where one is due."""
         track = self._tracks.get(track_key(raw)) or Track.begun(raw.signal, source_of(raw), raw.grid.start_s)
+        track = of_now(track, raw.grid.start_s)
         before = at_bound(track.state, track.bound_w)
         track = taught(track, outcomes_w(raw.signal, history, self._site), history.grid, self._site)
         self._tell(raw, track, before)
@@ -134,6 +135,11 @@ def outcomes_w(signal: str, history: Frame, site: Site) -> FloatArray:
     if signal == "pv_w":
         came_w[history.column("grid_w") <= -_LIMIT_FRAC * site.grid.export_w] = np.nan
     return came_w
+
+
+def of_now(track: Track, now_s: int) -> Track:
+    """The track as it is; after this machine's time was set back, without what it awaits of times that did not come."""
+    return track if max(track.used_s, track.judged_s) <= now_s else replace(track, issues=(), judged_s=now_s)
 
 
 def taught(track: Track, came_w: FloatArray, grid: TimeGrid, site: Site) -> Track:

@@ -134,6 +134,26 @@ def test_a_new_process_goes_on_where_the_old_one_ended(tmp_path: Path) -> None:
     )
 
 
+def test_after_a_time_that_was_far_ahead_learning_goes_on(tmp_path: Path) -> None:
+    frame = lived(6)
+    live(tmp_path, frame, range(DAY, 3 * DAY, 20))
+    file = CalibrationFile(tmp_path / CALIBRATION_NAME)
+    years_s = 10 * 365 * 86_400
+    ahead = {
+        key: replace(
+            track, judged_s=track.judged_s + years_s, used_s=track.used_s + years_s,
+            issues=tuple(replace(said, start_s=said.start_s + years_s) for said in track.issues),
+        )
+        for key, track in tracks(tmp_path).items()
+    }  # fmt: skip
+    file.write(ahead)
+    before = ahead["load_w bundle 1"].state[:, COUNT].sum()
+    live(tmp_path, frame, range(3 * DAY, 6 * DAY, 20))
+    track = tracks(tmp_path)["load_w bundle 1"]
+    assert track.state[:, COUNT].sum() > before
+    assert track.used_s == START_S + 900 * range(3 * DAY, 6 * DAY, 20)[-1]
+
+
 def test_the_file_is_written_once_an_hour_and_a_restart_between_loses_no_lesson(tmp_path: Path) -> None:
     frame, slots = lived(4), range(DAY, 3 * DAY + 3)
     file = tmp_path / CALIBRATION_NAME
