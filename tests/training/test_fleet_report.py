@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from training.cli.fleet import _lines
 from training.fleet.outcome import Facts, Outcome, failed
 from training.fleet.report import fleet_report, page, summary
 
@@ -60,3 +61,5 @@ def test_a_fleet_of_failures_has_a_page_as_well():
     report = fleet_report([failed("a", "b")])
     assert summary(report)["home_cpu_s"] is None
     assert "Failed" in page(report)
+    assert "nan" not in page(report)
+    assert "nan" not in "".join(_lines(report, "fleet.html"))

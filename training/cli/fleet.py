@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -109,8 +110,8 @@ def _signer(out: str, key: Path | None, folder: Path | None) -> Iterator[Callabl
 
 def _lines(report: FleetReport, where: str) -> list[str]:
     counts = f"{report.home_count} homes: {report.trained_count} trained, {report.kept_count} done before"
-    more = f"{len(report.failures)} failed; {report.bundle_count} bundles; {report.home_cpu_s:.1f} s of CPU a home"
-    lines = [f"{counts}, {more}"]
+    cost = "" if math.isnan(report.home_cpu_s) else f"; {report.home_cpu_s:.1f} s of CPU a home"
+    lines = [f"{counts}, {len(report.failures)} failed; {report.bundle_count} bundles{cost}"]
     for item in report.signals:
         low, middle, high = (100.0 * item.quantiles_frac[place] for place in (0, 2, 4))
         lines.append(
