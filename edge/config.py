@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import tomllib
 from collections.abc import Mapping
@@ -241,22 +242,24 @@ def parse_site(data: Mapping[str, Any], source: str, folder: Path) -> Site:
 
 def load_site(path: Path) -> Site:
     """Read ``site.toml``; raises :class:`ConfigError`."""
-    return parse_site(_toml(path), str(path), path.parent)
+    return parse_site(read_toml(path)[1], str(path), path.parent)
 
 
 def load_tariff(path: Path) -> Tariff:
     """The ``[tariff]`` of a file, whatever else it holds, to ask what another one would cost."""
     problems: list[str] = []
-    data = _toml(path)
+    data = read_toml(path)[1]
     tariff = section(Tariff, "tariff", data.get("tariff"), problems)
     if tariff is None:
         raise ConfigError(str(path), problems)
     return replace(tariff, prices=str(path.parent / tariff.prices)) if tariff.prices else tariff
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of a TOML file and what they say, read once; raises :class:`ConfigError`."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = path.read_bytes()
+        return raw, tomllib.loads(io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8").read())
     except OSError as error:
         raise ConfigError(str(path), [f"cannot be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -70,17 +70,11 @@ def put(file: Path, site_path: Path, as_json: bool) -> None:
 
 def _checked(file: Path, site_path: Path) -> bytes:
     """The bytes of a configuration that is right in its place: its relative paths are those of the place."""
-    from edge.config import parse_site
+    from edge.config import parse_site, read_toml
     from edge.errors import ConfigError
     from edge.preflight import check_site
 
-    try:
-        content = file.read_bytes()
-        data = tomllib.loads(content.decode("utf-8"))
-    except OSError as error:
-        raise ConfigError(str(file), [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(str(file), [f"is not TOML: {error}"]) from error
+    content, data = read_toml(file)
     problems = check_site(parse_site(data, str(file), site_path.parent))
     if problems:
         raise ConfigError(str(file), problems)
