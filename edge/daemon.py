@@ -22,11 +22,13 @@ from edge.config import Web, load_site
 from edge.cycle import control_cycle
 from edge.errors import ConfigError, EdgeError
 from edge.log import Log
-from edge.planning import SLOT_S, Planner, planning_cycle
+from edge.planning import SLOT_S, Decided, Planner, planning_cycle
 from edge.process import Run, Stop, is_set_anew, off_s
 
 if TYPE_CHECKING:
     from edge.lookback import Lookback
+    from edge.planner_ports import PlannerPorts
+    from edge.recording.planning import RecordingPlanner
 
 PROCESSES = ("control", "planner", "web")
 _RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)  # wall seconds, by the number of quick deaths in a row
@@ -72,10 +74,10 @@ def run_planner(run: Run) -> None:
     from edge.control.problem import decides
     from edge.files import STORE_NAME
     from edge.foresight import with_rooms
-    from edge.ipc import IpcError
     from edge.lookback import Lookback
-    from edge.planner_ports import PlannerPorts, calibrated, forecaster_of
+    from edge.planner_ports import PlannerPorts, calibrated, forecaster_of, shadow_planner
     from edge.recording.planning import RecordingPlanner
+    from edge.shadowdays import Shadows
 
     site, log, stop = load_site(run.site_path), Log("planner"), Stop.of(run)
     if not decides(site):
@@ -95,25 +97,42 @@ def run_planner(run: Run) -> None:
         consumers=site.consumers,
     )
     lookback = Lookback(site=site, ports=ports, forecaster=forecaster, asked_to_stop=stop.asked_while_busy)
+    make = shadow_planner(site, run.state, ports, log, SLICE_S / run.clock.speed)
+    shadows = Shadows(site, run.state, ports, make, log, stop.asked_while_busy)
     after_s = 2.0 * run.period_s + 3.0  # control needs a cycle to close the quarter that just ended
     stop.wait_until(run.clock, run.clock.start_s + after_s, beat=notify.watchdog)
     while not stop.asked():
         next_s = floor_s(run.clock.now_s() - after_s, SLOT_S) + SLOT_S + after_s
-        try:
-            started = time.perf_counter()
-            plan = planning_cycle(ports, planner)
-            wall_s = time.perf_counter() - started
-            log.event("plan", plan.reason, issued_s=plan.issued_s, wall_ms=1000.0 * wall_s)
-            with suppress(IpcError):
-                ports.report(wall_s, optimiser.effort)
-        except EdgeError as error:
-            log.event("alarm", f"no plan: {error}")
-            with suppress(IpcError):  # control is away: it will ask nobody why
-                ports.excuse(str(error))
+        decided = plan_once(ports, planner, optimiser, log)
+        if decided is None:
             next_s = min(next_s, run.clock.now_s() + 60.0)
         else:
+            shadows.follow(decided, run.clock.wall_s(next_s - run.clock.now_s()))
             look_back(lookback, run.clock, next_s, log)
+            shadows.value(run.clock.now_s(), run.clock.wall_s(next_s - run.clock.now_s()))
+        if shadows.are_outdated():
+            break  # who started this process starts it anew, with the other bundle
         stop.wait_until(run.clock, next_s, beat=notify.watchdog)
+    shadows.close()
+
+
+def plan_once(ports: PlannerPorts, planner: Planner, optimiser: RecordingPlanner, log: Log) -> Decided | None:
+    """One plan and what it took; where there is none, control is told why."""
+    from edge.ipc import IpcError
+
+    started = time.perf_counter()
+    try:
+        decided = planning_cycle(ports, planner)
+    except EdgeError as error:
+        log.event("alarm", f"no plan: {error}")
+        with suppress(IpcError):  # control is away: it will ask nobody why
+            ports.excuse(str(error))
+        return None
+    wall_s = time.perf_counter() - started
+    log.event("plan", decided.plan.reason, issued_s=decided.plan.issued_s, wall_ms=1000.0 * wall_s)
+    with suppress(IpcError):
+        ports.report(wall_s, optimiser.effort)
+    return decided
 
 
 def idle(run: Run, stop: Stop, log: Log) -> None:

@@ -11,6 +11,7 @@ from edge.errors import ConfigError
 
 STORE_NAME = "store.sqlite"
 CALIBRATION_NAME = "calibration.json"
+SHADOWS_NAME = "shadows.sqlite"
 SOCKET_NAME = "control.sock"
 FEEDS_NAME = "feeds.sqlite"
 RECORDER_NAME = "recorder"

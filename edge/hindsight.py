@@ -62,7 +62,7 @@ def regret(
     done = None
     if all(name in days.measured.columns for name in MEASURED):
         done = Done.of(days.measured, days.first, days.span.count)
-        days, soc_frac = _as_metered(days, done), float(done.ends_frac[0])
+        days, soc_frac = as_metered(days, done), float(done.ends_frac[0])
 
     def lived(part: Days, signals: tuple[str, ...]) -> Lived:
         knowing = Truth(forecaster, days.measured, signals) if signals else forecaster
@@ -84,7 +84,7 @@ def regret(
     return split(rungs, ledger, _failures(decided, true_pv, true_both, revealed))
 
 
-def _as_metered(days: Days, done: Done) -> Days:
+def as_metered(days: Days, done: Done) -> Days:
     """The days with the load that meter, PV and battery leave, and none where the battery is unknown."""
     span = slice(days.first, days.first + days.span.count)
     load_w = days.measured.column("load_w").copy()

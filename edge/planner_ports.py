@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
 from edge.clock import Clock
 from edge.config import Site
-from edge.control.mpc import Effort
+from edge.control.mpc import Effort, Mpc
 from edge.control.peak import month_peak_w
 from edge.control.said import heard
 from edge.control.surroundings import Surroundings, surroundings_of
@@ -23,6 +24,7 @@ from edge.ingest.tariff import PriceBook, Prices
 from edge.ipc import Client, IpcError
 from edge.log import Log
 from edge.messages import Plan
+from edge.planning import Planner
 from edge.supply import Supply, said_of_house
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from edge.forecast.calibrate import Calibrated, Forecasts
     from edge.forecast.proving import OnTrial
     from edge.forecast.runtime import Baseline, Forecaster
+    from edge.forecast.shadowed import Shadow
 
 
 class PlannerPorts:
@@ -128,9 +131,34 @@ def forecaster_of(site: Site, log: Log) -> Baseline | Forecaster | OnTrial:
         return Baseline(site)
 
 
-def calibrated(forecaster: Forecasts, site: Site, state: Path, log: Log) -> Calibrated:
-    """A forecaster that learns from its own past; for the planner alone, who asks in the order of time."""
-    from edge.forecast.calibrate import Calibrated
-    from edge.forecast.calibration_file import CalibrationFile
+def calibrated(forecaster: Forecasts, site: Site, state: Path, log: Log, shadow: str = "") -> Calibrated:
+    """A forecaster that learns from its own past; for the planner alone, who asks in the order of time.
 
-    return Calibrated(forecaster, site, CalibrationFile(state / CALIBRATION_NAME), log)
+    A ``shadow`` learns in a file of its own. What was learned of a model outlives its promotion and its fall.
+    """
+    from edge.forecast.calibrate import Calibrated
+    from edge.forecast.calibration_file import CalibrationFile, learned_elsewhere
+
+    own = state / (f"calibration-{shadow}.json" if shadow else CALIBRATION_NAME)
+    return Calibrated(forecaster, site, CalibrationFile(own), log, learned_elsewhere(own))
+
+
+def shadow_planner(
+    site: Site, state: Path, ports: PlannerPorts, log: Log, slice_s: float
+) -> Callable[[Shadow], Planner]:
+    """Makes the planner of a shadow, with an optimiser of its own; raises :class:`BundleError`."""
+    from edge.forecast.runtime import Forecaster
+    from edge.foresight import with_rooms
+
+    def made(shadow: Shadow) -> Planner:
+        assert site.bundle is not None
+        forecaster = Forecaster.load(shadow.path, site.path(site.bundle.public_key), site)
+        return Planner(
+            forecaster=calibrated(forecaster, site, state, log, shadow.name),
+            solve=Mpc(site, slice_s=slice_s).plan,
+            look=partial(ports.surroundings, forecaster.rooms),
+            foresee=partial(with_rooms, site, forecaster.rooms),
+            consumers=site.consumers,
+        )
+
+    return made

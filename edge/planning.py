@@ -89,34 +89,74 @@ class Planner:
     consumers: tuple[str, ...] = ()
 
 
-def planning_cycle(ports: PlanningPorts, planner: Planner) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Known:
+    """What one planning cycle goes by; whoever is given the same may decide otherwise."""
+
+    issued_s: float
+    grid: TimeGrid
+    history: Frame
+    weather: Frame | None
+    soc_frac: float
+    prices: Any
+    reached_peak_w: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decided:
+    """A plan, with what it was made of."""
+
+    known: Known
+    forecasts: Mapping[str, Forecast]
+    plan: Plan
+
+
+def planning_cycle(ports: PlanningPorts, planner: Planner) -> Decided:
     """Make and publish one plan; raises :class:`PlanError` where there is nothing to plan from."""
+    decided = decide(ask(ports, planner.consumers), planner)
+    ports.publish(decided.plan)
+    return decided
+
+
+def ask(ports: PlanningPorts, consumers: tuple[str, ...]) -> Known:
+    """What the world says now."""
     issued_s = ports.now_s()
     grid = TimeGrid(start_s=floor_s(issued_s, SLOT_S), slot_s=SLOT_S, count=HORIZON_SLOTS)
-    history = without_consumers(clean(ports.window(issued_s, HISTORY_DAYS)), planner.consumers)
-    weather = ports.weather(issued_s, grid)
-    with sums_of("the forecast"):
-        forecasts = planner.forecaster.forecast(issued_s, grid, history, weather)
-    soc_frac = ports.soc_frac()
-    if math.isnan(soc_frac):
+    history = without_consumers(clean(ports.window(issued_s, HISTORY_DAYS)), consumers)
+    return Known(
+        issued_s=issued_s,
+        grid=grid,
+        history=history,
+        weather=ports.weather(issued_s, grid),
+        soc_frac=ports.soc_frac(),
+        prices=ports.prices(grid, issued_s),
+        reached_peak_w=ports.reached_peak_w(history, issued_s),
+    )
+
+
+def decide(known: Known, planner: Planner) -> Decided:
+    """Forecast, look at the house, plan; raises :class:`PlanError`."""
+    grid, history, weather = known.grid, known.history, known.weather
+    if math.isnan(known.soc_frac):
         raise PlanError("the battery's state of charge is not known")
+    with sums_of("the forecast"):
+        forecasts = planner.forecaster.forecast(known.issued_s, grid, history, weather)
     with sums_of("what is known of rooms and cars"):
         around = planner.look(grid, history, weather)
     plan = planner.solve(
-        issued_s=issued_s,
+        issued_s=known.issued_s,
         grid=grid,
-        soc_frac=soc_frac,
+        soc_frac=known.soc_frac,
         pv=forecasts["pv_w"],
         load=forecasts["load_w"],
-        prices=ports.prices(grid, issued_s),
-        reached_peak_w=ports.reached_peak_w(history, issued_s),
+        prices=known.prices,
+        reached_peak_w=known.reached_peak_w,
         around=around,
     )
     plan = replace(plan, source=f"{plan.source} on {sources_of(forecasts)}")
     with sums_of("what rooms will be under the plan"):
         plan = planner.foresee(plan, history, weather)
-    ports.publish(plan)
-    return plan
+    return Decided(known=known, forecasts=forecasts, plan=plan)
 
 
 def clean(window: Frame) -> Frame:

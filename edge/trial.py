@@ -89,13 +89,13 @@ def failed(state: Trial, why: str) -> Trial:
     return replace(state, current=state.good, starts_count=0, told=f"{state.current} was rolled back: {why}")
 
 
-def rolled_back(state: Trial) -> Trial:
-    """Back by hand: from a trial to what is good, from what is good to the one before it; else :class:`UpdateError`."""
+def rolled_back(state: Trial, why: str = "by hand") -> Trial:
+    """Back: from a trial to what is good, from what is good to the one before it; else :class:`UpdateError`."""
     if state.is_running:
-        return failed(state, "by hand")
+        return failed(state, why)
     if not state.previous:
         raise UpdateError("there is nothing earlier to go back to")
-    told = f"{state.current} was rolled back: by hand"
+    told = f"{state.current} was rolled back: {why}"
     return replace(state, current=state.previous, good=state.previous, previous="", told=told)
 
 

@@ -13,6 +13,8 @@ from edge.cli.options import clock_option, json_option, site_option, state_optio
 from edge.cli.talk import facts_of
 from edge.clock import Clock
 
+_HISTORY_ROWS = 5
+
 
 @click.command()
 @site_option
@@ -49,11 +51,30 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {model['signal']}: {model['features_count']} inputs, calibration P10 P50 P90: {calibrated}"
     for entry in found["installed"]:
         yield f"  {entry['stage']:10} {entry['version']} (seq {entry['seq']})"
+    yield from shadow_lines(found["followed"])
     yield from calibration_lines(found["calibration"])
     yield f"{'last ' + str(found['coverage_days']) + ' days':14}{'in P10-P90':>12}{'bias':>12}{'skill':>10}  drift"
     for name, row in found["coverage"].items():
         inside, skill = (percent_words(number(row[key])) for key in ("inside_frac", "skill_ratio"))
         yield f"{name:14}{inside:>12}{signed_words(number(row['bias_w'])):>12}{skill:>10}  {row['drift']}"
+
+
+def shadow_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Each shadow against what is in force, and the last changes of what is in force."""
+    from edge.timetext import format_time
+    from edge.wording import number, percent_words
+
+    if found["problem"]:
+        yield f"shadows: {found['problem']}"
+    for row in found["shadows"]:
+        yield f"shadow {row['name']} ({row['bundle']}): {row['words']}"
+        if row["aside"]:
+            yield f"  set aside: {row['aside']}"
+        for signal in ("pv", "load"):
+            own, champion = (percent_words(number(row[f"{who}_{signal}_skill_ratio"])) for who in ("own", "champion"))
+            yield f"  skill on {signal}_w: {own}, in force: {champion}"
+    for row in found["history"][-_HISTORY_ROWS:]:
+        yield f"{format_time(row['time_s'])}  {row['current'].removesuffix('.zip')} in force: {row['told']}"
 
 
 def calibration_lines(found: Mapping[str, Any]) -> Iterator[str]:

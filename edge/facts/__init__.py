@@ -22,6 +22,7 @@ from edge.facts.models import calibration, installed
 from edge.facts.quality import assessed
 from edge.facts.savings import day_costs, regrets
 from edge.facts.settings import shown
+from edge.facts.shadows import followed
 from edge.facts.skill import REFERENCE_DAYS, held
 from edge.feeds.service import price_name
 from edge.files import STORE_NAME
@@ -72,7 +73,8 @@ class Facts:
 
     def models(self) -> dict[str, Any]:
         """The models in force, what they are, and how often their bands held what happened."""
-        return dict(to_json(installed(self._site))) | self.coverage() | self.calibration()
+        told = {**installed(self._site), "followed": followed(self._site, self._state)}
+        return dict(to_json(told)) | self.coverage() | self.calibration()
 
     def coverage(self) -> dict[str, Any]:
         """How the forecasts did on the last days: coverage, bias, skill, and whether they drift."""

@@ -71,6 +71,15 @@ def reference(actual: FloatArray, grid: TimeGrid) -> FloatArray:
     return found
 
 
+def losses(name: str, actual: FloatArray, said: FloatArray, usual: FloatArray) -> tuple[float, float]:
+    """Summed pinball loss of what was said and of the reference, where all three are known; PV by daylight. [W]"""
+    known = np.isfinite(actual) & np.isfinite(said).all(axis=1) & np.isfinite(usual).all(axis=1)
+    if name == "pv_w":
+        known &= np.maximum(actual, said[:, 2]) >= _DAYLIGHT_W
+    ours_w, theirs_w = (math.fsum(pinball(actual[known], quantiles[known])) for quantiles in (said, usual))
+    return ours_w, theirs_w
+
+
 def _scores(actual: FloatArray, said: FloatArray, usual: FloatArray) -> dict[str, float]:
     """Count, coverage, bias, mean error, and skill where the reference is known."""
     nothing = dict.fromkeys(("inside_frac", "bias_w", "error_w", "skill_ratio"), math.nan)
@@ -87,8 +96,7 @@ def _scores(actual: FloatArray, said: FloatArray, usual: FloatArray) -> dict[str
 
 
 def _skill_ratio(actual: FloatArray, said: FloatArray, usual: FloatArray) -> float:
-    known = np.isfinite(usual).all(axis=1)
-    ours, theirs = (math.fsum(pinball(actual[known], quantiles[known])) for quantiles in (said, usual))
+    ours, theirs = losses("", actual, said, usual)
     return 1.0 - ours / theirs if theirs > 0.0 else math.nan
 
 

@@ -7,7 +7,9 @@ export limit, nor from what is missing or flagged; only issues that were made be
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -56,8 +58,17 @@ class Forecasts(Protocol):
 class Calibrated:
     """A forecaster that judges its past issues at each new one; for one caller, who asks in the order of time."""
 
-    def __init__(self, forecaster: Forecasts, site: Site, file: CalibrationFile, log: Log) -> None:
+    def __init__(
+        self,
+        forecaster: Forecasts,
+        site: Site,
+        file: CalibrationFile,
+        log: Log,
+        elsewhere: Mapping[str, Track] = MappingProxyType({}),
+    ) -> None:
+        """``elsewhere`` is what was learned of models while others were in force: they go on from there."""
         self._forecaster, self._site, self._file, self._log = forecaster, site, file, log
+        self._elsewhere = elsewhere
         self._tracks: dict[str, Track] = {}
         self._kept_s = -math.inf
         try:
@@ -90,7 +101,12 @@ class Calibrated:
 
     def _calibrated(self, raw: Forecast, history: Frame) -> Forecast:
         """Learn from what came since, apply that, and keep the issue for judging where one is due."""
-        track = self._tracks.get(track_key(raw)) or Track.begun(raw.signal, source_of(raw), raw.grid.start_s)
+        key = track_key(raw)
+        track = (
+            self._tracks.get(key)
+            or self._elsewhere.get(key)
+            or Track.begun(raw.signal, source_of(raw), raw.grid.start_s)
+        )
         track = of_now(track, raw.grid.start_s)
         before = at_bound(track.state, track.bound_w)
         track = taught(track, outcomes_w(raw.signal, history, self._site), history.grid, self._site)
@@ -101,7 +117,7 @@ class Calibrated:
         if raw.signal == "pv_w":
             night = raw.p90 < NIGHT_FRAC * track.cap_w
             moved[night] = values[night]
-        self._tracks[track_key(raw)] = with_issue(track, raw, moved)
+        self._tracks[key] = with_issue(track, raw, moved)
         p10, p50, p90, mean = moved.T
         return replace(raw, p10=p10, p50=p50, p90=p90, mean=mean)
 

@@ -133,6 +133,22 @@ class CalibrationFile:
             raise StoreError(f"{self._path}: cannot be written: {error.strerror}") from error
 
 
+def learned_elsewhere(path: Path) -> dict[str, Track]:
+    """Of each track in the other calibrations of the folder the one used last; a damaged file has nothing to say."""
+    found: dict[str, Track] = {}
+    for other in sorted(path.parent.glob("calibration*.json")):
+        if other == path:
+            continue
+        try:
+            tracks = CalibrationFile(other).read()
+        except StoreError:  # whose file it is says so
+            continue
+        for key, track in tracks.items():
+            if key not in found or track.used_s > found[key].used_s:
+                found[key] = track
+    return found
+
+
 def _tracks(document: Mapping[str, Any]) -> dict[str, Track]:
     """Raises ``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError`` for what is no calibration."""
     if document["schema"] != _SCHEMA:

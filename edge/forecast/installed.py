@@ -8,6 +8,7 @@
       current -> 42-2026.12.01-1.zip     what the planner loads
       good -> 41-2026.11.22-1.zip        what proved itself last
       trial.json                         ``edge.trial``, the state machine that releases have as well
+      history.json                       what was in force since when, and why
 
 Installing moves forward only; going back is an explicit command, or the planner's own verdict on a bundle on trial
 (``edge.forecast.proving``). Every change is a rename within the folder, with the data and the folder synced, so that a
@@ -16,10 +17,13 @@ power cut leaves old or new.
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edge import trial
 from edge.errors import BundleError, UpdateError
@@ -28,8 +32,10 @@ from edge.forecast.bundle import Bundle
 from edge.trial import CURRENT, Trial
 
 STATE = "trial.json"
+HISTORY = "history.json"
 HIGHEST = "highest_seq"  # of boxes that were set up before there were trials
 _READABLE = 0o644
+_MOST_ROWS = 200
 _NAME = re.compile(r"(\d{1,16})-([0-9A-Za-z][0-9A-Za-z.+-]{0,63})\.zip\Z")
 
 
@@ -81,10 +87,11 @@ def highest_seq(folder: Path) -> int:
     return state(folder).highest_seq
 
 
-def install(bundle: Bundle, folder: Path) -> Entry:
+def install(bundle: Bundle, folder: Path, why: str = "") -> Entry:
     """Put a verified bundle on trial; raises :class:`BundleError` where it is not newer than all before it.
 
     It takes the place of one that is on trial already; the very first has nothing to go back to, and counts as good.
+    ``why`` is kept in the history.
     """
     manifest = bundle.manifest
     before = state(folder)
@@ -99,14 +106,15 @@ def install(bundle: Bundle, folder: Path) -> Entry:
             os.chown(folder, owner.st_uid, owner.st_gid)
     except OSError as error:
         raise BundleError(f"{folder}: cannot be written: {error.strerror}") from error
-    _to(folder, trial.installed(trial.failed(before, "a newer one came"), name, manifest.seq))
+    after = trial.installed(trial.failed(before, "a newer one came"), name, manifest.seq)
+    _to(folder, replace(after, told=f"{after.told}: {why}") if why else after)
     return Entry(seq=manifest.seq, version=manifest.version, path=folder / name, is_current=True)
 
 
-def rollback(folder: Path) -> Entry:
+def rollback(folder: Path, why: str = "by hand") -> Entry:
     """Put the bundle before the one in force back in force; raises :class:`BundleError` where there is none."""
     try:
-        after = trial.rolled_back(state(folder))
+        after = trial.rolled_back(state(folder), why)
     except UpdateError as error:
         raise BundleError(f"{folder}: there is no earlier bundle to go back to") from error
     _to(folder, after)
@@ -136,7 +144,39 @@ def _to(folder: Path, after: Trial) -> Trial:
         trial.settle(folder, after)
     except UpdateError as error:
         raise BundleError(str(error)) from error
+    _note(folder, after)
     return after
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    """What was in force and why, oldest first: ``time_s``, ``current``, ``told``; raises :class:`BundleError`."""
+    path = folder / HISTORY
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            {"time_s": float(row["time_s"]), "current": str(row["current"]), "told": str(row["told"])} for row in rows
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BundleError(f"{path}: is not the history of bundles: {error!r}") from error
+
+
+def _note(folder: Path, after: Trial) -> None:
+    """A row more where something else is in force or was told; what a power cut left out follows at the next start."""
+    try:
+        rows = history(folder)
+    except BundleError:  # what is in force counts for more than what was
+        (folder / HISTORY).replace(folder / f"{HISTORY}.damaged")
+        rows = []
+    now = {"current": after.current, "told": after.told}
+    if not after.current or (rows and {name: rows[-1][name] for name in now} == now):
+        return
+    try:
+        text = json.dumps([*rows, {"time_s": time.time(), **now}][-_MOST_ROWS:])
+        replace_whole(folder / HISTORY, text.encode("ascii"), _READABLE)
+    except OSError as error:
+        raise BundleError(f"{folder / HISTORY}: cannot be written: {error.strerror}") from error
 
 
 def _before_trials(folder: Path) -> Trial:

@@ -74,7 +74,7 @@ def solve(**inputs: Any) -> Plan:
 
 def test_a_plan_is_published_with_where_it_comes_from() -> None:
     world, flat = World(), Flat()
-    plan = planning_cycle(world, Planner(forecaster=flat, solve=solve))
+    plan = planning_cycle(world, Planner(forecaster=flat, solve=solve)).plan
     assert world.published == [plan]
     assert plan.source == "mpc on pv model, load model"
 

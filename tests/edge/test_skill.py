@@ -182,6 +182,7 @@ def test_a_bundle_its_calibration_and_stages_stand_in_lines() -> None:
     installed = [{"stage": "champion", "version": "2.0", "seq": 7}]
     found = {"problem": "", "bundle": bundle, "installed": installed, "coverage": {}, "coverage_days": 30}
     found["calibration"] = {"problem": "calibration.json: is damaged", "signals": {}}
+    found["followed"] = {"problem": "shadows.sqlite: is damaged", "shadows": [], "history": []}
     assert list(lines(found))[:4] == [
         "home 2.0, seq 7, made 2024-06-01",
         "  pv_w: 31 inputs, calibration P10 P50 P90: -0.020 +0.000 +0.031",
@@ -189,3 +190,4 @@ def test_a_bundle_its_calibration_and_stages_stand_in_lines() -> None:
         "  champion   2.0 (seq 7)",
     ]
     assert "calibration: calibration.json: is damaged" in list(lines(found))
+    assert "shadows: shadows.sqlite: is damaged" in list(lines(found))
