@@ -182,11 +182,12 @@ def bench(
     capacity_wh: float = 30_000.0,
     limit_w: float = 5000.0,
     hours: int = 60,
+    extra: str = "",
 ) -> Iterator[Bench]:
-    """A twin and a box in a folder; ``price`` gives EUR/kWh at a time."""
+    """A twin and a box in a folder; ``price`` gives EUR/kWh at a time, ``extra`` ends the site file."""
     port, web_port, serial = free_port(), free_port(), folder / "sph"
     site = SITE.format(serial=serial, port=port, web_port=web_port, capacity_wh=capacity_wh, limit_w=limit_w)
-    (folder / "site.toml").write_text(site, encoding="utf-8")
+    (folder / "site.toml").write_text(site + extra, encoding="utf-8")
     times = [START_S + 3600 * hour for hour in range(-24, hours)]
     rows = [f"{utc(t)},{price(t)},{price(t) - 0.09}" for t in times]
     write_rows(folder / "prices.csv", "time_utc,price_import_eur_per_kwh,price_export_eur_per_kwh", rows)

@@ -11,6 +11,7 @@ from energy import BATTERY, FEES, START_S, duck_book, evening_w, make_days, make
 
 from core_kernels.records import Frame
 from core_kernels.timegrid import TimeGrid
+from edge.cli.models import shadow_lines
 from edge.config import Bundle
 from edge.control.mpc import Mpc
 from edge.errors import PlanError, StoreError
@@ -24,6 +25,7 @@ from edge.ingest.shadowstore import Issue, ShadowStore
 from edge.log import Log
 from edge.planning import Known, Planner, decide
 from edge.shadowdays import Recorded, Shadows, Valuer, comparable, given_back
+from edge.web.looks import Looks
 
 DAY_S = 86_400
 NOW_S = START_S + 9 * DAY_S  # 02:00 in Prague, two hours after a local day's end
@@ -234,6 +236,25 @@ def test_a_day_costs_more_with_the_worse_forecasts_and_is_valued_once(valuer, ho
     assert math.isnan(row["champion_load_skill_ratio"]), "a load that repeats itself leaves no room for skill"
     assert row["words"] == "not known yet (1 of 14 days)"
     assert [entry["current"] for entry in shown["history"]][-1] == "7-b.zip"
+
+
+def test_page_and_command_line_show_the_shadows_and_what_was_in_force(valuer, home, tmp_path):
+    for bundle, ratio in (("7-b", 1.0), ("8-c", 0.0)):
+        valuer.store.keep(said_by(bundle, ratio))
+    valuer.value(NOW_S, FREE_WALL_S)
+    valuer.store.set_aside("5-a", 0.0, "it <failed>")
+    shown = followed(home, tmp_path)
+    rows = list(shadow_lines(shown))
+    assert rows[0] == "shadow predecessor (5-a): not known yet (0 of 14 days)"
+    assert rows[1] == "  set aside: it <failed>"
+    assert "shadow spring (8-c): not known yet (1 of 14 days)" in rows
+    assert rows[-1].endswith("7-b in force: 7-b.zip is good")
+    quiet = {"problem": "", "bundle": None, "coverage": {}, "coverage_days": 30, "installed": []}
+    data = {**quiet, "calibration": {"problem": "", "signals": {}}, "followed": shown}
+    page = Looks("home", home.zone).text("models.html", {"data": data, "problem": "", "path": "/models", "csrf": ""})
+    assert "<strong>set aside:</strong> it &lt;failed&gt;" in page
+    assert "not known yet (1 of 14 days)" in page
+    assert "<td>7-b.zip is good</td>" in page
 
 
 def test_a_day_waits_for_time_and_ends_with_the_box(valuer):
