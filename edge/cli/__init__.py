@@ -35,6 +35,7 @@ _COMMANDS = {
     "status": ("edge.cli.status:command", "What the box is doing now, in ten lines."),
     "twin": ("edge.cli.twin:command", "Serve a device, or a whole house, from a profile."),
     "update": ("edge.cli.update:group", "Releases on this box: install, prove, roll back; build and verify them."),
+    "versus": ("edge.cli.versus:command", "Which of two settings is the cheaper one, by recorded days."),
     "warm": ("edge.cli.warm:command", "Compile and cache all kernels."),
     "watch": ("edge.cli.watch:command", "The house live, with sparklines."),
     "why": ("edge.cli.ask:why", "The reason for the running action, in words."),

@@ -106,9 +106,9 @@ def command(
         site = replace(site, tariff=load_tariff(tariff_path))
     table = read_table(table_path)
     measured = quarter_hours(table)
-    span = _span(measured, from_s, until_s)
-    days = Days(measured=measured, span=span, prices=_prices(site, table, prices_path))
-    forecaster = _forecaster(site, forecasts_path)
+    span = span_of(measured, from_s, until_s)
+    days = Days(measured=measured, span=span, prices=prices_of(site, table, prices_path))
+    forecaster = forecaster_of(site, forecasts_path)
     result = replay(site, days, forecaster, soc_frac=soc_frac)
     split = regret(site, days, forecaster, soc_frac=soc_frac) if with_regret else None
     if out is not None:
@@ -122,7 +122,7 @@ def command(
         raise PlanError(f"{len(result.failures)} of {span.count} plans failed, the first: {first}")
 
 
-def _span(measured: Frame, from_s: float | None, until_s: float | None) -> TimeGrid:
+def span_of(measured: Frame, from_s: float | None, until_s: float | None) -> TimeGrid:
     """The quarter hours between two instants, the table's own ends where one is not given."""
     from core_kernels.timegrid import TimeGrid, floor_s
 
@@ -134,7 +134,8 @@ def _span(measured: Frame, from_s: float | None, until_s: float | None) -> TimeG
     return TimeGrid(start_s=start_s, slot_s=slot_s, count=(end_s - start_s) // slot_s)
 
 
-def _prices(site: Site, table: Table, path: Path | None) -> PriceBook:
+def prices_of(site: Site, table: Table, path: Path | None) -> PriceBook:
+    """The prices of a file, else the site's own, else the table's."""
     from edge.ingest.tariff import PriceBook
 
     if path is not None:
@@ -144,7 +145,8 @@ def _prices(site: Site, table: Table, path: Path | None) -> PriceBook:
     return PriceBook.of(table, site)
 
 
-def _forecaster(site: Site, told: Path | None) -> Forecasts:
+def forecaster_of(site: Site, told: Path | None) -> Forecasts:
+    """The forecaster of a site, or what somebody told in its place."""
     from edge.forecast.runtime import Baseline, Forecaster
     from edge.forecast.told import Told
     from edge.ingest.table import read_table
