@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from core_kernels.units import FloatArray
 from edge.config import Site
 from edge.control.localday import ENOUGH_FRAC, LocalDay, local_days
 from edge.control.ways import Done
-from edge.errors import EdgeError, PlanError, sums_of
+from edge.errors import EdgeError, PlanError, StoreError, sums_of
 from edge.facts.shadows import setback
 from edge.facts.skill import losses, reference
 from edge.files import SHADOWS_NAME
@@ -32,7 +33,7 @@ from edge.forecast.shadowed import bundle_of
 from edge.hindsight import as_metered
 from edge.ingest.shadowstore import Issue, ShadowStore
 from edge.log import Log
-from edge.lookback import LEAST_WALL_S, MOST_WALL_S, SPARE_WALL_S, LookbackPorts, OutOfTime
+from edge.lookback import LEAST_WALL_S, SPARE_WALL_S, LookbackPorts, OutOfTime
 from edge.planning import HISTORY_DAYS, SLOT_S, Decided
 from edge.replay import Days, live
 from edge.writeledger import midnight_s
@@ -61,6 +62,10 @@ class Recorded:
         }
 
 
+NOT_VALUED = ""
+"""In the place of a bundle: why a day has no values."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valuer:
     """Values the days that are over, bundle by bundle, with each one's recorded forecasts."""
@@ -73,31 +78,40 @@ class Valuer:
     def value(self, now_s: float, free_wall_s: float) -> str:
         """Value yesterday as far as time goes; the day once all its bundles are known, else nothing.
 
-        Raises :class:`EdgeError`. The next call goes on where this one ended.
+        Raises :class:`EdgeError`. The next call goes on where this one ended; a day that cannot be valued is kept with
+        the reason.
         """
-        limit_s = min(free_wall_s - SPARE_WALL_S, MOST_WALL_S)
-        until_s = midnight_s(now_s, self.site.zone)
+        limit_s = free_wall_s - SPARE_WALL_S
+        until_s = int(midnight_s(now_s, self.site.zone))
         if self.site.battery is None or now_s - until_s < SLOT_S or limit_s < LEAST_WALL_S:
             return ""
-        window = self.ports.window(until_s, HISTORY_DAYS + 1)
-        day = local_days(window.grid, self.site.zone)[-1]
-        issues = comparable(self.store.issues(day.grid.start_s, day.grid.end_s), day.grid.count)
-        missing = [bundle for bundle in issues if bundle not in self.store.days(day.name).get(day.name, {})]
-        if len(issues) < 2 or not missing or day.problem(window):
+        begin_s = int(midnight_s(until_s - 1.0, self.site.zone))
+        name = datetime.fromtimestamp(begin_s, self.site.zone).date().isoformat()
+        issues = comparable(self.store.issues(begin_s, until_s), (until_s - begin_s) // SLOT_S)
+        valued = self.store.days(name).get(name, {})
+        missing = [bundle for bundle in issues if bundle not in valued]
+        if len(issues) < 2 or not missing or NOT_VALUED in valued:  # asked every quarter hour: before weeks are read
             return ""
-        deadline_s = time.monotonic() + limit_s
+        try:
+            self._value(name, {bundle: issues[bundle] for bundle in missing}, now_s, time.monotonic() + limit_s)
+        except OutOfTime:
+            return ""
+        except (PlanError, StoreError) as error:
+            self.store.keep_day(name, NOT_VALUED, {"problem": str(error)})
+            raise
+        return name
 
+    def _value(self, name: str, missing: Mapping[str, Mapping[int, Issue]], now_s: float, deadline_s: float) -> None:
         def each() -> None:
             if self.asked_to_stop() or time.monotonic() > deadline_s:
                 raise OutOfTime("no time is left")
 
-        try:
-            for bundle in missing:
-                body = self._valued(window, day, issues[bundle], now_s, each)
-                self.store.keep_day(day.name, bundle, body)
-        except OutOfTime:
-            return ""
-        return day.name
+        window = self.ports.window(midnight_s(now_s, self.site.zone), HISTORY_DAYS + 1)
+        day = local_days(window.grid, self.site.zone)[-1]
+        if why := day.problem(window):
+            raise StoreError(why)
+        for bundle, issues in missing.items():
+            self.store.keep_day(name, bundle, self._valued(window, day, issues, now_s, each))
 
     def _valued(
         self, window: Frame, day: LocalDay, issues: Mapping[int, Issue], now_s: float, each: Callable[[], None]

@@ -238,6 +238,18 @@ def test_a_day_costs_more_with_the_worse_forecasts_and_is_valued_once(valuer, ho
     assert [entry["current"] for entry in shown["history"]][-1] == "7-b.zip"
 
 
+def test_a_day_that_cannot_be_valued_is_kept_with_the_reason_and_not_tried_again(valuer):
+    for bundle in ("7-b", "8-c"):
+        valuer.store.keep(said_by(bundle, 1.0))
+    house = valuer.ports
+    house.measured = replace(house.measured, columns={**house.measured.columns, "grid_w": np.full(864, np.nan)})
+    with pytest.raises(StoreError, match="nothing was measured"):
+        valuer.value(NOW_S, FREE_WALL_S)
+    assert valuer.store.days() == {DAY: {"": {"problem": "nothing was measured"}}}
+    house.measured = None
+    assert valuer.value(NOW_S, FREE_WALL_S) == "", "the weeks are not even read"
+
+
 def test_page_and_command_line_show_the_shadows_and_what_was_in_force(valuer, home, tmp_path):
     for bundle, ratio in (("7-b", 1.0), ("8-c", 0.0)):
         valuer.store.keep(said_by(bundle, ratio))

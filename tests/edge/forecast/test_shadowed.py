@@ -66,6 +66,15 @@ def test_what_was_in_force_before_is_a_shadow_by_itself(workshop, folder):
     assert before[0].path.read_bytes()[:2] == b"PK"
 
 
+def test_a_shadow_that_is_installed_as_well_is_not_followed_beside_itself(workshop, folder):
+    new = read(workshop, seq=7, version="b")
+    shadowed.put(new, folder, "spring")
+    installed.install(new, folder)
+    assert [shadow.bundle for shadow in shadowed.shadows(folder)] == ["5-a"]
+    installed.rollback(folder)
+    assert [shadow.bundle for shadow in shadowed.shadows(folder)] == ["7-b"]
+
+
 def test_a_name_is_taken_once_and_one_too_many_is_refused_by_name(workshop, folder):
     for index in range(shadowed.MOST_COUNT):
         shadowed.put(read(workshop, seq=10 + index, version="x"), folder, f"s{index}")
