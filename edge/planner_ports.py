@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from edge.forecast.shadowed import Shadow
 
 
+_SHADOW_RATIO = 6  # a shadow's calibration is kept that much more seldom: five of them share the flash
+
+
 class PlannerPorts:
     """The planner's side of ``edge.planning.PlanningPorts``: the store to read, control to ask and tell."""
 
@@ -136,11 +139,12 @@ def calibrated(forecaster: Forecasts, site: Site, state: Path, log: Log, shadow:
 
     A ``shadow`` learns in a file of its own. What was learned of a model outlives its promotion and its fall.
     """
-    from edge.forecast.calibrate import Calibrated
+    from edge.forecast.calibrate import KEEP_FILE_EVERY_S, Calibrated
     from edge.forecast.calibration_file import CalibrationFile, learned_elsewhere
 
     own = state / (f"calibration-{shadow}.json" if shadow else CALIBRATION_NAME)
-    return Calibrated(forecaster, site, CalibrationFile(own), log, learned_elsewhere(own))
+    every_s = KEEP_FILE_EVERY_S * (_SHADOW_RATIO if shadow else 1)
+    return Calibrated(forecaster, site, CalibrationFile(own), log, learned_elsewhere(own), every_s)
 
 
 def shadow_planner(

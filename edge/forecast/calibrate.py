@@ -65,8 +65,10 @@ class Calibrated:
         file: CalibrationFile,
         log: Log,
         elsewhere: Mapping[str, Track] = MappingProxyType({}),
+        keep_every_s: float = KEEP_FILE_EVERY_S,
     ) -> None:
         """``elsewhere`` is what was learned of models while others were in force: they go on from there."""
+        self._keep_every_s = keep_every_s
         self._forecaster, self._site, self._file, self._log = forecaster, site, file, log
         self._elsewhere = elsewhere
         self._tracks: dict[str, Track] = {}
@@ -87,7 +89,7 @@ class Calibrated:
         raw = self._forecaster.forecast(issued_s, grid, history, weather)
         calibrated = {name: self._calibrated(forecast, history) for name, forecast in raw.items()}
         self._tracks = {key: track for key, track in self._tracks.items() if track.used_s >= issued_s - _FORGET_AFTER_S}
-        if not self._kept_s <= issued_s < self._kept_s + KEEP_FILE_EVERY_S:
+        if not self._kept_s <= issued_s < self._kept_s + self._keep_every_s:
             self._keep(issued_s)
         return calibrated
 

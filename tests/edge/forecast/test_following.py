@@ -16,13 +16,15 @@ from edge.config import Bundle
 from edge.control.mpc import Mpc
 from edge.errors import PlanError, StoreError
 from edge.facts.shadows import followed, setback
-from edge.files import SHADOWS_NAME
+from edge.files import CALIBRATION_NAME, SHADOWS_NAME
 from edge.following import BAD_COUNT, MARK_NAME, Following, issue_of, read_mark
 from edge.forecast import installed, shadowed
 from edge.forecast.bundle import read_bundle
+from edge.forecast.calibration_file import CalibrationFile, learned_elsewhere
 from edge.forecast.runtime import Forecaster
 from edge.ingest.shadowstore import Issue, ShadowStore
 from edge.log import Log
+from edge.planner_ports import calibrated
 from edge.planning import Known, Planner, decide
 from edge.shadowdays import Recorded, Shadows, Valuer, comparable, given_back
 from edge.web.looks import Looks
@@ -369,3 +371,22 @@ def test_what_is_no_number_or_was_damaged_on_disk_is_never_a_forecast(make, fold
     with pytest.raises(StoreError, match="what 7-b said cannot be read"):
         store.issues(0, 2**40)
     assert read_mark(tmp_path) == ("", 0)
+
+
+def test_what_a_shadow_learned_it_goes_on_with_when_it_is_promoted(home, folder, tmp_path):
+    """Its own file is found by the champion's calibration, whichever name it had as a shadow."""
+    shadow = shadowed.named(folder, "spring")
+    key = home.path(home.bundle.public_key)
+    learning = calibrated(Forecaster.load(shadow.path, key, home), home, tmp_path, Log("planner"), "spring")
+    before = known(NOW_S - 7200.0)
+    learning.forecast(before.issued_s, before.grid, before.history, None)
+    own = CalibrationFile(tmp_path / "calibration-spring.json").read()
+    found = learned_elsewhere(tmp_path / CALIBRATION_NAME)
+    assert set(found) == set(own)
+    (tmp_path / "calibration-broken.json").write_text("{")
+    assert set(learned_elsewhere(tmp_path / CALIBRATION_NAME)) == set(own)
+    promoted = calibrated(Forecaster.load(shadow.path, key, home), home, tmp_path, Log("planner"))
+    now = known()
+    promoted.forecast(now.issued_s, now.grid, now.history, None)
+    since_s = {key: track.since_s for key, track in CalibrationFile(tmp_path / CALIBRATION_NAME).read().items()}
+    assert since_s == {key: track.since_s for key, track in own.items()}
