@@ -21,7 +21,7 @@ from core_kernels.units import FloatArray
 Verdict = Literal["better", "worse", "not known yet"]
 LEAST_DAYS = 14
 LEVEL_FRAC = 0.95
-_DRAWS_COUNT = 4000
+_DRAWS_COUNT = 10_000
 _BLOCK_RATIO = 1.7
 _SEED = 20_261_123
 

@@ -18,7 +18,7 @@ from edge.files import SHADOWS_NAME
 from edge.ingest.shadowstore import ShadowStore
 
 # The planner asks every day anew: the surer of a single answer, the rarer a day of luck undoes a promotion.
-SETBACK_LEVEL_FRAC = 0.99
+SETBACK_LEVEL_FRAC = 0.999
 COMPARED_DAYS = 60
 SETBACK_DAYS = 28
 _LEAST_ANSWERED_FRAC = 0.5
@@ -118,7 +118,7 @@ def setback(days: Days, champion: str, predecessor: str) -> str:
         return ""
     return (
         f"{predecessor} would have cost {-found.mean_eur:.2f} EUR a day less over {found.days_count} days"
-        f" ({SETBACK_LEVEL_FRAC:.0%} interval {-found.high_eur:.2f} to {-found.low_eur:.2f})"
+        f" ({SETBACK_LEVEL_FRAC:.1%} interval {-found.high_eur:.2f} to {-found.low_eur:.2f})"
     )
 
 

@@ -304,7 +304,7 @@ def test_the_predecessor_comes_back_where_it_was_surely_better_and_says_why(fold
         for bundle, body in told_day(3.0, 3.2 + 0.01 * (day % 5)).items():
             store.keep_day(f"2024-06-{day + 1:02}", bundle, body)
     said = given_back(folder, store)
-    assert said.startswith("7-b.zip was rolled back: 5-a would have cost 0.22 EUR a day less over 20 days (99% ")
+    assert said.startswith("7-b.zip was rolled back: 5-a would have cost 0.22 EUR a day less over 20 days (99.9")
     assert installed.state(folder).current == "5-a.zip"
     assert installed.highest_seq(folder) == 7, "what was accepted once stays the least that is accepted"
     assert given_back(folder, store) == "", "there is nothing further to go back to"
